@@ -1,0 +1,3 @@
+#![no_std]
+#![allow(unsafe_code)]
+//! Kernels.
