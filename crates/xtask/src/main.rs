@@ -1,2 +1,43 @@
-//! Entry point.
-fn main() {}
+//! Development commands of the workspace: `cargo xtask COMMAND`.
+//!
+//! One module per command. [`shell`] runs other programs and [`cross`] knows how to build for and run on the ARM
+//! targets; the commands are written in terms of those two.
+
+mod cross;
+mod firmware;
+mod models;
+mod setup;
+mod shell;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Development commands of the distil workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make this machine able to build and run everything: Rust targets, emulators, the AArch64 linker
+    Setup(setup::Args),
+    /// Run every check: format, lints, documentation, tests, bare-metal builds, emulated ARM
+    Test(test::Args),
+    /// Build the firmware images and run them in QEMU
+    Firmware(firmware::Args),
+    /// Get published models for the recorded results
+    Models(models::Args),
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Setup(args) => setup::main(&args),
+        Command::Test(args) => test::main(&args),
+        Command::Firmware(args) => firmware::main(args),
+        Command::Models(args) => models::main(&args),
+    }
+}
