@@ -47,7 +47,7 @@ impl<'b> Rows<'b> {
         out: &mut [f32],
         stride: usize,
     ) {
-        let (weight, bias) = (&linear.weight, Some(linear.bias.slice(channels.clone())));
+        let (weight, bias) = (&linear.weight, Some(linear.bias));
         if weight.is_int8() {
             kernels.matmul_int8(self.values, self.scales, weight, channels, bias, epilogue, out, stride);
         } else {
