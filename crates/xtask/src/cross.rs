@@ -63,15 +63,8 @@ impl Toolchain {
 
     /// The toolchain that can build for `target` on this machine now.
     pub(crate) fn of(target: Target) -> Result<Option<Self>> {
-        let rustup = || {
-            Ok::<_, anyhow::Error>(
-                sysroot()?
-                    .join("lib/rustlib")
-                    .join(target.triple())
-                    .join("lib")
-                    .is_dir(),
-            )
-        };
+        let rustup =
+            || Ok::<_, anyhow::Error>(sysroot()?.join("lib/rustlib").join(target.triple()).join("lib").is_dir());
         let debian = || Ok::<_, anyhow::Error>(debian_rustc()?.is_file());
         Ok(match Self::forced()? {
             Some(Self::Rustup) => rustup()?.then_some(Self::Rustup),
@@ -84,11 +77,7 @@ impl Toolchain {
 
 /// The active toolchain's folder.
 pub(crate) fn sysroot() -> Result<PathBuf> {
-    let text = output(
-        Command::new("rustc")
-            .current_dir(root())
-            .args(["--print", "sysroot"]),
-    )?;
+    let text = output(Command::new("rustc").current_dir(root()).args(["--print", "sysroot"]))?;
     Ok(PathBuf::from(text.trim()))
 }
 
@@ -108,14 +97,11 @@ pub(crate) fn has_clippy(target: Target) -> Result<bool> {
 }
 
 /// Whether AArch64 Linux programs run here without an emulator.
-pub(crate) const NATIVE_AARCH64_LINUX: bool =
-    cfg!(all(target_arch = "aarch64", target_os = "linux"));
+pub(crate) const NATIVE_AARCH64_LINUX: bool = cfg!(all(target_arch = "aarch64", target_os = "linux"));
 
 /// The user-mode emulator for AArch64 Linux programs.
 pub(crate) fn qemu_user() -> Option<&'static str> {
-    ["qemu-aarch64-static", "qemu-aarch64"]
-        .into_iter()
-        .find(|name| has(name))
+    ["qemu-aarch64-static", "qemu-aarch64"].into_iter().find(|name| has(name))
 }
 
 /// Where programs for a target land: the target folder of every cross build.
@@ -128,42 +114,29 @@ pub(crate) fn target_dir() -> PathBuf {
 /// Fails when nothing on this machine can build for the target, naming the command that changes that.
 pub(crate) fn cargo_for(verb: &str, target: Target, folder: &Path) -> Result<Command> {
     let Some(toolchain) = Toolchain::of(target)? else {
-        bail!(
-            "no Rust library for {} on this machine; run `cargo xtask setup`",
-            target.triple()
-        );
+        bail!("no Rust library for {} on this machine; run `cargo xtask setup`", target.triple());
     };
     let mut command = cargo();
-    command
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", target_dir());
+    command.current_dir(folder).env("CARGO_TARGET_DIR", target_dir());
     command.arg(verb).args(["--target", target.triple()]);
     if folder != root().join("firmware") {
         // The flags of the bare-metal targets are written once, in the firmware workspace.
-        command
-            .arg("--config")
-            .arg(root().join("firmware/.cargo/config.toml"));
+        command.arg("--config").arg(root().join("firmware/.cargo/config.toml"));
     }
     if toolchain == Toolchain::Debian {
         command.env("RUSTC", debian_rustc()?);
         // Results of the two compilers must not share a folder.
         command.env("CARGO_TARGET_DIR", target_dir().join("debian"));
         if target.is_bare() {
-            command
-                .env("RUSTC_BOOTSTRAP", "1")
-                .arg("-Zbuild-std=core,alloc");
+            command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core,alloc");
         }
     }
     if target == Target::Aarch64Linux && !NATIVE_AARCH64_LINUX {
-        let emulator =
-            qemu_user().context("no qemu-aarch64 on this machine; run `cargo xtask setup`")?;
+        let emulator = qemu_user().context("no qemu-aarch64 on this machine; run `cargo xtask setup`")?;
         // The oldest core that is served: an instruction it lacks must not slip in.
         let runner = format!("{emulator} -cpu cortex-a53 -L /usr/aarch64-linux-gnu");
         command
-            .env(
-                "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
-                "aarch64-linux-gnu-gcc",
-            )
+            .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
             .env("CC_aarch64_unknown_linux_gnu", "aarch64-linux-gnu-gcc")
             .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", runner);
     }

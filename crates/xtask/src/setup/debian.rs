@@ -29,10 +29,7 @@ pub(super) fn unpack() -> Result<()> {
         println!("   present: {}", debian_folder()?.display());
         return Ok(());
     }
-    if !cfg!(all(target_arch = "x86_64", target_os = "linux"))
-        || !has("apt-get")
-        || !has("dpkg-deb")
-    {
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) || !has("apt-get") || !has("dpkg-deb") {
         bail!(
             "the Rust targets are missing: install them with `rustup target add` (the fallback without rustup needs \
              Debian or a relative of it on x86-64)"
@@ -58,44 +55,32 @@ fn fill(partial: &Path, folder: &Path) -> Result<()> {
     let apt = || {
         let mut command = Command::new("apt-get");
         command.current_dir(&downloads).arg("--quiet");
-        for option in [
-            "APT::Architectures::=amd64",
-            "APT::Architectures::=arm64",
-            "APT::Sandbox::User=root",
-        ] {
+        for option in ["APT::Architectures::=amd64", "APT::Architectures::=arm64", "APT::Sandbox::User=root"] {
             command.args(["-o", option]);
         }
-        command.arg("-o").arg(format!(
-            "Dir::State::Lists={}",
-            partial.join("lists").display()
-        ));
-        command
-            .arg("-o")
-            .arg(format!("Dir::Cache={}", partial.display()));
+        command.arg("-o").arg(format!("Dir::State::Lists={}", partial.join("lists").display()));
+        command.arg("-o").arg(format!("Dir::Cache={}", partial.display()));
         command
     };
     let explain = "Debian's packages for Rust 1.96 cannot be had here; they are in Debian 12 with its security updates";
     run(apt().arg("update")).context(explain)?;
     run(apt().arg("download").args(PACKAGES)).context(explain)?;
     for entry in fs::read_dir(&downloads)? {
-        run(Command::new("dpkg-deb")
-            .arg("--extract")
-            .arg(entry?.path())
-            .arg(partial))?;
+        run(Command::new("dpkg-deb").arg("--extract").arg(entry?.path()).arg(partial))?;
     }
     for name in ["downloads", "lists", "archives"] {
         fs::remove_dir_all(partial.join(name))?;
     }
     link_lld(partial)?;
     write_launcher(partial)?;
-    let version = output(Command::new(partial.join("rustc")).arg("--version"))
-        .context("the unpacked compiler does not start; installing the package libllvm22 gets the libraries it needs")?;
+    let version = output(Command::new(partial.join("rustc")).arg("--version")).context(
+        "the unpacked compiler does not start; installing the package libllvm22 gets the libraries it needs",
+    )?;
     println!("   {}", version.trim());
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    fs::rename(partial, folder)
-        .with_context(|| format!("cannot move the toolchain to {}", folder.display()))?;
+    fs::rename(partial, folder).with_context(|| format!("cannot move the toolchain to {}", folder.display()))?;
     println!("   unpacked to {}", folder.display());
     Ok(())
 }
@@ -104,20 +89,13 @@ fn fill(partial: &Path, folder: &Path) -> Result<()> {
 fn link_lld(partial: &Path) -> Result<()> {
     let host = "lib/rustlib/x86_64-unknown-linux-gnu/bin";
     let from_rustup = sysroot()?.join(host).join("rust-lld");
-    let linker = [
-        from_rustup,
-        "/usr/bin/ld.lld-22".into(),
-        "/usr/bin/ld.lld".into(),
-    ]
-    .into_iter()
-    .find(|path| path.is_file())
-    .context(
-        "no LLVM linker on this machine; install the package lld-22 (or lld) and run this again",
-    )?;
+    let linker = [from_rustup, "/usr/bin/ld.lld-22".into(), "/usr/bin/ld.lld".into()]
+        .into_iter()
+        .find(|path| path.is_file())
+        .context("no LLVM linker on this machine; install the package lld-22 (or lld) and run this again")?;
     let folder = partial.join("usr").join(host);
     fs::create_dir_all(&folder)?;
-    fs::copy(&linker, folder.join("rust-lld"))
-        .with_context(|| format!("cannot copy {}", linker.display()))?;
+    fs::copy(&linker, folder.join("rust-lld")).with_context(|| format!("cannot copy {}", linker.display()))?;
     Ok(())
 }
 

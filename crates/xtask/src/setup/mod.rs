@@ -14,10 +14,8 @@ use crate::shell::{has, root, run};
 
 /// Arguments of `setup`.
 #[derive(clap::Args)]
-#[command(
-    after_help = "DISTIL_CACHE names the folder for downloads (default ~/.cache/distil).\n\
-    DISTIL_TOOLCHAIN=rustup or =debian forces where the ARM libraries come from."
-)]
+#[command(after_help = "DISTIL_CACHE names the folder for downloads (default ~/.cache/distil).\n\
+    DISTIL_TOOLCHAIN=rustup or =debian forces where the ARM libraries come from.")]
 pub(crate) struct Args {
     /// Only say what is missing, change nothing; exit with 1 if something is
     #[arg(long)]
@@ -35,10 +33,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
             println!("ready: nothing is missing");
             return Ok(());
         }
-        bail!(
-            "run `cargo xtask setup` to get {} missing part(s)",
-            missing.len()
-        );
+        bail!("run `cargo xtask setup` to get {} missing part(s)", missing.len());
     }
     ensure()
 }
@@ -51,11 +46,7 @@ pub(crate) fn missing() -> Result<Vec<String>> {
             missing.push(format!("the Rust library for {}", target.triple()));
         }
     }
-    missing.extend(
-        packages::missing()
-            .into_iter()
-            .map(|tool| tool.what.to_string()),
-    );
+    missing.extend(packages::missing().into_iter().map(|tool| tool.what.to_string()));
     Ok(missing)
 }
 
@@ -81,13 +72,7 @@ fn rust_targets() -> Result<()> {
     if wanted.is_empty() {
         let names: Vec<_> = Target::ALL
             .iter()
-            .map(|target| {
-                Ok(format!(
-                    "{} ({:?})",
-                    target.triple(),
-                    Toolchain::of(*target)?.expect("none is lacking")
-                ))
-            })
+            .map(|target| Ok(format!("{} ({:?})", target.triple(), Toolchain::of(*target)?.expect("none is lacking"))))
             .collect::<Result<_>>()?;
         println!("   present: {}", names.join(", "));
         return Ok(());
@@ -104,13 +89,9 @@ fn rust_targets() -> Result<()> {
             println!("   rustup is not on this machine");
         }
         if Toolchain::forced()? == Some(Toolchain::Rustup) {
-            bail!(
-                "rustup could not install the targets, and DISTIL_TOOLCHAIN=rustup forbids anything else"
-            );
+            bail!("rustup could not install the targets, and DISTIL_TOOLCHAIN=rustup forbids anything else");
         }
     }
-    println!(
-        "   falling back to Debian's compiler, unpacked into a cache folder (nothing is installed)"
-    );
+    println!("   falling back to Debian's compiler, unpacked into a cache folder (nothing is installed)");
     debian::unpack()
 }

@@ -41,8 +41,7 @@ const TOOLS: [Tool; 4] = [
         what: "aarch64-linux-gnu-gcc with its C library (links AArch64 Linux programs)",
         packages: &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
         present: || {
-            has("aarch64-linux-gnu-gcc")
-                && std::path::Path::new("/usr/aarch64-linux-gnu/lib/libc.so.6").exists()
+            has("aarch64-linux-gnu-gcc") && std::path::Path::new("/usr/aarch64-linux-gnu/lib/libc.so.6").exists()
         },
         on_aarch64: false,
     },
@@ -50,30 +49,20 @@ const TOOLS: [Tool; 4] = [
 
 /// The tools this machine needs and lacks.
 pub(crate) fn missing() -> Vec<Tool> {
-    TOOLS
-        .into_iter()
-        .filter(|tool| tool.on_aarch64 || !NATIVE_AARCH64_LINUX)
-        .filter(|tool| !(tool.present)())
-        .collect()
+    TOOLS.into_iter().filter(|tool| tool.on_aarch64 || !NATIVE_AARCH64_LINUX).filter(|tool| !(tool.present)()).collect()
 }
 
 /// Installs what is missing, or says which command a person should run.
 pub(super) fn install() -> Result<()> {
     let lacking = missing();
     if lacking.is_empty() {
-        println!(
-            "   present: qemu-system-arm, qemu-system-aarch64, qemu-aarch64, aarch64-linux-gnu-gcc"
-        );
+        println!("   present: qemu-system-arm, qemu-system-aarch64, qemu-aarch64, aarch64-linux-gnu-gcc");
         return Ok(());
     }
     for tool in &lacking {
         println!("   missing: {}", tool.what);
     }
-    let mut packages: Vec<_> = lacking
-        .iter()
-        .flat_map(|tool| tool.packages)
-        .copied()
-        .collect();
+    let mut packages: Vec<_> = lacking.iter().flat_map(|tool| tool.packages).copied().collect();
     packages.sort_unstable();
     packages.dedup();
     if !has("apt-get") {
@@ -92,33 +81,19 @@ pub(super) fn install() -> Result<()> {
         );
     };
     let apt = |arguments: &[&str]| {
-        let words: Vec<&str> = prefix
-            .iter()
-            .copied()
-            .chain(["apt-get"])
-            .chain(arguments.iter().copied())
-            .collect();
+        let words: Vec<&str> = prefix.iter().copied().chain(["apt-get"]).chain(arguments.iter().copied()).collect();
         let mut command = Command::new(words[0]);
-        command
-            .args(&words[1..])
-            .env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
     // A list that is a little stale serves too: only the installation decides.
     let mut update = apt(&["--quiet", "update"]);
     if let Err(error) = run(&mut update) {
-        println!(
-            "   {} could not refresh the package lists: {error}",
-            display(&update)
-        );
+        println!("   {} could not refresh the package lists: {error}", display(&update));
     }
     run(apt(&["--quiet", "install", "-y", "--no-install-recommends"]).args(&packages))?;
     if let Some(tool) = missing().first() {
-        bail!(
-            "installed {}, but this is still missing: {}",
-            packages.join(", "),
-            tool.what
-        );
+        bail!("installed {}, but this is still missing: {}", packages.join(", "), tool.what);
     }
     Ok(())
 }
