@@ -55,14 +55,8 @@ fn self_attention(kernels: Kernels, config: &Config, layer: &Layer, n: usize, bu
     let x = &mut buffers.x[..n * h];
     let work = AttentionWork::new(buffers.work, n, h, d);
 
-    let rows = Rows::new(
-        kernels,
-        x,
-        h,
-        buffers.values,
-        &mut buffers.scales[..n],
-        &[&layer.query, &layer.key, &layer.value],
-    );
+    let rows =
+        Rows::new(kernels, x, h, buffers.values, &mut buffers.scales[..n], &[&layer.query, &layer.key, &layer.value]);
     for head in (0..h).step_by(d) {
         let channels = head..head + d;
         rows.apply(kernels, &layer.query, channels.clone(), Epilogue::Store, work.query, d);
