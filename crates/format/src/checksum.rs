@@ -93,10 +93,7 @@ impl Xxh32 {
                 .wrapping_mul(PRIME_4);
         }
         for &byte in bytes {
-            hash = hash
-                .wrapping_add(u32::from(byte).wrapping_mul(PRIME_5))
-                .rotate_left(11)
-                .wrapping_mul(PRIME_1);
+            hash = hash.wrapping_add(u32::from(byte).wrapping_mul(PRIME_5)).rotate_left(11).wrapping_mul(PRIME_1);
         }
         hash ^= hash >> 15;
         hash = hash.wrapping_mul(PRIME_2);
@@ -109,24 +106,7 @@ impl Xxh32 {
         // Four independent multiplication chains: local variables keep them in registers.
         let [mut a, mut b, mut c, mut d] = self.lanes;
         for stripe in stripes {
-            let &[
-                a0,
-                a1,
-                a2,
-                a3,
-                b0,
-                b1,
-                b2,
-                b3,
-                c0,
-                c1,
-                c2,
-                c3,
-                d0,
-                d1,
-                d2,
-                d3,
-            ] = stripe;
+            let &[a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3] = stripe;
             a = round(a, u32::from_le_bytes([a0, a1, a2, a3]));
             b = round(b, u32::from_le_bytes([b0, b1, b2, b3]));
             c = round(c, u32::from_le_bytes([c0, c1, c2, c3]));
@@ -139,9 +119,7 @@ impl Xxh32 {
 
 #[inline(always)]
 fn round(lane: u32, word: u32) -> u32 {
-    lane.wrapping_add(word.wrapping_mul(PRIME_2))
-        .rotate_left(13)
-        .wrapping_mul(PRIME_1)
+    lane.wrapping_add(word.wrapping_mul(PRIME_2)).rotate_left(13).wrapping_mul(PRIME_1)
 }
 
 #[cfg(test)]
@@ -175,18 +153,11 @@ mod tests {
             (101, 0, 0x1F1A_A412),
             (101, PRIME_1, 0x498E_C8E2),
         ] {
-            assert_eq!(
-                xxh32(&buffer[..len], seed),
-                expected,
-                "length {len}, seed {seed:#x}"
-            );
+            assert_eq!(xxh32(&buffer[..len], seed), expected, "length {len}, seed {seed:#x}");
         }
         assert_eq!(xxh32(b"a", 0), 0x550D_7456);
         assert_eq!(xxh32(b"abc", 0), 0x32D1_53FF);
-        assert_eq!(
-            xxh32(b"Nobody inspects the spammish repetition", 0),
-            0xE229_3B2F
-        );
+        assert_eq!(xxh32(b"Nobody inspects the spammish repetition", 0), 0xE229_3B2F);
     }
 
     #[test]
@@ -198,11 +169,7 @@ mod tests {
                 state.update(&buffer[..first]);
                 state.update(&buffer[first..second]);
                 state.update(&buffer[second..]);
-                assert_eq!(
-                    state.finish(),
-                    xxh32(&buffer, 7),
-                    "split at {first} and {second}"
-                );
+                assert_eq!(state.finish(), xxh32(&buffer, 7), "split at {first} and {second}");
             }
         }
     }

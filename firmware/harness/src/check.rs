@@ -27,7 +27,9 @@ pub enum CheckError {
 impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("there is no check file at its address; make one with `tools check` and load it"),
+            Self::Missing => {
+                f.write_str("there is no check file at its address; make one with `tools check` and load it")
+            }
             Self::Version(version) => write!(
                 f,
                 "the check file has version {version} and this program reads {VERSION}; make it again with `tools check`"
@@ -146,7 +148,9 @@ impl fmt::Display for Difference {
         match self {
             Self::Tokens { host, here } => write!(f, "{here} tokens, {host} on the host"),
             Self::Hidden { host, here } => write!(f, "hidden states hash to {here:#010x}, {host:#010x} on the host"),
-            Self::Output { word, host, here } => write!(f, "output word {word} is {here:#010x}, {host:#010x} on the host"),
+            Self::Output { word, host, here } => {
+                write!(f, "output word {word} is {here:#010x}, {host:#010x} on the host")
+            }
             Self::Length { host, here } => write!(f, "{here} output words, {host} on the host"),
         }
     }

@@ -4,7 +4,7 @@ use super::{Check, CheckError, Difference};
 
 fn file() -> Vec<u8> {
     let mut bytes = b"DISTILCK".to_vec();
-    let mut words = |bytes: &mut Vec<u8>, words: &[u32]| words.iter().for_each(|w| bytes.extend(w.to_le_bytes()));
+    let words = |bytes: &mut Vec<u8>, words: &[u32]| words.iter().for_each(|w| bytes.extend(w.to_le_bytes()));
     words(&mut bytes, &[1, 2, 0xabcd, 0]);
     words(&mut bytes, &[5, 4, 2, 77]);
     bytes.extend(b"hello\0\0\0");

@@ -33,11 +33,7 @@ impl Format for Event<'_> {
             Self::Answer { number, text, answer, tokens, instructions, difference: None } => write!(
                 f,
                 "{=u32}. {=str}\n   {=str}\n   {=usize} tokens, {=u64} instructions\n   bits: equal to the host",
-                number,
-                text,
-                answer,
-                tokens,
-                instructions
+                number, text, answer, tokens, instructions
             ),
             Self::End { sentences, equal } if sentences == equal => {
                 write!(f, "all {=u32} sentences: equal to the host, bit for bit", sentences);

@@ -99,7 +99,10 @@ impl fmt::Display for Fault {
             ),
             Self::Model(error) => error.fmt(f),
             Self::Ram { needed, most } => {
-                write!(f, "the arena needs {needed} bytes and this machine has {most} in one piece; shorten the sentences")
+                write!(
+                    f,
+                    "the arena needs {needed} bytes and this machine has {most} in one piece; shorten the sentences"
+                )
             }
             Self::Session(error) => error.fmt(f),
             Self::Run(error) => error.fmt(f),

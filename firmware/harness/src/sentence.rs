@@ -128,7 +128,8 @@ fn masks(
 ) -> Result<u64, RunError> {
     let mut cost = 0;
     let mut number = 0;
-    while let Some(position) = session.masks().nth(number) {
+    loop {
+        let Some(position) = session.masks().nth(number) else { break };
         let mut top = [Candidate::default(); CANDIDATES];
         let before = machine.instructions();
         let found = session.predict(position, None, &mut top)?.candidates;

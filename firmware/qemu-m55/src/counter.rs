@@ -27,7 +27,8 @@ fn SysTick() {
 
 /// The running timer.
 pub(crate) struct Counter {
-    timer: SYST,
+    /// Held so that nothing else can set it.
+    _timer: SYST,
     /// Instructions of 16 ticks: the true factor has a fraction, and sixteenths hold it exactly.
     per_16_ticks: u64,
 }
@@ -40,7 +41,7 @@ impl Counter {
         timer.clear_current();
         timer.enable_interrupt();
         timer.enable_counter();
-        let mut counter = Self { timer, per_16_ticks: 0 };
+        let mut counter = Self { _timer: timer, per_16_ticks: 0 };
         let before = counter.ticks();
         spin(ROUNDS);
         let ticks = counter.ticks() - before;
