@@ -15,6 +15,8 @@ pub(crate) const LN2_LOW: f32 = -2.121_944_4e-4;
 pub(crate) const EXP_LOW: f32 = -87.0;
 /// Above it, [`exp`] takes it for its argument: the result stays finite.
 pub(crate) const EXP_HIGH: f32 = 88.0;
+/// A row to quantize whose magnitudes all stay below it is all zeros.
+pub(crate) const SMALLEST: f32 = 1e-30;
 /// Softmax takes no difference to the largest value below it: e^-64 divided by a row's sum is no denormal.
 pub(crate) const SOFTMAX_LOW: f32 = -64.0;
 
