@@ -4,10 +4,8 @@
 //! Shapes: `n` tokens, `h` hidden, `d` = `h` / heads. Every operation has one order of additions,
 //! so every instruction set gives the same bits.
 
-use core::ops::Range;
-
 use distil_format::Config;
-use distil_kernels::{Epilogue, Kernels, bf16_to_f32, quantized_stride, rsqrt};
+use distil_kernels::{Epilogue, Kernels, bf16_to_f32, rsqrt};
 
 use crate::buffers::{AttentionWork, Buffers, FeedForwardWork, SCORE_ROWS, feed_forward_block};
 use crate::error::ModelError;

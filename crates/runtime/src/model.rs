@@ -85,8 +85,8 @@ impl<'a> Model<'a> {
         }
         match artifact.config().head {
             Head::Embedding => {}
-            Head::MaskedLm => drop(model.masked_lm()?),
-            Head::SequenceClassification => drop(model.classifier()?),
+            Head::MaskedLm => _ = model.masked_lm()?,
+            Head::SequenceClassification => _ = model.classifier()?,
         }
         Ok(model)
     }
