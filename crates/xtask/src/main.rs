@@ -10,7 +10,8 @@ mod setup;
 mod shell;
 mod test;
 
-use anyhow::Result;
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Development commands of the distil workspace.
@@ -33,11 +34,19 @@ enum Command {
     Models(models::Args),
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
         Command::Setup(args) => setup::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Firmware(args) => firmware::main(args),
         Command::Models(args) => models::main(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // On one line each, without a backtrace: these are messages to a person, not bugs.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
