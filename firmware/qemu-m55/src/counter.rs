@@ -56,7 +56,9 @@ impl Counter {
             // A wrap between the reads would pair a new count with an old number of wraps. The interrupt is taken at
             // once (nothing here masks it around a reading), so an unchanged number means there was none.
             if WRAPS.load(Ordering::Relaxed) == wraps {
-                return u64::from(wraps) * u64::from(TOP + 1) + u64::from(TOP - now);
+                // A period starts at the interrupt, with the value 0, and goes on with TOP, TOP - 1, ... 1.
+                let phase = (TOP + 1 - now) & TOP;
+                return u64::from(wraps) * u64::from(TOP + 1) + u64::from(phase);
             }
         }
     }
