@@ -90,7 +90,9 @@ fn run(args: &RunArgs) -> Result<()> {
     };
     print!("{}", result.text);
     let millions: Vec<_> = result.instructions().iter().map(|&n| format!("{:.1}", n as f64 / 1e6)).collect();
-    println!("millions of instructions a sentence: {}", millions.join(", "));
+    if !millions.is_empty() {
+        println!("millions of instructions a sentence: {}", millions.join(", "));
+    }
     if args.accept {
         expected::accept(machine, &result)?;
     } else if args.model.is_none() {
