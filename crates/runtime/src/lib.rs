@@ -1,3 +1,38 @@
+//! Runs a packed encoder: a sentence goes in, a label, an embedding or a filled mask comes out.
+//!
+//! Nothing here allocates. Weights are read in place from the packed file, and all working memory
+//! is one slice from the caller, whose length [`arena_len`] gives for a model and a number of tokens.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! # let (bytes, mut arena) = (&[0u8; 0][..], vec![0u8; 0]);
+//! use distil_runtime::{Artifact, Model, Session};
+//!
+//! let artifact = Artifact::open(bytes)?; // checked once, borrows the bytes
+//! let model = Model::new(&artifact)?; // chooses the instruction set
+//! let mut session = Session::new(&model, &mut arena, 128)?;
+//! let answer = session.classify("turn the kitchen lights off", None)?;
+//! println!("{} {:.2}", answer.label(), answer.probability());
+//! # Ok(())
+//! # }
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
-//! runtime
+
+mod buffers;
+mod encoder;
+mod error;
+mod heads;
+mod linear;
+mod model;
+mod session;
+mod text;
+
+pub use buffers::arena_len;
+pub use distil_format::{Architecture, Artifact, Config, Head, OpenError, Pooling, Vocabulary, xxh32};
+pub use distil_kernels::{Isa, IsaUnavailable, Kernels};
+pub use error::{ModelError, RunError, SessionError};
+pub use heads::{Candidate, Classification, Prediction};
+pub use model::Model;
+pub use session::Session;
+pub use text::{PackedVocabulary, tokenizer};

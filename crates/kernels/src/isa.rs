@@ -1,0 +1,84 @@
+//! Names of the instruction sets.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// An instruction set with kernels of its own.
+///
+/// Every variant exists on every target, so that a tool can name one that this machine lacks; whether it can run
+/// is what [`Kernels::with_isa`](crate::Kernels::with_isa) answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// Plain Rust, which defines every result.
+    Reference,
+    /// x86-64 with AVX2.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, VL and VNNI.
+    Avx512Vnni,
+    /// 64-bit ARM, baseline NEON.
+    Neon,
+}
+
+impl Isa {
+    /// All of them; within one architecture from the slowest to the fastest.
+    pub const ALL: [Isa; 4] = [Isa::Reference, Isa::Avx2, Isa::Avx512Vnni, Isa::Neon];
+
+    /// The name that [`FromStr`] reads back.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Isa::Reference => "reference",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512Vnni => "avx512vnni",
+            Isa::Neon => "neon",
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = UnknownIsa;
+
+    fn from_str(name: &str) -> Result<Self, UnknownIsa> {
+        Isa::ALL
+            .into_iter()
+            .find(|isa| isa.name() == name)
+            .ok_or(UnknownIsa)
+    }
+}
+
+/// The text is not the name of an instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownIsa;
+
+impl fmt::Display for UnknownIsa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unknown instruction set; use one of")?;
+        for (i, isa) in Isa::ALL.into_iter().enumerate() {
+            write!(f, "{} {isa}", if i == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for UnknownIsa {}
+
+/// The instruction set does not exist on this machine, or the operating system does not save its registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IsaUnavailable(pub Isa);
+
+impl fmt::Display for IsaUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "this machine cannot run {}; leave the choice to detection, or use reference",
+            self.0
+        )
+    }
+}
+
+impl core::error::Error for IsaUnavailable {}

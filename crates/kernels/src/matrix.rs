@@ -1,0 +1,226 @@
+//! Checked views of weights, and the small types that go with a matrix product.
+
+use core::fmt;
+
+use crate::layout::{self, Layout};
+
+/// Longest row of a matrix product, so that sums of int8 products stay exact in 32 bits.
+pub(crate) const MAX_INPUTS: usize = 1 << 16;
+
+/// What an int8 row must be multiplied by to become float, and the sum of its values.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RowScale {
+    /// Float value of one step.
+    pub scale: f32,
+    /// Sum of the row's int8 values; instruction sets that multiply unsigned by signed bytes need it.
+    pub sum: i32,
+}
+
+/// Bytes from one quantized row of `k` values to the next: `k` rounded up to 64. The padding is zero.
+pub const fn quantized_stride(k: usize) -> usize {
+    k.div_ceil(64) * 64
+}
+
+/// A bias: one value for each output channel.
+#[derive(Clone, Copy, Debug)]
+pub enum Vector<'a> {
+    /// IEEE single precision.
+    F32(&'a [f32]),
+    /// IEEE half precision, as bits.
+    F16(&'a [u16]),
+}
+
+impl Vector<'_> {
+    /// Number of values.
+    pub const fn len(&self) -> usize {
+        match self {
+            Vector::F32(values) => values.len(),
+            Vector::F16(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no value.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a matrix product does with each value before it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Epilogue {
+    /// Nothing.
+    Store,
+    /// GELU (the exact one, with erf).
+    Gelu,
+    /// `max(0, value)`.
+    Relu,
+    /// Adds it to what the output already holds: the residual connection.
+    Add,
+}
+
+/// A weight matrix of `n` output channels by `k` inputs, its shape checked against its data.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    pub(crate) weights: Weights<'a>,
+    pub(crate) n: usize,
+    pub(crate) k: usize,
+    pub(crate) layout: Layout,
+}
+
+/// The data of a [`Matrix`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Weights<'a> {
+    Int8 { values: &'a [i8], scales: &'a [u16] },
+    Float(&'a [f32]),
+}
+
+impl<'a> Matrix<'a> {
+    /// Int8 weights in [-127, 127] and one bfloat16 scale (as bits) for each of the `n` channels.
+    ///
+    /// `scales` may be longer than `n`: a packed file pads it to a whole tile. The weight -128 is not allowed; it is
+    /// not looked for, and where it occurs the results are memory-safe but may differ between instruction sets.
+    ///
+    /// # Errors
+    ///
+    /// When `values` is not exactly [`layout::packed_len_int8`] long, `scales` is shorter than `n`, a dimension is
+    /// zero or `k` is above 65,536.
+    pub fn int8(
+        values: &'a [i8],
+        scales: &'a [u16],
+        n: usize,
+        k: usize,
+        layout: Layout,
+    ) -> Result<Self, ShapeError> {
+        check(layout::packed_len_int8(n, k, layout), values.len(), n, k)?;
+        if scales.len() < n {
+            return Err(ShapeError::Scales {
+                expected: n,
+                found: scales.len(),
+            });
+        }
+        Ok(Matrix {
+            weights: Weights::Int8 { values, scales },
+            n,
+            k,
+            layout,
+        })
+    }
+
+    /// Float weights.
+    ///
+    /// # Errors
+    ///
+    /// When `values` is not exactly [`layout::packed_len_f32`] long, a dimension is zero or `k` is above 65,536.
+    pub fn float(
+        values: &'a [f32],
+        n: usize,
+        k: usize,
+        layout: Layout,
+    ) -> Result<Self, ShapeError> {
+        check(layout::packed_len_f32(n, k, layout), values.len(), n, k)?;
+        Ok(Matrix {
+            weights: Weights::Float(values),
+            n,
+            k,
+            layout,
+        })
+    }
+
+    /// Number of output channels.
+    pub const fn channels(&self) -> usize {
+        self.n
+    }
+
+    /// Number of inputs.
+    pub const fn inputs(&self) -> usize {
+        self.k
+    }
+
+    /// Whether the weights are int8, so that the product is [`matmul_int8`](crate::Kernels::matmul_int8).
+    pub const fn is_int8(&self) -> bool {
+        matches!(self.weights, Weights::Int8 { .. })
+    }
+
+    /// How the weights lie in memory.
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+}
+
+fn check(expected: Option<usize>, found: usize, n: usize, k: usize) -> Result<(), ShapeError> {
+    if n == 0 || k == 0 {
+        return Err(ShapeError::Empty);
+    }
+    if k > MAX_INPUTS {
+        return Err(ShapeError::TooWide { k });
+    }
+    match expected {
+        Some(expected) if expected == found => Ok(()),
+        expected => Err(ShapeError::Values { expected, found }),
+    }
+}
+
+/// Data that does not fit the shape given with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShapeError {
+    /// A dimension is zero.
+    Empty,
+    /// A row has more than 65,536 inputs.
+    TooWide {
+        /// Its number of inputs.
+        k: usize,
+    },
+    /// Not as many values as the shape and the layout need.
+    Values {
+        /// How many they need; `None` when that number overflows.
+        expected: Option<usize>,
+        /// How many were given.
+        found: usize,
+    },
+    /// Fewer scales than channels.
+    Scales {
+        /// Number of channels.
+        expected: usize,
+        /// How many scales were given.
+        found: usize,
+    },
+}
+
+impl fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShapeError::Empty => f.write_str("a matrix needs at least one channel and one input"),
+            ShapeError::TooWide { k } => write!(
+                f,
+                "{k} inputs in a row; split it, at most {MAX_INPUTS} are exact"
+            ),
+            ShapeError::Values {
+                expected: Some(expected),
+                found,
+            } => {
+                write!(
+                    f,
+                    "{found} values where the shape needs {expected}; check shape and layout"
+                )
+            }
+            ShapeError::Values {
+                expected: None,
+                found,
+            } => {
+                write!(
+                    f,
+                    "{found} values for a shape too large to address; check the shape"
+                )
+            }
+            ShapeError::Scales { expected, found } => {
+                write!(
+                    f,
+                    "{found} scales for {expected} channels; give one for each"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for ShapeError {}

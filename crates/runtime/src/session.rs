@@ -1,0 +1,202 @@
+//! A session: one model, one arena, one text after another.
+
+use core::fmt;
+
+use distil_format::Head;
+
+use crate::buffers::{Buffers, arena_len};
+use crate::error::{RunError, SessionError};
+use crate::heads::{self, Candidate, Classification, Prediction};
+use crate::model::Model;
+use crate::{encoder, text};
+
+/// Answers texts of up to a fixed number of tokens in a caller's arena. A text of n tokens costs n tokens: nothing is padded.
+pub struct Session<'m> {
+    model: &'m Model<'m>,
+    buffers: Buffers<'m>,
+    most: usize,
+    truncate: bool,
+    tokens: usize,
+}
+
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("max_tokens", &self.most).field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}
+
+impl<'m> Session<'m> {
+    /// Takes an arena of at least [`arena_len`] bytes for texts of up to `max_tokens` tokens, `[CLS]` and `[SEP]` included.
+    ///
+    /// # Errors
+    /// [`SessionError`] if the arena is too small, or the model has no positions for so many tokens.
+    pub fn new(model: &'m Model<'m>, arena: &'m mut [u8], max_tokens: usize) -> Result<Self, SessionError> {
+        let config = model.config();
+        let most = config.max_positions as usize;
+        if !(2..=most).contains(&max_tokens) {
+            return Err(SessionError::Tokens { asked: max_tokens, most });
+        }
+        let (needed, given) = (arena_len(config, max_tokens), arena.len());
+        if given < needed {
+            return Err(SessionError::Arena { needed, given });
+        }
+        let buffers = Buffers::new(config, max_tokens, arena).ok_or(SessionError::Arena { needed, given })?;
+        Ok(Self { model, buffers, most: max_tokens, truncate: false, tokens: 0 })
+    }
+
+    /// Says whether a text that is too long loses its end (the longer of two texts first) instead of being an error.
+    pub fn truncating(mut self, truncate: bool) -> Self {
+        self.truncate = truncate;
+        self
+    }
+
+    /// Encodes `[CLS] text [SEP]`, or with a pair `[CLS] text [SEP] pair [SEP]`; returns the number of tokens.
+    ///
+    /// # Errors
+    /// [`RunError::TooLong`] if the text does not fit and truncation is off.
+    pub fn encode(&mut self, text: &str, pair: Option<&str>) -> Result<usize, RunError> {
+        self.tokens = 0;
+        let config = self.model.config();
+        let tokenizer = text::tokenizer(config, self.model.artifact().vocabulary());
+        let tokens = text::fill(&tokenizer, config, (text, pair), self.most, self.truncate, &mut self.buffers)?;
+        self.run(tokens)
+    }
+
+    /// Encodes token ids as they are; `types` are the segments of the tokens, all 0 if not given.
+    ///
+    /// # Errors
+    /// [`RunError`] if there are none or too many, or if an id or a segment is out of range.
+    pub fn encode_ids(&mut self, ids: &[u32], types: Option<&[u8]>) -> Result<usize, RunError> {
+        self.tokens = 0;
+        let config = self.model.config();
+        let n = ids.len();
+        if n == 0 || types.is_some_and(|types| types.len() != n) {
+            return Err(RunError::Ids);
+        }
+        if n > self.most {
+            return Err(RunError::TooLong { tokens: n, most: self.most });
+        }
+        if let Some(&id) = ids.iter().find(|&&id| id >= config.vocab_size) {
+            return Err(RunError::TokenId(id));
+        }
+        self.buffers.types[..n].fill(0);
+        if let Some(types) = types {
+            if let Some(&segment) = types.iter().find(|&&t| u32::from(t) >= config.type_vocab.max(1)) {
+                return Err(RunError::TokenType(segment));
+            }
+            self.buffers.types[..n].copy_from_slice(types);
+        }
+        self.buffers.ids[..n].copy_from_slice(ids);
+        self.buffers.starts[..n].fill(0);
+        self.buffers.ends[..n].fill(0);
+        self.run(n)
+    }
+
+    fn run(&mut self, tokens: usize) -> Result<usize, RunError> {
+        encoder::encode(self.model, tokens, &mut self.buffers)?;
+        self.tokens = tokens;
+        Ok(tokens)
+    }
+
+    /// Ids of the tokens encoded last.
+    pub fn ids(&self) -> &[u32] {
+        &self.buffers.ids[..self.tokens]
+    }
+
+    /// Byte range in its text of token `position` of those encoded last; empty for `[CLS]` and `[SEP]`.
+    pub fn span(&self, position: usize) -> Option<core::ops::Range<usize>> {
+        (position < self.tokens)
+            .then(|| self.buffers.starts[position] as usize..self.buffers.ends[position] as usize)
+    }
+
+    /// Last hidden states of the tokens encoded last, `[tokens][hidden]`.
+    pub fn hidden(&self) -> &[f32] {
+        &self.buffers.x[..self.tokens * self.model.config().hidden as usize]
+    }
+
+    /// Pools the tokens encoded last into one vector, `[hidden]`, as the file's configuration says.
+    ///
+    /// Works with every head, since it needs no weights of its own.
+    ///
+    /// # Errors
+    /// [`RunError::Position`] if nothing has been encoded.
+    pub fn pooled(&mut self) -> Result<&[f32], RunError> {
+        self.encoded(0)?;
+        heads::pool(self.model, self.tokens, &mut self.buffers);
+        Ok(self.buffers.pooled)
+    }
+
+    /// The embedding of a text, `[hidden]`.
+    ///
+    /// # Errors
+    /// As [`Session::encode`].
+    pub fn embed(&mut self, text: &str) -> Result<&[f32], RunError> {
+        self.encode(text, None)?;
+        self.pooled()
+    }
+
+    /// Classifies a text or a pair of texts.
+    ///
+    /// # Errors
+    /// As [`Session::encode`], and [`RunError::Head`] without a classification head.
+    pub fn classify(&mut self, text: &str, pair: Option<&str>) -> Result<Classification<'_>, RunError> {
+        self.needs(Head::SequenceClassification)?;
+        self.encode(text, pair)?;
+        self.classification()
+    }
+
+    /// Classifies the tokens encoded last.
+    ///
+    /// # Errors
+    /// [`RunError::Head`] without a classification head, [`RunError::Position`] if nothing has been encoded.
+    pub fn classification(&mut self) -> Result<Classification<'_>, RunError> {
+        self.needs(Head::SequenceClassification)?;
+        self.encoded(0)?;
+        heads::classify(self.model, &mut self.buffers)?;
+        let labels = self.model.config().labels as usize;
+        let (logits, rest) = self.buffers.scores.split_at(labels);
+        Ok(Classification { artifact: self.model.artifact(), logits, probabilities: &rest[..labels] })
+    }
+
+    /// Fills the first `[MASK]` of a text: the best vocabulary entries go to `top`, best first.
+    ///
+    /// # Errors
+    /// As [`Session::encode`], [`RunError::Head`] without a masked-LM head, [`RunError::NoMask`].
+    pub fn fill_mask(&mut self, text: &str, top: &mut [Candidate]) -> Result<Prediction, RunError> {
+        self.needs(Head::MaskedLm)?;
+        self.encode(text, None)?;
+        let position = self.masks().next().ok_or(RunError::NoMask)?;
+        self.predict(position, None, top)
+    }
+
+    /// Positions of `[MASK]` among the tokens encoded last.
+    pub fn masks(&self) -> impl Iterator<Item = usize> + '_ {
+        let mask = self.model.config().mask_id;
+        self.ids().iter().enumerate().filter(move |&(_, &id)| id == mask).map(|(i, _)| i)
+    }
+
+    /// What the masked-LM head predicts at one position of the tokens encoded last, and the logit of `target`.
+    ///
+    /// # Errors
+    /// [`RunError::Head`] without a masked-LM head, [`RunError::Position`] out of range.
+    pub fn predict(
+        &mut self,
+        position: usize,
+        target: Option<u32>,
+        top: &mut [Candidate],
+    ) -> Result<Prediction, RunError> {
+        self.needs(Head::MaskedLm)?;
+        self.encoded(position)?;
+        Ok(heads::predict(self.model, position, target, top, &mut self.buffers)?)
+    }
+
+    fn needs(&self, needed: Head) -> Result<(), RunError> {
+        let found = self.model.config().head;
+        if found == needed { Ok(()) } else { Err(RunError::Head { needed, found }) }
+    }
+
+    fn encoded(&self, position: usize) -> Result<(), RunError> {
+        let tokens = self.tokens;
+        if position < tokens { Ok(()) } else { Err(RunError::Position { position, tokens }) }
+    }
+}
