@@ -49,8 +49,16 @@ impl Encoder<'_> {
         let word = &self.model.weights.word;
         let rows = hidden.len() / word.cols;
         let mut scores = vec![0.0; rows * word.rows];
-        let product =
-            Product { a: &x, a_stride: word.cols, b: &word.data, b_row: 1, b_col: word.cols, rows, inner: word.cols, cols: word.rows };
+        let product = Product {
+            a: &x,
+            a_stride: word.cols,
+            b: &word.data,
+            b_row: 1,
+            b_col: word.cols,
+            rows,
+            inner: word.cols,
+            cols: word.rows,
+        };
         product.write(&mut scores, word.rows);
         for row in scores.chunks_exact_mut(word.rows) {
             add(row, &bias.data);

@@ -71,12 +71,30 @@ impl<'a> Encoder<'a> {
         let mut context = vec![0.0; x.len()];
         let mut scores = vec![0.0; n * n];
         for offset in (0..width).step_by(head) {
-            let keys = Product { a: &q[offset..], a_stride: width, b: &k[offset..], b_row: 1, b_col: width, rows: n, inner: head, cols: n };
+            let keys = Product {
+                a: &q[offset..],
+                a_stride: width,
+                b: &k[offset..],
+                b_row: 1,
+                b_col: width,
+                rows: n,
+                inner: head,
+                cols: n,
+            };
             keys.write(&mut scores, n);
             for row in scores.chunks_exact_mut(n) {
                 softmax(row, 1.0 / (head as f64).sqrt());
             }
-            let values = Product { a: &scores, a_stride: n, b: &v[offset..], b_row: width, b_col: 1, rows: n, inner: n, cols: head };
+            let values = Product {
+                a: &scores,
+                a_stride: n,
+                b: &v[offset..],
+                b_row: width,
+                b_col: 1,
+                rows: n,
+                inner: n,
+                cols: head,
+            };
             values.write(&mut context[offset..], width);
         }
         context
@@ -101,7 +119,16 @@ fn linear(x: &[f32], layer: &Linear) -> Vec<f32> {
     let (outputs, inputs) = (layer.weight.rows, layer.weight.cols);
     let rows = x.len() / inputs;
     let mut out = vec![0.0; rows * outputs];
-    let product = Product { a: x, a_stride: inputs, b: &layer.weight.data, b_row: 1, b_col: inputs, rows, inner: inputs, cols: outputs };
+    let product = Product {
+        a: x,
+        a_stride: inputs,
+        b: &layer.weight.data,
+        b_row: 1,
+        b_col: inputs,
+        rows,
+        inner: inputs,
+        cols: outputs,
+    };
     product.write(&mut out, outputs);
     for row in out.chunks_exact_mut(outputs) {
         add(row, &layer.bias.data);

@@ -96,7 +96,8 @@ mod tests {
     #[test]
     #[should_panic(expected = "right matrix is too short")]
     fn short_input_is_refused() {
-        let product = Product { a: &[1.0; 4], a_stride: 2, b: &[1.0; 3], b_row: 2, b_col: 1, rows: 2, inner: 2, cols: 2 };
+        let product =
+            Product { a: &[1.0; 4], a_stride: 2, b: &[1.0; 3], b_row: 2, b_col: 1, rows: 2, inner: 2, cols: 2 };
         product.write(&mut [0.0; 4], 2);
     }
 }

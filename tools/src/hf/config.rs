@@ -101,7 +101,9 @@ fn architecture(json: &Map<String, Value>) -> Result<Architecture, Problem> {
         (None, Some(name)) if name.starts_with("Bert") => Ok(Architecture::Bert),
         (None, Some(name)) if name.starts_with("DistilBert") => Ok(Architecture::DistilBert),
         (None, Some(name)) => Err(Problem::Architecture { found: format!("`{name}`") }),
-        (None, None) => Err(Problem::Architecture { found: "(neither `model_type` nor `architectures` is set)".into() }),
+        (None, None) => {
+            Err(Problem::Architecture { found: "(neither `model_type` nor `architectures` is set)".into() })
+        }
     }
 }
 
@@ -186,9 +188,17 @@ mod tests {
             ("num_attention_heads", Value::from(5), "hidden size 64 is not a multiple of 5 attention heads"),
             ("hidden_size", Value::from(-1), "`hidden_size` is missing or not a positive whole number"),
             ("hidden_size", Value::from(1u64 << 40), "`hidden_size` is missing or not a positive whole number"),
-            ("position_embedding_type", Value::from("relative_key"), "`position_embedding_type` = \"relative_key\" is not supported"),
+            (
+                "position_embedding_type",
+                Value::from("relative_key"),
+                "`position_embedding_type` = \"relative_key\" is not supported",
+            ),
             ("layer_norm_eps", Value::from(0.0), "`layer_norm_eps` is missing or not a number between 0 and 1"),
-            ("id2label", serde_json::json!({"1": "x"}), "`id2label` is missing or not a map from 0, 1, 2, ... to names"),
+            (
+                "id2label",
+                serde_json::json!({"1": "x"}),
+                "`id2label` is missing or not a map from 0, 1, 2, ... to names",
+            ),
         ] {
             let mut json = bert();
             json[key] = value;

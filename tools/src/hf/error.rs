@@ -178,7 +178,9 @@ impl Problem {
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::NotAFolder => "give the folder that holds config.json, model.safetensors and vocab.txt",
-            Self::Missing => "a Hugging Face folder needs config.json, model.safetensors and vocab.txt (or tokenizer.json); is the path right?",
+            Self::Missing => {
+                "a Hugging Face folder needs config.json, model.safetensors and vocab.txt (or tokenizer.json); is the path right?"
+            }
             Self::OtherWeights { .. } => {
                 "load the model in transformers and save it with `model.save_pretrained(DIR, max_shard_size=\"100GB\")`, which writes one model.safetensors"
             }
@@ -190,17 +192,27 @@ impl Problem {
             Self::Setting { .. } => "only the plain BERT and DistilBERT encoders can be packed",
             Self::HeadSize { .. } => "correct the sizes in config.json",
             Self::NotSafetensors(_) => "the download may be incomplete: fetch or export the file again",
-            Self::TensorType { .. } => "save the model unquantized, as float32, float16 or bfloat16; packing quantizes it",
+            Self::TensorType { .. } => {
+                "save the model unquantized, as float32, float16 or bfloat16; packing quantizes it"
+            }
             Self::TensorTwice { .. } => "export the model again with `save_pretrained`",
-            Self::Shape { .. } => "config.json and model.safetensors do not belong together: take both from the same export",
-            Self::MissingTensors(_) => "config.json and model.safetensors do not belong together, or the export was partial",
+            Self::Shape { .. } => {
+                "config.json and model.safetensors do not belong together: take both from the same export"
+            }
+            Self::MissingTensors(_) => {
+                "config.json and model.safetensors do not belong together, or the export was partial"
+            }
             Self::NotFinite { .. } => "training diverged or the file is damaged: take an earlier checkpoint",
             Self::Head { .. } => "use `--head auto`, or `--head embedding` for the encoder alone",
-            Self::UnsupportedHead { .. } => "supported are masked-LM and sequence classification; `--head embedding` packs the encoder alone",
+            Self::UnsupportedHead { .. } => {
+                "supported are masked-LM and sequence classification; `--head embedding` packs the encoder alone"
+            }
             Self::Untied { .. } => "train with tied embeddings, or pack the encoder alone with `--head embedding`",
             Self::NoVocabulary => "copy the model's vocab.txt into the folder, or name one with `--vocab FILE`",
             Self::VocabularySize { .. } => "take vocab.txt and model.safetensors from the same model",
-            Self::Tokenizer(_) => "only BERT's WordPiece tokenizer is built; name its vocabulary with `--vocab FILE` if there is one",
+            Self::Tokenizer(_) => {
+                "only BERT's WordPiece tokenizer is built; name its vocabulary with `--vocab FILE` if there is one"
+            }
             Self::VocabularyEntry { .. } => "the vocabulary file is damaged: fetch or export it again",
             Self::SpecialToken(_) => "a BERT vocabulary has [PAD], [UNK], [CLS], [SEP] and [MASK]",
             Self::NotUtf8(_) => "convert it, for example with `iconv -f LATIN1 -t UTF-8`",

@@ -34,7 +34,9 @@ impl HeadKind {
         match (found, wanted) {
             (Ok(found), None) => Ok(found),
             (Ok(found), Some(wanted)) if found == wanted => Ok(found),
-            (Ok(found), Some(wanted)) => Err(Problem::Head { wanted: wanted.name(), found: found.name() }.at(file.path())),
+            (Ok(found), Some(wanted)) => {
+                Err(Problem::Head { wanted: wanted.name(), found: found.name() }.at(file.path()))
+            }
             (Err(found), None) => Err(Problem::UnsupportedHead { found }.at(file.path())),
             (Err(found), Some(wanted)) => Err(Problem::Head { wanted: wanted.name(), found }.at(file.path())),
         }

@@ -59,7 +59,8 @@ impl Model {
     pub fn vocabulary(&self, instead: Option<&Path>) -> Result<Vocabulary, HfError> {
         let vocabulary = Vocabulary::read(&self.folder, instead)?;
         if vocabulary.pieces.len() != self.config.vocab_size {
-            let problem = Problem::VocabularySize { vocabulary: vocabulary.pieces.len(), config: self.config.vocab_size };
+            let problem =
+                Problem::VocabularySize { vocabulary: vocabulary.pieces.len(), config: self.config.vocab_size };
             return Err(problem.at(instead.unwrap_or(&self.folder)));
         }
         Ok(vocabulary)

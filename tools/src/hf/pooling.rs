@@ -24,21 +24,33 @@ impl Pooling {
         if path.exists() {
             let json = read_json(&path)?;
             let on = |key: &str| json.get(key).and_then(Value::as_bool).unwrap_or(false);
-            for key in ["pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"]
-            {
+            for key in [
+                "pooling_mode_max_tokens",
+                "pooling_mode_mean_sqrt_len_tokens",
+                "pooling_mode_weightedmean_tokens",
+                "pooling_mode_lasttoken",
+            ] {
                 if on(key) {
                     return Err(Problem::Setting { key, found: "true".into() }.at(&path));
                 }
             }
             pooling.cls = on("pooling_mode_cls_token");
             if pooling.cls && on("pooling_mode_mean_tokens") {
-                return Err(Problem::Setting { key: "pooling_mode_mean_tokens", found: "true beside the CLS token".into() }.at(&path));
+                return Err(Problem::Setting {
+                    key: "pooling_mode_mean_tokens",
+                    found: "true beside the CLS token".into(),
+                }
+                .at(&path));
             }
         }
         let path = folder.join("modules.json");
         if path.exists() {
             let modules = read_json_value(&path)?;
-            let kinds = modules.as_array().into_iter().flatten().filter_map(|module| module.get("type").and_then(Value::as_str));
+            let kinds = modules
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|module| module.get("type").and_then(Value::as_str));
             pooling.normalize = kinds.into_iter().any(|kind| kind.ends_with(".Normalize"));
         }
         Ok(pooling)

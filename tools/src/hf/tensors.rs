@@ -41,7 +41,8 @@ impl TensorFile {
             },
             _ => Problem::Io(error).at(&path),
         })?;
-        let parsed = SafeTensors::deserialize(&bytes).map_err(|error| Problem::NotSafetensors(error.to_string()).at(&path))?;
+        let parsed =
+            SafeTensors::deserialize(&bytes).map_err(|error| Problem::NotSafetensors(error.to_string()).at(&path))?;
         let mut names = BTreeMap::new();
         let mut in_file: Vec<&str> = parsed.names();
         in_file.sort_unstable();
@@ -87,7 +88,9 @@ impl TensorFile {
         let parsed = self.parsed();
         let view = parsed.tensor(in_file).map_err(|error| Problem::NotSafetensors(error.to_string()).at(&self.path))?;
         if view.shape() != shape {
-            return Err(Problem::Shape { tensor, expected: shape.to_vec(), found: view.shape().to_vec() }.at(&self.path));
+            return Err(
+                Problem::Shape { tensor, expected: shape.to_vec(), found: view.shape().to_vec() }.at(&self.path)
+            );
         }
         let Some(data) = to_f32(view.dtype(), view.data()) else {
             return Err(Problem::TensorType { tensor, dtype: format!("{:?}", view.dtype()) }.at(&self.path));
@@ -122,7 +125,9 @@ fn canonical_name(name: &str) -> String {
 fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     let pairs = || bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
     Some(match dtype {
-        Dtype::F32 => bytes.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect(),
+        Dtype::F32 => {
+            bytes.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect()
+        }
         Dtype::F16 => pairs().map(|bits| f16::from_bits(bits).to_f32()).collect(),
         Dtype::BF16 => pairs().map(|bits| bf16::from_bits(bits).to_f32()).collect(),
         _ => return None,

@@ -74,12 +74,20 @@ impl Vocabulary {
                 return Err(Problem::VocabularyEntry { line: id + 1, reason: "empty entry".into() });
             }
             if let Some(first) = ids.insert(piece.as_str(), id) {
-                return Err(Problem::VocabularyEntry { line: id + 1, reason: format!("`{piece}` is already on line {}", first + 1) });
+                return Err(Problem::VocabularyEntry {
+                    line: id + 1,
+                    reason: format!("`{piece}` is already on line {}", first + 1),
+                });
             }
         }
         let id = |token| ids.get(token).map(|id| *id as u32).ok_or(Problem::SpecialToken(token));
-        let special =
-            SpecialIds { pad: id("[PAD]")?, unk: id("[UNK]")?, cls: id("[CLS]")?, sep: id("[SEP]")?, mask: id("[MASK]")? };
+        let special = SpecialIds {
+            pad: id("[PAD]")?,
+            unk: id("[UNK]")?,
+            cls: id("[CLS]")?,
+            sep: id("[SEP]")?,
+            mask: id("[MASK]")?,
+        };
         let Settings { lowercase, strip_accents, split_cjk } = settings;
         Ok(Self { pieces, lowercase, strip_accents: strip_accents.unwrap_or(lowercase), split_cjk, special })
     }
@@ -180,8 +188,14 @@ mod tests {
         assert_eq!(word_piece(json.as_object().unwrap()).unwrap(), ["a", "b"]);
         for (model, expected) in [
             (serde_json::json!({"type": "BPE"}), "not a BERT WordPiece tokenizer: its model is BPE"),
-            (serde_json::json!({"type": "WordPiece", "vocab": {"a": 0, "b": 0}}), "not a BERT WordPiece tokenizer: two entries share an id"),
-            (serde_json::json!({"type": "WordPiece", "vocab": {"a": 7}}), "not a BERT WordPiece tokenizer: its ids are not 0, 1, 2, ..."),
+            (
+                serde_json::json!({"type": "WordPiece", "vocab": {"a": 0, "b": 0}}),
+                "not a BERT WordPiece tokenizer: two entries share an id",
+            ),
+            (
+                serde_json::json!({"type": "WordPiece", "vocab": {"a": 7}}),
+                "not a BERT WordPiece tokenizer: its ids are not 0, 1, 2, ...",
+            ),
         ] {
             let json = serde_json::json!({ "model": model });
             assert_eq!(word_piece(json.as_object().unwrap()).unwrap_err().to_string(), expected);

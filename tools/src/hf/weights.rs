@@ -89,7 +89,11 @@ impl Weights {
     pub fn read(file: &TensorFile, config: &Config, kind: HeadKind, labels: usize) -> Result<Self, HfError> {
         let mut reader = Reader { file, missing: Vec::new() };
         let weights = reader.weights(config, kind, labels)?;
-        if reader.missing.is_empty() { Ok(weights) } else { Err(Problem::MissingTensors(reader.missing).at(file.path())) }
+        if reader.missing.is_empty() {
+            Ok(weights)
+        } else {
+            Err(Problem::MissingTensors(reader.missing).at(file.path()))
+        }
     }
 }
 
@@ -115,7 +119,10 @@ impl Reader<'_> {
     }
 
     fn norm(&mut self, name: &str, width: usize) -> Result<Norm, HfError> {
-        Ok(Norm { weight: self.take(&format!("{name}.weight"), &[width])?, bias: self.take(&format!("{name}.bias"), &[width])? })
+        Ok(Norm {
+            weight: self.take(&format!("{name}.weight"), &[width])?,
+            bias: self.take(&format!("{name}.bias"), &[width])?,
+        })
     }
 
     fn weights(&mut self, config: &Config, kind: HeadKind, labels: usize) -> Result<Weights, HfError> {
@@ -138,7 +145,8 @@ impl Reader<'_> {
             Architecture::Bert => (format!("encoder.layer.{index}"), &BERT_LAYER),
             Architecture::DistilBert => (format!("transformer.layer.{index}"), &DISTILBERT_LAYER),
         };
-        let [query, key, value, out, attention_norm, lin1, lin2, output_norm] = names.map(|name| format!("{stem}.{name}"));
+        let [query, key, value, out, attention_norm, lin1, lin2, output_norm] =
+            names.map(|name| format!("{stem}.{name}"));
         Ok(Layer {
             query: self.linear(&query, hidden, hidden)?,
             key: self.linear(&key, hidden, hidden)?,
