@@ -1,0 +1,138 @@
+//! The closed sets of the format: each value has a byte in the file and a name for people.
+
+use core::fmt;
+
+/// A name that no value of the set has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownName {
+    /// What was being named, such as "head".
+    pub what: &'static str,
+    /// The names there are.
+    pub names: &'static [&'static str],
+}
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown {}; use one of ", self.what)?;
+        for (i, name) in self.names.iter().enumerate() {
+            write!(f, "{}{name}", if i == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for UnknownName {}
+
+/// Declares a set: its enum, the byte and the name of each value, and the conversions.
+macro_rules! named {
+    ($(#[$meta:meta])* enum $set:ident, $what:literal { $($(#[$value_meta:meta])* $value:ident = $code:literal, $name:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $set { $($(#[$value_meta])* $value = $code,)* }
+
+        impl $set {
+            /// Every value, in the order of their bytes.
+            pub const ALL: &'static [Self] = &[$(Self::$value),*];
+
+            /// The name people read and write.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$value => $name,)* }
+            }
+
+            /// The byte that stands for this value in a file.
+            pub const fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// The value a byte stands for.
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$value),)* _ => None }
+            }
+        }
+
+        impl core::fmt::Display for $set {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl core::str::FromStr for $set {
+            type Err = $crate::enums::UnknownName;
+
+            fn from_str(name: &str) -> Result<Self, Self::Err> {
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|value| value.name() == name)
+                    .ok_or($crate::enums::UnknownName { what: $what, names: &[$($name),*] })
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named! {
+    /// The encoder's family.
+    enum Architecture, "architecture" {
+        /// DistilBERT: no token types, a ReLU classifier.
+        DistilBert = 0, "distilbert";
+        /// BERT: token types, a pooler with tanh before the classifier.
+        Bert = 1, "bert";
+    }
+}
+
+named! {
+    /// What the model answers.
+    enum Head, "head" {
+        /// One vector per text.
+        Embedding = 0, "embedding";
+        /// A token for each [MASK]; the projection is tied to the word embedding.
+        MaskedLm = 1, "masked-lm";
+        /// One score per label, or one number (a single label).
+        SequenceClassification = 2, "sequence-classification";
+    }
+}
+
+named! {
+    /// How token vectors become one vector.
+    enum Pooling, "pooling" {
+        /// The mean over all tokens, [CLS] and [SEP] included.
+        Mean = 0, "mean";
+        /// The vector of [CLS].
+        Cls = 1, "cls";
+    }
+}
+
+named! {
+    /// The type of a tensor's elements.
+    enum Dtype, "element type" {
+        /// IEEE single precision.
+        F32 = 0, "f32";
+        /// IEEE half precision: biases only.
+        F16 = 1, "f16";
+        /// Integers from -127 to 127 with one bfloat16 scale a row.
+        Int8 = 2, "int8";
+    }
+}
+
+named! {
+    /// The order of a tensor's elements.
+    enum Layout, "layout" {
+        /// Row after row.
+        RowMajor = 0, "row-major";
+        /// Tiles of 16 output channels, for the matrix kernels.
+        Tile16 = 1, "tile16";
+    }
+}
+
+impl Dtype {
+    /// Bytes of one element.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::Int8 => 1,
+        }
+    }
+}
