@@ -46,7 +46,7 @@ impl<'a, V: Vocabulary, E: FnMut(Token) -> ControlFlow<()>> Scan<'a, V, E> {
     }
 
     /// Walks the whole text.
-    pub(crate) fn run(mut self) -> ControlFlow<()> {
+    pub(crate) fn run(&mut self) -> ControlFlow<()> {
         let bytes = self.text.as_bytes();
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
