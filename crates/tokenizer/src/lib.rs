@@ -173,7 +173,8 @@ impl<V: Vocabulary> Tokenizer<V> {
     ) -> ControlFlow<()> {
         let limit = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
         let text = &text[..text.floor_char_boundary(limit)];
-        scan::Scan::new(text, &self.settings, &self.vocabulary, emit).run()
+        let mut word = word::Word::new();
+        scan::Scan::new(text, &self.settings, &self.vocabulary, &mut word, emit).run()
     }
 
     /// Writes the tokens of `text` to the front of `out` and gives their number.
