@@ -89,7 +89,7 @@ pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype) -> TensorData 
     let scales = (0..scale_bytes / 2)
         .flat_map(|row| {
             (if row < rows {
-                0x3C00 + row as u16
+                0x3C00 + (row % 1024) as u16
             } else {
                 0x3F80_u16
             })
