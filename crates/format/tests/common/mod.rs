@@ -80,7 +80,14 @@ pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype) -> TensorData 
     }
     let scale_bytes = scales_len(dtype, layout, rows).expect("a small tensor") as usize;
     let scales = (0..scale_bytes / 2)
-        .flat_map(|row| (if row < rows { 0x3C00 + row as u16 } else { 0x3F80_u16 }).to_le_bytes())
+        .flat_map(|row| {
+            (if row < rows {
+                0x3C00 + (row % 1024) as u16
+            } else {
+                0x3F80_u16
+            })
+            .to_le_bytes()
+        })
         .collect();
     TensorData { id, dtype, layout, data, scales }
 }

@@ -1,0 +1,95 @@
+//! One module per verb: its arguments, what it computes, how it prints it.
+
+mod bench;
+mod check;
+mod eval;
+mod fixture;
+mod inspect;
+mod pack;
+mod packed;
+mod run;
+mod tokenize;
+mod verify;
+
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::error::Error;
+
+const EXIT_CODES: &str = "\
+Data goes to standard output, progress and errors to standard error.
+
+Exit codes: 0 done, and every check held; 1 a check did not hold, or an output could not be written; 2 the command \
+line or an input is unusable.";
+
+/// Packs BERT and DistilBERT models for devices, and looks into, runs, verifies and measures packed files.
+#[derive(Debug, Parser)]
+#[command(name = "tools", version, term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Pack a Hugging Face folder into one file
+    Pack(pack::Args),
+    /// Show what is in a packed file: shape, sizes, memory, the error of packing
+    Inspect(inspect::Args),
+    /// Turn lines of text into token ids
+    Tokenize(tokenize::Args),
+    /// Answer texts with a packed file
+    Run(run::Args),
+    /// Compare a packed file with the float model it was made from
+    Verify(verify::Args),
+    /// Measure quality on labelled data
+    Eval(eval::Args),
+    /// Measure the time of one text
+    Bench(bench::Args),
+    /// Write inputs and exact outputs for a device to compare itself with
+    Check(check::Args),
+    /// Write a random model of a given shape, as a Hugging Face folder
+    Fixture(fixture::Args),
+}
+
+impl Command {
+    /// Does it; data goes to `out`.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
+        match self {
+            Self::Pack(args) => args.run(out),
+            Self::Inspect(args) => args.run(out),
+            Self::Tokenize(args) => args.run(out),
+            Self::Run(args) => args.run(out),
+            Self::Verify(args) => args.run(out),
+            Self::Eval(args) => args.run(out),
+            Self::Bench(args) => args.run(out),
+            Self::Check(args) => args.run(out),
+            Self::Fixture(args) => args.run(out),
+        }
+    }
+}
+
+/// Prints a value as one line of JSON.
+fn json_line(out: &mut dyn Write, value: &impl Serialize) -> Result<(), Error> {
+    serde_json::to_writer(&mut *out, value).map_err(std::io::Error::from)?;
+    Ok(writeln!(out)?)
+}
+
+/// A count of bytes for people: `66.5 MB` is 66.5 million bytes.
+fn bytes(count: usize) -> String {
+    match count {
+        0..10_000 => format!("{count} B"),
+        10_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        _ => format!("{:.2} MB", count as f64 / 1e6),
+    }
+}
+
+/// A progress bar on standard error; none is drawn where that is no terminal.
+fn progress(what: &'static str, count: usize) -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}").expect("a valid template");
+    indicatif::ProgressBar::new(count as u64).with_style(style).with_message(what)
+}

@@ -1,0 +1,96 @@
+//! Reading packed files into aligned memory, and writing files whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use distil_format::{AlignedBytes, Artifact};
+
+use crate::error::Error;
+
+/// Reads a file into memory that starts at a multiple of 64, as a packed file has to.
+pub fn read_aligned(path: &Path) -> Result<AlignedBytes, Error> {
+    let wrap = |error| Error::Read { path: path.to_path_buf(), error };
+    let mut file = File::open(path).map_err(wrap)?;
+    let about = file.metadata().map_err(wrap)?;
+    if !about.is_file() {
+        return Err(wrap(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
+    }
+    let len = usize::try_from(about.len()).map_err(|_| wrap(io::ErrorKind::FileTooLarge.into()))?;
+    let mut bytes = AlignedBytes::zeroed(len);
+    file.read_exact(&mut bytes).map_err(wrap)?;
+    Ok(bytes)
+}
+
+/// Opens the packed file `path` whose content is `bytes`.
+pub fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<Artifact<'a>, Error> {
+    Artifact::open(bytes).map_err(|error| Error::Open { path: path.to_path_buf(), error })
+}
+
+/// Writes `bytes` under a temporary name in the same folder, brings them to the disk, and renames. Whoever looks sees
+/// the old file or the new one, never a part; after an error the temporary file is gone.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let result = write_and_rename(path, bytes);
+    result.map_err(|error| Error::Write { path: path.to_path_buf(), error })
+}
+
+fn write_and_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let temporary = Temporary(folder.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id())));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary.0)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&temporary.0, path)?;
+    // The new name is on the disk only when the folder is; not every system can open a folder.
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// A file that is removed when it is done with; after the rename there is nothing left to remove.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_whole_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.bin");
+        write_whole(&path, b"first").unwrap();
+        write_whole(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_rename_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taken");
+        fs::create_dir_all(path.join("by a folder")).unwrap();
+        let error = write_whole(&path, b"bytes").unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn bytes_are_aligned() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.bin");
+        fs::write(&path, [7; 100]).unwrap();
+        let bytes = read_aligned(&path).unwrap();
+        assert!(bytes.as_ptr().addr().is_multiple_of(64) && bytes[..] == [7; 100]);
+    }
+}

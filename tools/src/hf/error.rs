@@ -1,0 +1,236 @@
+//! What can be wrong with a Hugging Face folder, and what to do about it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A file of a Hugging Face folder that cannot be used: which one, why, and the next step.
+#[derive(Debug)]
+pub struct HfError {
+    /// The file (or the folder) at fault.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with a file of a Hugging Face folder.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The path is not a folder.
+    #[error("not a folder")]
+    NotAFolder,
+    /// The file is not there.
+    #[error("no such file")]
+    Missing,
+    /// The folder has weights, but not as one `model.safetensors`.
+    #[error("no such file, but the folder has {found}")]
+    OtherWeights {
+        /// The file that was found in its place.
+        found: &'static str,
+    },
+    /// The operating system refused to read the file.
+    #[error("cannot be read: {0}")]
+    Io(std::io::Error),
+    /// The file is not JSON.
+    #[error("not valid JSON: {0}")]
+    Json(String),
+    /// A configuration key is absent or has the wrong type.
+    #[error("`{key}` is missing or not {expected}")]
+    Key {
+        /// The key.
+        key: String,
+        /// What kind of value belongs there.
+        expected: &'static str,
+    },
+    /// The model is neither BERT nor DistilBERT.
+    #[error("unknown architecture {found}")]
+    Architecture {
+        /// What `model_type` or `architectures` say.
+        found: String,
+    },
+    /// The activation is not the exact GELU.
+    #[error("unsupported activation `{found}`")]
+    Activation {
+        /// What the configuration says.
+        found: String,
+    },
+    /// Another feature of the configuration that changes the mathematics and is not built.
+    #[error("`{key}` = {found} is not supported")]
+    Setting {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+    },
+    /// The heads do not divide the hidden size.
+    #[error("hidden size {hidden} is not a multiple of {heads} attention heads")]
+    HeadSize {
+        /// Hidden size.
+        hidden: usize,
+        /// Attention heads.
+        heads: usize,
+    },
+    /// The file is not a safetensors file.
+    #[error("not a safetensors file: {0}")]
+    NotSafetensors(String),
+    /// A tensor is stored in a type that is not a float.
+    #[error("tensor `{tensor}` is stored as {dtype}, expected F32, F16 or BF16")]
+    TensorType {
+        /// Its name in the file.
+        tensor: String,
+        /// Its stored type.
+        dtype: String,
+    },
+    /// Two names in the file mean the same tensor.
+    #[error("tensor `{tensor}` is there twice, as `{first}` and `{second}`")]
+    TensorTwice {
+        /// The common name.
+        tensor: String,
+        /// The first spelling.
+        first: String,
+        /// The second spelling.
+        second: String,
+    },
+    /// A tensor has another shape than the configuration asks for.
+    #[error("tensor `{tensor}` has the shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// Its name in the file.
+        tensor: String,
+        /// Expected shape.
+        expected: Vec<usize>,
+        /// Found shape.
+        found: Vec<usize>,
+    },
+    /// Tensors the configuration asks for are absent.
+    #[error("{} tensor(s) missing, first `{}`", .0.len(), .0[0])]
+    MissingTensors(
+        /// Their names, without the model prefix.
+        Vec<String>,
+    ),
+    /// A tensor holds values that are not finite.
+    #[error("tensor `{tensor}` holds {nan} NaN and {infinite} infinite value(s) of {of}")]
+    NotFinite {
+        /// Its name in the file.
+        tensor: String,
+        /// How many are NaN.
+        nan: usize,
+        /// How many are infinite.
+        infinite: usize,
+        /// How many values it has.
+        of: usize,
+    },
+    /// The head asked for is not in the file.
+    #[error("no {wanted} head in this file (it has: {found})")]
+    Head {
+        /// The head asked for.
+        wanted: &'static str,
+        /// What was found.
+        found: &'static str,
+    },
+    /// The head in the file is of a kind that cannot be packed.
+    #[error("its head ({found}) is not supported")]
+    UnsupportedHead {
+        /// The kind of head.
+        found: &'static str,
+    },
+    /// The masked-LM projection differs from the word embeddings.
+    #[error("tensor `{tensor}` differs from the word embeddings: an untied masked-LM projection is not supported")]
+    Untied {
+        /// Its name in the file.
+        tensor: String,
+    },
+    /// No vocabulary in the folder.
+    #[error("no vocab.txt and no tokenizer.json")]
+    NoVocabulary,
+    /// The vocabulary and the embedding table disagree.
+    #[error("{vocabulary} vocabulary entries, but config.json says vocab_size {config}")]
+    VocabularySize {
+        /// Entries in the vocabulary.
+        vocabulary: usize,
+        /// `vocab_size` in the configuration.
+        config: usize,
+    },
+    /// The tokenizer is not BERT's WordPiece.
+    #[error("not a BERT WordPiece tokenizer: {0}")]
+    Tokenizer(String),
+    /// An entry of the vocabulary is empty or there twice.
+    #[error("line {line}: {reason}")]
+    VocabularyEntry {
+        /// Line number, from 1 (id + 1).
+        line: usize,
+        /// What is wrong with the entry.
+        reason: String,
+    },
+    /// A special token is absent.
+    #[error("the vocabulary has no {0}")]
+    SpecialToken(&'static str),
+    /// The file is text, but not UTF-8.
+    #[error("not UTF-8 (first invalid byte at offset {0})")]
+    NotUtf8(usize),
+}
+
+impl Problem {
+    /// Attaches the file.
+    pub fn at(self, path: &Path) -> HfError {
+        HfError { path: path.to_path_buf(), problem: self }
+    }
+
+    /// What the user can do about it.
+    pub fn next_step(&self) -> &'static str {
+        match self {
+            Self::NotAFolder => "give the folder that holds config.json, model.safetensors and vocab.txt",
+            Self::Missing => {
+                "a Hugging Face folder needs config.json, model.safetensors and vocab.txt (or tokenizer.json); is the path right?"
+            }
+            Self::OtherWeights { .. } => {
+                "load the model in transformers and save it with `model.save_pretrained(DIR, max_shard_size=\"100GB\")`, which writes one model.safetensors"
+            }
+            Self::Io(_) => "check the path and its permissions",
+            Self::Json(_) => "the file may be cut short or overwritten: fetch or export it again",
+            Self::Key { .. } => "compare with the config.json that transformers saves for this model",
+            Self::Architecture { .. } => "only `bert` and `distilbert` encoders can be packed",
+            Self::Activation { .. } => "only `gelu` (the exact one, with erf) is built",
+            Self::Setting { .. } => "only the plain BERT and DistilBERT encoders can be packed",
+            Self::HeadSize { .. } => "correct the sizes in config.json",
+            Self::NotSafetensors(_) => "the download may be incomplete: fetch or export the file again",
+            Self::TensorType { .. } => {
+                "save the model unquantized, as float32, float16 or bfloat16; packing quantizes it"
+            }
+            Self::TensorTwice { .. } => "export the model again with `save_pretrained`",
+            Self::Shape { .. } => {
+                "config.json and model.safetensors do not belong together: take both from the same export"
+            }
+            Self::MissingTensors(_) => {
+                "config.json and model.safetensors do not belong together, or the export was partial"
+            }
+            Self::NotFinite { .. } => "training diverged or the file is damaged: take an earlier checkpoint",
+            Self::Head { .. } => "use `--head auto`, or `--head embedding` for the encoder alone",
+            Self::UnsupportedHead { .. } => {
+                "supported are masked-LM and sequence classification; `--head embedding` packs the encoder alone"
+            }
+            Self::Untied { .. } => "train with tied embeddings, or pack the encoder alone with `--head embedding`",
+            Self::NoVocabulary => "copy the model's vocab.txt into the folder, or name one with `--vocab FILE`",
+            Self::VocabularySize { .. } => "take vocab.txt and model.safetensors from the same model",
+            Self::Tokenizer(_) => {
+                "only BERT's WordPiece tokenizer is built; name its vocabulary with `--vocab FILE` if there is one"
+            }
+            Self::VocabularyEntry { .. } => "the vocabulary file is damaged: fetch or export it again",
+            Self::SpecialToken(_) => "a BERT vocabulary has [PAD], [UNK], [CLS], [SEP] and [MASK]",
+            Self::NotUtf8(_) => "convert it, for example with `iconv -f LATIN1 -t UTF-8`",
+        }
+    }
+}
+
+impl fmt::Display for HfError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.problem)
+    }
+}
+
+impl std::error::Error for HfError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.problem {
+            Problem::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}

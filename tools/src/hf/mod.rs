@@ -1,0 +1,88 @@
+//! Reads a Hugging Face folder of a `bert` or `distilbert` model: `config.json`, `model.safetensors`, and
+//! `vocab.txt` or `tokenizer.json`. Everything is checked here, so that what follows can index without looking.
+
+mod config;
+mod error;
+mod head;
+mod pooling;
+mod tensors;
+mod vocabulary;
+mod weights;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+pub use config::{Architecture, Config};
+pub use error::{HfError, Problem};
+pub use head::HeadKind;
+pub use pooling::Pooling;
+pub use tensors::{Tensor, TensorFile};
+pub use vocabulary::{SpecialIds, Vocabulary};
+pub use weights::{HeadWeights, Layer, Linear, Norm, Weights};
+
+/// A model as its folder has it, in float32.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Shape.
+    pub config: Config,
+    /// Head.
+    pub head: HeadKind,
+    /// Label names, one per class; empty without a classifier.
+    pub labels: Vec<String>,
+    /// Weights.
+    pub weights: Weights,
+    /// How the folder pools hidden states into one vector.
+    pub pooling: Pooling,
+    /// SHA-256 of `model.safetensors`, in hexadecimal.
+    pub sha256: String,
+}
+
+impl Model {
+    /// Reads the folder with the head `wanted`, or the one it has.
+    pub fn read(folder: &Path, wanted: Option<HeadKind>) -> Result<Self, HfError> {
+        if !folder.is_dir() {
+            return Err(if folder.exists() { Problem::NotAFolder } else { Problem::Missing }.at(folder));
+        }
+        let config = Config::read(folder)?;
+        let file = TensorFile::read(folder)?;
+        let head = HeadKind::choose(&file, &config, wanted)?;
+        let labels = head.labels(&file, &config);
+        let weights = Weights::read(&file, &config, head, labels.len())?;
+        let pooling = Pooling::read(folder)?;
+        Ok(Self { folder: folder.to_path_buf(), config, head, labels, weights, pooling, sha256: file.sha256() })
+    }
+
+    /// Reads the folder's vocabulary (or the given `vocab.txt`), which has to have one entry per word embedding.
+    pub fn vocabulary(&self, instead: Option<&Path>) -> Result<Vocabulary, HfError> {
+        let vocabulary = Vocabulary::read(&self.folder, instead)?;
+        if vocabulary.pieces.len() != self.config.vocab_size {
+            let problem =
+                Problem::VocabularySize { vocabulary: vocabulary.pieces.len(), config: self.config.vocab_size };
+            return Err(problem.at(instead.unwrap_or(&self.folder)));
+        }
+        Ok(vocabulary)
+    }
+}
+
+/// Reads a file that has to be UTF-8 text.
+pub fn read_text(path: &Path) -> Result<String, HfError> {
+    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Problem::Missing.at(path),
+        _ => Problem::Io(error).at(path),
+    })?;
+    String::from_utf8(bytes).map_err(|error| Problem::NotUtf8(error.utf8_error().valid_up_to()).at(path))
+}
+
+fn read_json_value(path: &Path) -> Result<Value, HfError> {
+    serde_json::from_str(&read_text(path)?).map_err(|error| Problem::Json(error.to_string()).at(path))
+}
+
+fn read_json(path: &Path) -> Result<Map<String, Value>, HfError> {
+    match read_json_value(path)? {
+        Value::Object(map) => Ok(map),
+        _ => Err(Problem::Json("not an object".into()).at(path)),
+    }
+}

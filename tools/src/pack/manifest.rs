@@ -1,0 +1,58 @@
+//! The CBOR manifest inside a packed file: where it came from and what packing cost. The device never reads it.
+
+use serde::{Deserialize, Serialize};
+
+use super::error_stats::TensorError;
+
+/// Provenance of a packed file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Program and version that wrote the file.
+    pub tool: String,
+    /// SHA-256 of the `model.safetensors` it was made from, in hexadecimal.
+    pub source_sha256: String,
+    /// `bert` or `distilbert`.
+    pub architecture: String,
+    /// What was asked for.
+    pub recipe: Recipe,
+    /// Each tensor: its name in the source and the error of packing it, in the file's order.
+    pub tensors: Vec<TensorRecord>,
+}
+
+/// The storage asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Matrices: `int8` or `f32`.
+    pub weights: String,
+    /// Tables: `int8` or `f32`.
+    pub embeddings: String,
+}
+
+/// One tensor of the manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TensorRecord {
+    /// Its name in the packed file.
+    pub name: String,
+    /// Its name in `model.safetensors`.
+    pub source: String,
+    /// The error of packing it.
+    pub error: TensorError,
+}
+
+impl Manifest {
+    /// The manifest as CBOR.
+    ///
+    /// # Panics
+    ///
+    /// Never: strings and numbers have a CBOR form, and memory takes any length.
+    pub fn to_cbor(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(self, &mut bytes).expect("a manifest has a CBOR form");
+        bytes
+    }
+
+    /// Reads a manifest; the error says what is not as expected.
+    pub fn from_cbor(bytes: &[u8]) -> Result<Self, String> {
+        ciborium::from_reader(bytes).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,108 @@
+//! From a Hugging Face folder to the bytes of a packed file.
+
+mod error_stats;
+mod manifest;
+mod quantize;
+mod tensors;
+
+use distil_format::{Architecture, Config, Dtype, Head, Pooling, Tensor, WriteError, build_vocabulary};
+
+use crate::hf::{self, HeadKind, Model, Vocabulary};
+
+pub use error_stats::TensorError;
+pub use manifest::{Manifest, Recipe, TensorRecord};
+pub use tensors::{source, unpack};
+
+/// How matrices and tables are stored: [`Dtype::Int8`] or [`Dtype::F32`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Matrices of the layers and the head. With `F32` biases stay float32 too.
+    pub weights: Dtype,
+    /// Word, position and token-type tables.
+    pub embeddings: Dtype,
+}
+
+/// Packs a model with its vocabulary. `progress` is told how many tensors are done, and of how many.
+///
+/// The same input gives the same bytes.
+///
+/// # Errors
+/// [`WriteError`] if the model is outside the bounds of the format (too many layers, positions, entries, ...).
+pub fn pack(
+    model: &Model,
+    vocabulary: &Vocabulary,
+    storage: Storage,
+    pooling: hf::Pooling,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Vec<u8>, WriteError> {
+    let config = config(model, vocabulary, pooling);
+    let count = config.tensor_count();
+    let mut data = Vec::with_capacity(count);
+    let mut records = Vec::with_capacity(count);
+    for (done, id) in config.tensor_ids().enumerate() {
+        let tensor = source(model, id).expect("the configuration was made from this model");
+        let stored = tensors::store(id, tensor, storage);
+        let view = Tensor {
+            id,
+            dtype: stored.dtype,
+            layout: stored.layout,
+            rows: tensor.rows,
+            cols: tensor.cols,
+            data: &stored.data,
+            scales: &stored.scales,
+        };
+        records.push(TensorRecord {
+            name: id.to_string(),
+            source: tensor.name.clone(),
+            error: TensorError::between(&tensor.data, &unpack(&view), tensor.cols),
+        });
+        data.push(stored);
+        progress(done + 1, count);
+    }
+    let manifest = Manifest {
+        tool: concat!("distil-tools ", env!("CARGO_PKG_VERSION")).to_owned(),
+        source_sha256: model.sha256.clone(),
+        architecture: model.config.architecture.name().to_owned(),
+        recipe: Recipe { weights: storage.weights.to_string(), embeddings: storage.embeddings.to_string() },
+        tensors: records,
+    };
+    let vocabulary = build_vocabulary(&vocabulary.pieces)?;
+    distil_format::write(&config, data, &vocabulary, &model.labels, &manifest.to_cbor())
+}
+
+/// The packed file's configuration.
+fn config(model: &Model, vocabulary: &Vocabulary, pooling: hf::Pooling) -> Config {
+    // Sizes were checked to be at most 2^24 when the folder was read.
+    let size = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let shape = &model.config;
+    Config {
+        architecture: match shape.architecture {
+            hf::Architecture::Bert => Architecture::Bert,
+            hf::Architecture::DistilBert => Architecture::DistilBert,
+        },
+        hidden: size(shape.hidden),
+        layers: size(shape.layers),
+        heads: size(shape.heads),
+        intermediate: size(shape.intermediate),
+        vocab_size: size(shape.vocab_size),
+        max_positions: size(shape.positions),
+        type_vocab: size(shape.token_types),
+        layer_norm_eps: shape.layer_norm_eps,
+        head: match model.head {
+            HeadKind::Embedding => Head::Embedding,
+            HeadKind::MaskedLm => Head::MaskedLm,
+            HeadKind::SequenceClassification => Head::SequenceClassification,
+        },
+        pooling: if pooling.cls { Pooling::Cls } else { Pooling::Mean },
+        normalize: pooling.normalize,
+        labels: size(model.labels.len()),
+        lowercase: vocabulary.lowercase,
+        strip_accents: vocabulary.strip_accents,
+        split_cjk: vocabulary.split_cjk,
+        pad_id: vocabulary.special.pad,
+        unk_id: vocabulary.special.unk,
+        cls_id: vocabulary.special.cls,
+        sep_id: vocabulary.special.sep,
+        mask_id: vocabulary.special.mask,
+    }
+}
