@@ -26,14 +26,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .take(1_000_000)
         .map(str::as_bytes)
         .collect();
-    println!("vocabulary: {} entries, {} bytes; {} words", pieces.len(), bytes.len(), words.len());
+    println!(
+        "vocabulary: {} entries, {} bytes; {} words",
+        pieces.len(),
+        bytes.len(),
+        words.len()
+    );
 
-    let open = best(20, || Vocabulary::new(black_box(&bytes)).map_or(0, |v| v.len()));
+    let open = best(20, || {
+        Vocabulary::new(black_box(&bytes)).map_or(0, |v| v.len())
+    });
     println!("check at open: {:.0} us", open.0 * 1e6);
     let vocabulary = Vocabulary::new(&bytes)?;
-    let start = best(7, || words.iter().filter_map(|word| vocabulary.longest_match(word, false)).count());
-    println!("word start: {:.1} ns a word", start.0 * 1e9 / words.len() as f64);
-    let whole = best(7, || words.iter().map(|word| count(&vocabulary, word)).sum());
+    let start = best(7, || {
+        words
+            .iter()
+            .filter_map(|word| vocabulary.longest_match(word, false))
+            .count()
+    });
+    println!(
+        "word start: {:.1} ns a word",
+        start.0 * 1e9 / words.len() as f64
+    );
+    let whole = best(7, || {
+        words.iter().map(|word| count(&vocabulary, word)).sum()
+    });
     println!(
         "whole word: {:.1} ns a word, {:.1} ns a lookup ({} lookups)",
         whole.0 * 1e9 / words.len() as f64,

@@ -99,7 +99,10 @@ impl Xxh32 {
                 .wrapping_mul(PRIME_4);
         }
         for &byte in bytes {
-            hash = hash.wrapping_add(u32::from(byte).wrapping_mul(PRIME_5)).rotate_left(11).wrapping_mul(PRIME_1);
+            hash = hash
+                .wrapping_add(u32::from(byte).wrapping_mul(PRIME_5))
+                .rotate_left(11)
+                .wrapping_mul(PRIME_1);
         }
         hash ^= hash >> 15;
         hash = hash.wrapping_mul(PRIME_2);
@@ -153,7 +156,9 @@ fn touch(page: &[[u8; STRIPE]]) {
 
 #[inline(always)]
 fn round(lane: u32, word: u32) -> u32 {
-    lane.wrapping_add(word.wrapping_mul(PRIME_2)).rotate_left(13).wrapping_mul(PRIME_1)
+    lane.wrapping_add(word.wrapping_mul(PRIME_2))
+        .rotate_left(13)
+        .wrapping_mul(PRIME_1)
 }
 
 #[cfg(test)]
@@ -187,11 +192,18 @@ mod tests {
             (101, 0, 0x1F1A_A412),
             (101, PRIME_1, 0x498E_C8E2),
         ] {
-            assert_eq!(xxh32(&buffer[..len], seed), expected, "length {len}, seed {seed:#x}");
+            assert_eq!(
+                xxh32(&buffer[..len], seed),
+                expected,
+                "length {len}, seed {seed:#x}"
+            );
         }
         assert_eq!(xxh32(b"a", 0), 0x550D_7456);
         assert_eq!(xxh32(b"abc", 0), 0x32D1_53FF);
-        assert_eq!(xxh32(b"Nobody inspects the spammish repetition", 0), 0xE229_3B2F);
+        assert_eq!(
+            xxh32(b"Nobody inspects the spammish repetition", 0),
+            0xE229_3B2F
+        );
     }
 
     #[test]
@@ -203,7 +215,11 @@ mod tests {
                 state.update(&buffer[..first]);
                 state.update(&buffer[first..second]);
                 state.update(&buffer[second..]);
-                assert_eq!(state.finish(), xxh32(&buffer, 7), "split at {first} and {second}");
+                assert_eq!(
+                    state.finish(),
+                    xxh32(&buffer, 7),
+                    "split at {first} and {second}"
+                );
             }
         }
     }

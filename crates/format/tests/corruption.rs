@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use common::{PIECES, config, file, tensors};
 use distil_format::{
-    AlignedBytes, Artifact, Head, MAX_PIECE_BYTES, OpenError, Role, SectionKind, TensorError, Vocabulary,
-    VocabularyError, build_vocabulary, data_len, scales_len, xxh32,
+    AlignedBytes, Artifact, Head, MAX_PIECE_BYTES, OpenError, Role, SectionKind, TensorError,
+    Vocabulary, VocabularyError, build_vocabulary, data_len, scales_len, xxh32,
 };
 
 const CHECKSUM: std::ops::Range<usize> = 24..28;
@@ -26,7 +26,10 @@ fn exercise(artifact: &Artifact<'_>) {
     config.validate().expect("an opened configuration is good");
     assert_eq!(artifact.tensors().count(), config.tensor_count());
     for tensor in artifact.tensors() {
-        assert_eq!(artifact.tensor(tensor.id.role, tensor.id.layer), Some(tensor));
+        assert_eq!(
+            artifact.tensor(tensor.id.role, tensor.id.layer),
+            Some(tensor)
+        );
         let bytes = data_len(tensor.dtype, tensor.layout, tensor.rows, tensor.cols);
         assert_eq!(bytes, Some(tensor.data.len() as u64));
         let bytes = scales_len(tensor.dtype, tensor.layout, tensor.rows);
@@ -47,12 +50,18 @@ fn exercise_vocabulary(vocabulary: Vocabulary<'_>) {
     for id in 0..vocabulary.len() as u32 {
         // A forged list of ids may repeat one; then another has no entry.
         if let Some((text, continuation)) = vocabulary.piece(id, &mut out) {
-            assert_eq!(vocabulary.longest_match(text.as_bytes(), continuation), Some((id, text.len())));
+            assert_eq!(
+                vocabulary.longest_match(text.as_bytes(), continuation),
+                Some((id, text.len()))
+            );
             seen.insert((text.to_owned(), continuation));
         }
     }
     assert!(!seen.is_empty());
-    for text in PIECES.iter().chain(&["antsé中国😀\0", "unbelievable", "\u{10ffff}"]) {
+    for text in PIECES
+        .iter()
+        .chain(&["antsé中国😀\0", "unbelievable", "\u{10ffff}"])
+    {
         for start in text.char_indices().map(|(at, _)| at) {
             for continuation in [false, true] {
                 let rest = &text[start..];
@@ -67,10 +76,19 @@ fn exercise_vocabulary(vocabulary: Vocabulary<'_>) {
 
 /// Values to put in a byte's place: its neighbours, single bits, extremes.
 fn values(byte: u8) -> impl Iterator<Item = u8> {
-    [0, 1, 2, 0x7F, 0x80, 0xFF, byte.wrapping_add(1), byte.wrapping_sub(1)]
-        .into_iter()
-        .chain((0..8).map(move |bit| byte ^ (1 << bit)))
-        .filter(move |&value| value != byte)
+    [
+        0,
+        1,
+        2,
+        0x7F,
+        0x80,
+        0xFF,
+        byte.wrapping_add(1),
+        byte.wrapping_sub(1),
+    ]
+    .into_iter()
+    .chain((0..8).map(move |bit| byte ^ (1 << bit)))
+    .filter(move |&value| value != byte)
 }
 
 #[test]
@@ -93,11 +111,17 @@ fn bytes_after_the_end_are_an_error() {
     let mut longer = file(Head::Embedding, false);
     longer.push(0);
     let mut bytes = AlignedBytes::copy_of(&longer);
-    assert!(matches!(Artifact::open(&bytes), Err(OpenError::Length { .. })));
+    assert!(matches!(
+        Artifact::open(&bytes),
+        Err(OpenError::Length { .. })
+    ));
     let len = bytes.len() as u64;
     bytes[16..24].copy_from_slice(&len.to_le_bytes());
     fix(&mut bytes);
-    assert_eq!(Artifact::open(&bytes).map(|_| ()), Err(OpenError::SectionTable(SectionKind::Manifest)));
+    assert_eq!(
+        Artifact::open(&bytes).map(|_| ()),
+        Err(OpenError::SectionTable(SectionKind::Manifest))
+    );
 }
 
 #[test]
@@ -107,7 +131,10 @@ fn every_changed_byte_breaks_the_checksum() {
         let byte = bytes[at];
         for value in values(byte) {
             bytes[at] = value;
-            assert!(Artifact::open(&bytes).is_err(), "byte {at} from {byte} to {value}");
+            assert!(
+                Artifact::open(&bytes).is_err(),
+                "byte {at} from {byte} to {value}"
+            );
         }
         bytes[at] = byte;
     }
@@ -116,7 +143,11 @@ fn every_changed_byte_breaks_the_checksum() {
 
 #[test]
 fn every_changed_byte_with_a_good_checksum_is_an_error_or_harmless() {
-    for head in [Head::Embedding, Head::MaskedLm, Head::SequenceClassification] {
+    for head in [
+        Head::Embedding,
+        Head::MaskedLm,
+        Head::SequenceClassification,
+    ] {
         let mut bytes = AlignedBytes::copy_of(&file(head, head == Head::Embedding));
         let (mut opened, mut refused) = (0, 0);
         for at in (0..bytes.len()).filter(|at| !CHECKSUM.contains(at)) {
@@ -138,7 +169,10 @@ fn every_changed_byte_with_a_good_checksum_is_an_error_or_harmless() {
             bytes[at] = byte;
         }
         // Both happen: weights may be any number, structure may not.
-        assert!(opened > 1000 && refused > 10_000, "{head}: {opened} opened, {refused} refused");
+        assert!(
+            opened > 1000 && refused > 10_000,
+            "{head}: {opened} opened, {refused} refused"
+        );
     }
 }
 
@@ -149,9 +183,17 @@ fn pairs_of_changed_bytes_are_an_error_or_harmless() {
     let mut bytes = AlignedBytes::copy_of(&original);
     let ranges: Vec<_> = {
         let artifact = Artifact::open(&bytes).expect("the file opens");
-        let described = [SectionKind::Config, SectionKind::Vocabulary, SectionKind::Labels];
-        let inside = artifact.sections().filter(|(kind, _)| described.contains(kind));
-        std::iter::once(0..256).chain(inside.map(|(_, range)| range)).collect()
+        let described = [
+            SectionKind::Config,
+            SectionKind::Vocabulary,
+            SectionKind::Labels,
+        ];
+        let inside = artifact
+            .sections()
+            .filter(|(kind, _)| described.contains(kind));
+        std::iter::once(0..256)
+            .chain(inside.map(|(_, range)| range))
+            .collect()
     };
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = |n: usize| {
@@ -213,7 +255,10 @@ fn pieces_that_are_no_text_are_refused() {
     for (at, value) in [(2, 0xA0), (3, b'x'), (3, 0xC0)] {
         let mut bytes = bytes.clone();
         bytes[labels + at] = value;
-        assert_eq!(Vocabulary::new(&bytes).map(|_| ()), Err(VocabularyError::Utf8));
+        assert_eq!(
+            Vocabulary::new(&bytes).map(|_| ()),
+            Err(VocabularyError::Utf8)
+        );
     }
 }
 
@@ -222,9 +267,15 @@ fn repeated_ids_are_refused() {
     let mut bytes = build_vocabulary(&["a", "b", "c"]).expect("a good vocabulary");
     let ids = bytes.len() - 6;
     bytes[ids] = 1;
-    assert_eq!(Vocabulary::new(&bytes).map(|_| ()), Err(VocabularyError::Ids));
+    assert_eq!(
+        Vocabulary::new(&bytes).map(|_| ()),
+        Err(VocabularyError::Ids)
+    );
     bytes[ids] = 3;
-    assert_eq!(Vocabulary::new(&bytes).map(|_| ()), Err(VocabularyError::Ids));
+    assert_eq!(
+        Vocabulary::new(&bytes).map(|_| ()),
+        Err(VocabularyError::Ids)
+    );
 }
 
 /// Counts and lengths as large as their fields allow, in a file of a few kilobytes.
@@ -246,14 +297,27 @@ fn huge_numbers_are_refused_without_overflow() {
         result
     };
     // The header's length, and each section's offset and length.
-    let large: [u64; 6] = [u64::MAX, u64::MAX - 63, 1 << 63, u64::MAX >> 1, 1 << 32, u32::MAX as u64];
+    let large: [u64; 6] = [
+        u64::MAX,
+        u64::MAX - 63,
+        1 << 63,
+        u64::MAX >> 1,
+        1 << 32,
+        u32::MAX as u64,
+    ];
     for value in large {
         let value = value.to_le_bytes();
-        assert!(matches!(attempt(&[(16, &value)]), Err(OpenError::Length { .. })));
+        assert!(matches!(
+            attempt(&[(16, &value)]),
+            Err(OpenError::Length { .. })
+        ));
         for section in 0..6 {
             let entry = 64 + section * 32;
             for at in [entry + 8, entry + 16] {
-                assert!(matches!(attempt(&[(at, &value)]), Err(OpenError::SectionTable(_))));
+                assert!(matches!(
+                    attempt(&[(at, &value)]),
+                    Err(OpenError::SectionTable(_))
+                ));
             }
         }
         // Each offset and length of each tensor.
@@ -262,7 +326,10 @@ fn huge_numbers_are_refused_without_overflow() {
             for at in [16, 24, 32, 40] {
                 assert!(matches!(
                     attempt(&[(entry + at, &value)]),
-                    Err(OpenError::Tensor { error: TensorError::Place, .. })
+                    Err(OpenError::Tensor {
+                        error: TensorError::Place,
+                        ..
+                    })
                 ));
             }
         }
@@ -276,10 +343,18 @@ fn huge_numbers_are_refused_without_overflow() {
         (config + 28, (1_u32 << 16).to_le_bytes()),
     ];
     let table = sections[1].start;
-    let changes: Vec<(usize, &[u8])> = largest.iter().map(|(at, value)| (*at, &value[..])).collect();
+    let changes: Vec<(usize, &[u8])> = largest
+        .iter()
+        .map(|(at, value)| (*at, &value[..]))
+        .collect();
     assert!(matches!(
         attempt(&changes),
-        Err(OpenError::Tensor { error: TensorError::Shape { expected: (1_048_576, 8192) }, .. })
+        Err(OpenError::Tensor {
+            error: TensorError::Shape {
+                expected: (1_048_576, 8192)
+            },
+            ..
+        })
     ));
     // With a first entry that agrees: the data would be 8 GB.
     let length = (1_u64 << 33).to_le_bytes();
@@ -293,18 +368,46 @@ fn huge_numbers_are_refused_without_overflow() {
         (table + 32, &length[..]),
         (table + 40, &scales[..]),
     ]);
-    assert!(matches!(attempt(&agreeing), Err(OpenError::Tensor { error: TensorError::Place, .. })));
+    assert!(matches!(
+        attempt(&agreeing),
+        Err(OpenError::Tensor {
+            error: TensorError::Place,
+            ..
+        })
+    ));
     // The vocabulary's counts and the labels' count.
     let vocabulary = sections[3].start;
     for value in [u32::MAX, 1 << 20, (1 << 22) - 1, 1 << 16] {
         let value = value.to_le_bytes();
         for at in [0, 4] {
-            assert!(matches!(attempt(&[(vocabulary + at, &value)]), Err(OpenError::Vocabulary(_))));
+            assert!(matches!(
+                attempt(&[(vocabulary + at, &value)]),
+                Err(OpenError::Vocabulary(_))
+            ));
         }
-        assert_eq!(attempt(&[(sections[4].start, &value)]), Err(OpenError::Labels));
+        assert_eq!(
+            attempt(&[(sections[4].start, &value)]),
+            Err(OpenError::Labels)
+        );
     }
-    assert_eq!(data_len(distil_format::Dtype::F32, distil_format::Layout::Tile16, usize::MAX, 2), None);
-    assert_eq!(data_len(distil_format::Dtype::F32, distil_format::Layout::RowMajor, usize::MAX, 2), None);
+    assert_eq!(
+        data_len(
+            distil_format::Dtype::F32,
+            distil_format::Layout::Tile16,
+            usize::MAX,
+            2
+        ),
+        None
+    );
+    assert_eq!(
+        data_len(
+            distil_format::Dtype::F32,
+            distil_format::Layout::RowMajor,
+            usize::MAX,
+            2
+        ),
+        None
+    );
 }
 
 /// Values that the kernels do not expect, in the place of good ones.
@@ -325,7 +428,11 @@ fn forged_values_are_refused() {
         let (at, bad, expected): (usize, &[u8], _) = match tensor.dtype {
             distil_format::Dtype::Int8 => (offset, &[0x80], TensorError::Element { at: 0 }),
             distil_format::Dtype::F16 => (offset, &[0, 0x7C], TensorError::NotFinite { at: 0 }),
-            distil_format::Dtype::F32 => (offset, &[0, 0, 0xC0, 0x7F], TensorError::NotFinite { at: 0 }),
+            distil_format::Dtype::F32 => (
+                offset,
+                &[0, 0, 0xC0, 0x7F],
+                TensorError::NotFinite { at: 0 },
+            ),
         };
         let mut refused = vec![(at, bad, expected)];
         if tensor.scales.is_empty() {
@@ -339,7 +446,10 @@ fn forged_values_are_refused() {
             bytes[at..at + bad.len()].copy_from_slice(bad);
             fix(&mut bytes);
             let id = tensor.id;
-            assert_eq!(Artifact::open(&bytes).map(|_| ()), Err(OpenError::Tensor { id, error }));
+            assert_eq!(
+                Artifact::open(&bytes).map(|_| ()),
+                Err(OpenError::Tensor { id, error })
+            );
             bytes[at..at + bad.len()].copy_from_slice(&good);
         }
     }

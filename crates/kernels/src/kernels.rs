@@ -25,7 +25,11 @@ impl Kernels {
 
     /// The fastest instruction set of this machine.
     pub fn detect() -> Self {
-        Isa::ALL.into_iter().rev().find_map(|isa| Self::with_isa(isa).ok()).unwrap_or_else(Self::reference)
+        Isa::ALL
+            .into_iter()
+            .rev()
+            .find_map(|isa| Self::with_isa(isa).ok())
+            .unwrap_or_else(Self::reference)
     }
 
     /// This instruction set.
@@ -36,13 +40,17 @@ impl Kernels {
     pub fn with_isa(isa: Isa) -> Result<Self, IsaUnavailable> {
         match isa {
             Isa::Reference => Ok(Self::reference()),
-            isa => native::operations(isa).map(Kernels).ok_or(IsaUnavailable(isa)),
+            isa => native::operations(isa)
+                .map(Kernels)
+                .ok_or(IsaUnavailable(isa)),
         }
     }
 
     /// Every instruction set that can run here, the reference first.
     pub fn available() -> impl Iterator<Item = Self> {
-        Isa::ALL.into_iter().filter_map(|isa| Self::with_isa(isa).ok())
+        Isa::ALL
+            .into_iter()
+            .filter_map(|isa| Self::with_isa(isa).ok())
     }
 
     /// Which instruction set this is.
@@ -62,7 +70,11 @@ impl Kernels {
     pub fn quantize_rows(self, x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
         let rows = scales.len();
         assert!(k > 0, "quantize_rows: a row needs at least one value");
-        assert_eq!(Some(x.len()), rows.checked_mul(k), "quantize_rows: x must be rows * k long");
+        assert_eq!(
+            Some(x.len()),
+            rows.checked_mul(k),
+            "quantize_rows: x must be rows * k long"
+        );
         assert_eq!(
             Some(values.len()),
             rows.checked_mul(quantized_stride(k)),
@@ -83,7 +95,10 @@ impl Kernels {
     /// When `w` is not int8, `values` is not `[scales.len()][quantized_stride(w.inputs())]`, `channels` leaves the
     /// matrix, `bias` has not one value for each channel of the matrix, `out_stride` is less than the number of
     /// channels made, or `out` is too short.
-    #[expect(clippy::too_many_arguments, reason = "a matrix product: two operands, a part of one, and where it goes")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a matrix product: two operands, a part of one, and where it goes"
+    )]
     pub fn matmul_int8(
         self,
         values: &[i8],
@@ -95,7 +110,11 @@ impl Kernels {
         out: &mut [f32],
         out_stride: usize,
     ) {
-        let Weights::Int8 { values: weights, scales: weight_scales } = w.weights else {
+        let Weights::Int8 {
+            values: weights,
+            scales: weight_scales,
+        } = w.weights
+        else {
             panic!("matmul_int8: the matrix is float; use matmul_f32");
         };
         let stride = quantized_stride(w.k);
@@ -104,11 +123,24 @@ impl Kernels {
             scales.len().checked_mul(stride),
             "matmul_int8: values must be rows * quantized_stride(k) long"
         );
-        let output = Output { channels, bias, epilogue, stride: out_stride };
+        let output = Output {
+            channels,
+            bias,
+            epilogue,
+            stride: out_stride,
+        };
         if !check_output("matmul_int8", w, &output, scales.len(), out.len()) {
             return;
         }
-        let product = Int8Product { values, scales, weights, weight_scales, layout: w.layout, k: w.k, output };
+        let product = Int8Product {
+            values,
+            scales,
+            weights,
+            weight_scales,
+            layout: w.layout,
+            k: w.k,
+            output,
+        };
         // SAFETY: this token exists, so its instruction set does; the lengths are checked.
         unsafe { (self.0.matmul_int8)(&product, out) }
     }
@@ -122,7 +154,10 @@ impl Kernels {
     /// # Panics
     ///
     /// When `w` is int8, `x` has another length, or as [`matmul_int8`](Self::matmul_int8) does.
-    #[expect(clippy::too_many_arguments, reason = "a matrix product: two operands, a part of one, and where it goes")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a matrix product: two operands, a part of one, and where it goes"
+    )]
     pub fn matmul_f32(
         self,
         x: &[f32],
@@ -137,12 +172,28 @@ impl Kernels {
         let Weights::Float(weights) = w.weights else {
             panic!("matmul_f32: the matrix is int8; use matmul_int8");
         };
-        assert_eq!(Some(x.len()), rows.checked_mul(w.k), "matmul_f32: x must be rows * k long");
-        let output = Output { channels, bias, epilogue, stride: out_stride };
+        assert_eq!(
+            Some(x.len()),
+            rows.checked_mul(w.k),
+            "matmul_f32: x must be rows * k long"
+        );
+        let output = Output {
+            channels,
+            bias,
+            epilogue,
+            stride: out_stride,
+        };
         if !check_output("matmul_f32", w, &output, rows, out.len()) {
             return;
         }
-        let product = FloatProduct { x, rows, weights, layout: w.layout, k: w.k, output };
+        let product = FloatProduct {
+            x,
+            rows,
+            weights,
+            layout: w.layout,
+            k: w.k,
+            output,
+        };
         // SAFETY: this token exists, so its instruction set does; the lengths are checked.
         unsafe { (self.0.matmul_f32)(&product, out) }
     }
@@ -154,7 +205,10 @@ impl Kernels {
     /// # Panics
     ///
     /// When a stride is less than its row, or a slice ends before its last row does.
-    #[expect(clippy::too_many_arguments, reason = "the shape of a general matrix product")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the shape of a general matrix product"
+    )]
     pub fn gemm_f32(
         self,
         a: &[f32],
@@ -168,17 +222,38 @@ impl Kernels {
         out: &mut [f32],
         out_stride: usize,
     ) {
-        assert!(holds(a.len(), rows, k, a_stride), "gemm_f32: a must hold rows of k, a_stride apart");
-        assert!(holds(b.len(), k, n, b_stride), "gemm_f32: b must hold k rows of n, b_stride apart");
-        assert!(holds(out.len(), rows, n, out_stride), "gemm_f32: out must hold rows of n, out_stride apart");
+        assert!(
+            holds(a.len(), rows, k, a_stride),
+            "gemm_f32: a must hold rows of k, a_stride apart"
+        );
+        assert!(
+            holds(b.len(), k, n, b_stride),
+            "gemm_f32: b must hold k rows of n, b_stride apart"
+        );
+        assert!(
+            holds(out.len(), rows, n, out_stride),
+            "gemm_f32: out must hold rows of n, out_stride apart"
+        );
         if rows == 0 || n == 0 {
             return;
         }
         if k == 0 {
-            out.chunks_mut(out_stride).take(rows).for_each(|row| row[..n].fill(scale * 0.0));
+            out.chunks_mut(out_stride)
+                .take(rows)
+                .for_each(|row| row[..n].fill(scale * 0.0));
             return;
         }
-        let gemm = Gemm { a, a_stride, rows, b, b_stride, k, n, scale, out_stride };
+        let gemm = Gemm {
+            a,
+            a_stride,
+            rows,
+            b,
+            b_stride,
+            k,
+            n,
+            scale,
+            out_stride,
+        };
         // SAFETY: this token exists, so its instruction set does; the lengths are checked.
         unsafe { (self.0.gemm_f32)(&gemm, out) }
     }
@@ -195,8 +270,16 @@ impl Kernels {
     ///
     /// When `gamma` or `beta` is not as long as the row.
     pub fn layer_norm(self, row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32) {
-        assert_eq!(gamma.len(), row.len(), "layer_norm: gamma must be as long as the row");
-        assert_eq!(beta.len(), row.len(), "layer_norm: beta must be as long as the row");
+        assert_eq!(
+            gamma.len(),
+            row.len(),
+            "layer_norm: gamma must be as long as the row"
+        );
+        assert_eq!(
+            beta.len(),
+            row.len(),
+            "layer_norm: beta must be as long as the row"
+        );
         // SAFETY: this token exists, so its instruction set does; the lengths are checked.
         unsafe { (self.0.layer_norm)(row, gamma, beta, eps) }
     }
@@ -207,7 +290,11 @@ impl Kernels {
     ///
     /// When the lengths differ.
     pub fn add_dequantized(self, values: &[i8], scale: f32, out: &mut [f32]) {
-        assert_eq!(values.len(), out.len(), "add_dequantized: the lengths must be equal");
+        assert_eq!(
+            values.len(),
+            out.len(),
+            "add_dequantized: the lengths must be equal"
+        );
         // SAFETY: this token exists, so its instruction set does; the lengths are checked.
         unsafe { (self.0.add_dequantized)(values, scale, out) }
     }
@@ -254,15 +341,31 @@ fn holds(len: usize, rows: usize, width: usize, stride: usize) -> bool {
         return true;
     };
     stride >= width
-        && before.checked_mul(stride).and_then(|start| start.checked_add(width)).is_some_and(|end| end <= len)
+        && before
+            .checked_mul(stride)
+            .and_then(|start| start.checked_add(width))
+            .is_some_and(|end| end <= len)
 }
 
 /// Panics unless the output fits; false when there is nothing to make.
-fn check_output(operation: &str, w: &Matrix<'_>, output: &Output<'_>, rows: usize, out_len: usize) -> bool {
+fn check_output(
+    operation: &str,
+    w: &Matrix<'_>,
+    output: &Output<'_>,
+    rows: usize,
+    out_len: usize,
+) -> bool {
     let Range { start, end } = output.channels;
-    assert!(start <= end && end <= w.n, "{operation}: the channels must lie inside the matrix");
+    assert!(
+        start <= end && end <= w.n,
+        "{operation}: the channels must lie inside the matrix"
+    );
     if let Some(bias) = output.bias {
-        assert_eq!(bias.len(), w.n, "{operation}: the bias must have one value for each channel of the matrix");
+        assert_eq!(
+            bias.len(),
+            w.n,
+            "{operation}: the bias must have one value for each channel of the matrix"
+        );
     }
     assert!(
         holds(out_len, rows, end - start, output.stride),

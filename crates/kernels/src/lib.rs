@@ -20,7 +20,9 @@
 #![no_std]
 
 #[cfg(target_endian = "big")]
-compile_error!("packed models are little-endian and are read in place: a big-endian target cannot run them");
+compile_error!(
+    "packed models are little-endian and are read in place: a big-endian target cannot run them"
+);
 
 pub mod cast;
 mod isa;

@@ -126,7 +126,10 @@ fn main() {
     let vocabulary = fs::read_to_string(vocabulary).expect("a readable vocabulary");
     let text = fs::read_to_string(text).expect("a readable text");
     let ids: HashMap<&str, u32> = vocabulary.lines().zip(0..).collect();
-    let id = |token: &str| *ids.get(token).expect("the special tokens are in the vocabulary");
+    let id = |token: &str| {
+        *ids.get(token)
+            .expect("the special tokens are in the vocabulary")
+    };
     let settings = Settings {
         lowercase: true,
         strip_accents: true,
@@ -141,13 +144,20 @@ fn main() {
     let model = WordPiece::read_bytes(vocabulary.as_bytes()).expect("a vocabulary");
     let model = WordPiece::builder().vocab(model).build().expect("a model");
     let mut oracle = tokenizers::Tokenizer::new(model);
-    oracle.with_normalizer(Some(BertNormalizer::default())).expect("a normalizer");
+    oracle
+        .with_normalizer(Some(BertNormalizer::default()))
+        .expect("a normalizer");
     oracle.with_pre_tokenizer(Some(BertPreTokenizer));
 
-    let reference = best(&text, |line| oracle.encode(line, false).expect("an encoding").len());
+    let reference = best(&text, |line| {
+        oracle.encode(line, false).expect("an encoding").len()
+    });
     let rows = [
         ("tokenizers", reference),
-        ("distil, trie", ours(&text, Trie::new(&vocabulary), settings)),
+        (
+            "distil, trie",
+            ours(&text, Trie::new(&vocabulary), settings),
+        ),
         ("distil, no vocabulary", ours(&text, Anything, settings)),
     ];
     for (name, (time, tokens)) in rows {
