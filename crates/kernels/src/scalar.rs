@@ -113,6 +113,9 @@ pub fn exp(x: f32) -> f32 {
 }
 
 /// GELU, x Φ(x) = max(x, 0) - |x| erfc(|x| / sqrt 2) / 2, with the erfc as 2 to the minus a polynomial.
+///
+/// Maximum error 5e-8 + 1.2e-7 |result|; relative to the result, 3e-7 above -1 and 1.2e-4 down to -5.5. Below -6 the
+/// result stays at -5.9e-9.
 #[inline]
 pub(crate) fn gelu(x: f32) -> f32 {
     let a = min(GELU_HIGH, abs(x));
@@ -122,7 +125,7 @@ pub(crate) fn gelu(x: f32) -> f32 {
     max(0.0, x) - a * times_power_of_two(polynomial(f, &EXP2), shifted)
 }
 
-/// 1 / sqrt(x) for a positive normal x. Maximum error 1.5 ulp.
+/// 1 / sqrt(x) for a positive normal x. Maximum error 1.3 ulp.
 ///
 /// The first guess halves the exponent bits (Lomont's constant); each of four Newton steps
 /// y + y (1 - x y y) / 2 squares its error, the last two only settling the rounding.
@@ -136,7 +139,7 @@ pub fn rsqrt(x: f32) -> f32 {
     y
 }
 
-/// Hyperbolic tangent. Maximum error 2 ulp.
+/// Hyperbolic tangent. Maximum error 1.3 ulp.
 ///
 /// An odd polynomial below 0.625, 1 - 2 / (e^2|x| + 1) above.
 #[inline]
