@@ -4,6 +4,7 @@
 //! targets; the commands are written in terms of those two.
 
 mod cross;
+mod demo;
 mod firmware;
 mod models;
 mod setup;
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// Make this machine able to build and run everything: Rust targets, emulators, the AArch64 linker
     Setup(setup::Args),
+    /// Distil, pack and run on this machine and two emulated boards; ends with a table
+    Demo(demo::Args),
     /// Run every check: format, lints, documentation, tests, bare-metal builds, emulated ARM
     Test(test::Args),
     /// Build the firmware images and run them in QEMU
@@ -37,6 +40,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Setup(args) => setup::main(&args),
+        Command::Demo(args) => demo::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Firmware(args) => firmware::main(args),
         Command::Models(args) => models::main(&args),

@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, HashSet};
 use super::scenes::SCENES;
 
 /// Lines to train on.
-pub const TRAIN_LINES: usize = 60_000;
+pub(super) const TRAIN_LINES: usize = 60_000;
 /// Lines held out; none of them is a training line.
-pub const HELD_OUT_LINES: usize = 2_000;
+pub(super) const HELD_OUT_LINES: usize = 2_000;
 
 /// A small seeded generator (SplitMix64, Steele et al. 2014): the same corpus on every machine.
-pub struct Rng(u64);
+pub(super) struct Rng(u64);
 
 impl Rng {
     /// Starts the sequence of `seed`.
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -30,27 +30,27 @@ impl Rng {
     }
 
     /// One of `items`, each equally likely.
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[(self.next() % items.len() as u64) as usize]
     }
 
     /// True in `percent` of 100 cases.
-    pub fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }
 }
 
 /// Training lines and held-out lines, in a fixed order.
-pub struct Corpus {
+pub(super) struct Corpus {
     /// Lines to train on; a line may occur more than once, as in real text.
-    pub train: Vec<String>,
+    pub(super) train: Vec<String>,
     /// Lines that no training line equals.
-    pub held_out: Vec<String>,
+    pub(super) held_out: Vec<String>,
 }
 
 impl Corpus {
     /// Generates the corpus of a seed.
-    pub fn generate(seed: u64) -> Self {
+    pub(super) fn generate(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let mut held_out = Vec::with_capacity(HELD_OUT_LINES);
         let mut held: HashSet<String> = HashSet::new();
@@ -67,7 +67,7 @@ impl Corpus {
 
     /// A WordPiece vocabulary for it: special tokens, characters alone and as continuations, then every
     /// word that occurs at least three times, most frequent first.
-    pub fn vocabulary(&self) -> Vec<String> {
+    pub(super) fn vocabulary(&self) -> Vec<String> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for line in &self.train {
             for word in line.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 1) {

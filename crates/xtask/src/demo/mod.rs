@@ -28,6 +28,7 @@ const SENTENCES: [&str; 3] = [
     "today is monday, so tomorrow is [MASK].",
 ];
 
+/// Arguments of `demo`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Hugging Face folder of a BERT teacher with a masked-LM head, instead of pretraining one
@@ -44,6 +45,7 @@ pub(crate) struct Args {
     out: PathBuf,
 }
 
+/// Runs the command.
 pub(crate) fn main(args: &Args) -> Result<()> {
     crate::setup::ensure()?;
     let out = shell::root().join(&args.out);
@@ -80,11 +82,11 @@ impl Demo {
     fn default_teacher(&self) -> Result<(PathBuf, Texts)> {
         self.step("writing the corpus: home-assistant commands and everyday sentences");
         let corpus = corpus::Corpus::generate(56);
-        let train = self.write("train.txt", &corpus.train)?;
+        let lines = self.write("train.txt", &corpus.train)?;
         let texts = self.texts(&corpus.held_out, SENTENCES.map(String::from).as_ref())?;
         let vocabulary = self.write("vocab.txt", &corpus.vocabulary())?;
         eprintln!("{} lines to train on, {} held out", corpus.train.len(), corpus.held_out.len());
-        self.prepare(&[train], &texts, &vocabulary)?;
+        self.prepare(&lines, &texts, &vocabulary)?;
 
         self.step("pretraining the teacher: 4 layers, masked-token prediction");
         let teacher = self.out.join("teacher");
@@ -105,8 +107,9 @@ impl Demo {
         self.step("splitting the text");
         let (mut train, mut held_out) = (Vec::new(), Vec::new());
         for file in files {
-            let text = fs::read_to_string(file)
-                .with_context(|| format!("cannot read {} as UTF-8 text; give --text a plain text file", file.display()))?;
+            let text = fs::read_to_string(file).with_context(|| {
+                format!("cannot read {} as UTF-8 text; give --text a plain text file", file.display())
+            })?;
             for (i, line) in text.lines().filter(|line| !line.trim().is_empty()).enumerate() {
                 if i % 20 == 19 { &mut held_out } else { &mut train }.push(line.to_string());
             }
@@ -115,19 +118,19 @@ impl Demo {
             bail!("--text holds {} lines; at least 60 are needed to hold some out", train.len() + held_out.len());
         }
         let sentences: Vec<_> = held_out.iter().filter_map(|line| mask_a_word(line)).take(3).collect();
-        let train = self.write("train.txt", &train)?;
+        let lines = self.write("train.txt", &train)?;
         let texts = self.texts(&held_out, &sentences)?;
         let vocabulary = teacher.join("vocab.txt");
         if !vocabulary.exists() {
             bail!("{} is missing; the teacher's folder needs its vocabulary", vocabulary.display());
         }
-        self.prepare(&[train], &texts, &vocabulary)?;
+        self.prepare(&lines, &texts, &vocabulary)?;
         Ok((teacher.to_path_buf(), texts))
     }
 
-    fn prepare(&self, text: &[PathBuf], texts: &Texts, vocabulary: &Path) -> Result<()> {
+    fn prepare(&self, text: &Path, texts: &Texts, vocabulary: &Path) -> Result<()> {
         let mut command = train("prepare");
-        command.arg("--text").args(text).arg("--held-out").arg(&texts.held_out).arg("--vocab").arg(vocabulary);
+        command.arg("--text").arg(text).arg("--held-out").arg(&texts.held_out).arg("--vocab").arg(vocabulary);
         shell::run(command.arg("--output").arg(self.out.join("data")))
     }
 
@@ -144,11 +147,8 @@ impl Demo {
 
     /// Packs and measures the three models on every machine, and prints the table.
     fn compare(&self, teacher: &Path, student: &Path, texts: &Texts) -> Result<()> {
-        let subjects = [
-            ("teacher", teacher, "f32"),
-            ("student", student, "f32"),
-            ("packed student (int8)", student, "int8"),
-        ];
+        let subjects =
+            [("teacher", teacher, "f32"), ("student", student, "f32"), ("packed student (int8)", student, "int8")];
         let mut table = Table { machines: measure::machines(), tokens: 0, rows: Vec::new() };
         for (name, folder, weights) in subjects {
             self.step(&format!("packing and running the {name}: this machine, then the emulated boards"));
@@ -178,8 +178,14 @@ impl Demo {
     }
 }
 
+/// One of the two programs, as built for release.
+fn program(name: &str) -> Command {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    Command::new(shell::root().join(target).join("release").join(name))
+}
+
 fn train(verb: &str) -> Command {
-    let mut command = Command::new(shell::root().join("target/release/train"));
+    let mut command = program("train");
     command.arg(verb);
     command
 }

@@ -85,6 +85,12 @@ impl Run {
         let number = |line: &str| line.strip_suffix(" instructions")?.rsplit(' ').next()?.parse().ok();
         self.text.lines().filter(|line| line.contains(" tokens, ")).filter_map(number).collect()
     }
+
+    /// Tokens of each sentence, from the report.
+    pub(crate) fn tokens(&self) -> Vec<usize> {
+        let number = |line: &str| line.split_once(" tokens, ")?.0.trim().parse().ok();
+        self.text.lines().filter_map(number).collect()
+    }
 }
 
 impl Machine {
@@ -193,5 +199,6 @@ mod tests {
             "opened in 5 instructions\n1. a\n   6 tokens, 123 instructions\n2. b\n   7 tokens, 4567 instructions\n";
         let run = Run { text: text.into(), code: 0 };
         assert_eq!(run.instructions(), [123, 4567]);
+        assert_eq!(run.tokens(), [6, 7]);
     }
 }
