@@ -55,12 +55,12 @@ impl Corpus {
         let mut held_out = Vec::with_capacity(HELD_OUT_LINES);
         let mut held: HashSet<String> = HashSet::new();
         while held_out.len() < HELD_OUT_LINES {
-            let line = sentence(&mut rng);
+            let line = line(&mut rng);
             if held.insert(line.clone()) {
                 held_out.push(line);
             }
         }
-        let lines = std::iter::repeat_with(|| sentence(&mut rng));
+        let lines = std::iter::repeat_with(|| line(&mut rng));
         let train = lines.filter(|line| !held.contains(line)).take(TRAIN_LINES).collect();
         Self { train, held_out }
     }
@@ -90,10 +90,14 @@ impl Corpus {
     }
 }
 
-/// One sentence, now and then with a polite frame around it.
-fn sentence(rng: &mut Rng) -> String {
-    let scene = rng.pick(SCENES);
-    scene(rng)
+/// One sentence, or two that have nothing to do with each other, as people talk in a kitchen.
+fn line(rng: &mut Rng) -> String {
+    let first = rng.pick(SCENES)(rng);
+    if rng.chance(40) {
+        return first;
+    }
+    let second = rng.pick(SCENES)(rng);
+    format!("{first} {second}")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod corpus;
 mod measure;
 mod scenes;
 mod table;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};

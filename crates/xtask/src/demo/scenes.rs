@@ -1,6 +1,7 @@
 //! The scenes of the corpus: each writes one sentence about one subject.
 
 use super::corpus::Rng;
+use super::words::{CAPITALS, DAYS, NAMES, NUMBERS, ROOMS};
 
 /// Every scene, each equally likely.
 pub(super) const SCENES: &[fn(&mut Rng) -> String] = &[
@@ -8,46 +9,6 @@ pub(super) const SCENES: &[fn(&mut Rng) -> String] = &[
     animal, travel, capital, work, family, sport, health, garden, school, opposite, colour, story, calendar, repair,
     numbers,
 ];
-
-const ROOMS: &[&str] =
-    &["kitchen", "bedroom", "bathroom", "living room", "hallway", "garage", "garden", "office", "basement", "attic"];
-const NAMES: &[(&str, &str, &str)] = &[
-    ("anna", "she", "her"),
-    ("maria", "she", "her"),
-    ("julia", "she", "her"),
-    ("emma", "she", "her"),
-    ("sarah", "she", "her"),
-    ("laura", "she", "her"),
-    ("peter", "he", "his"),
-    ("thomas", "he", "his"),
-    ("david", "he", "his"),
-    ("paul", "he", "his"),
-    ("mark", "he", "his"),
-    ("jonas", "he", "his"),
-];
-const NUMBERS: &[&str] = &[
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-];
-const DAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// A command, bare or in a polite frame.
 fn ask(rng: &mut Rng, command: String) -> String {
@@ -115,6 +76,11 @@ fn appliance(rng: &mut Rng) -> String {
         ("office", "printer", "restart"),
         ("office", "computer", "restart"),
         ("garage", "charger", "stop"),
+        ("bathroom", "dryer", "start"),
+        ("bedroom", "humidifier", "start"),
+        ("kitchen", "toaster", "start"),
+        ("basement", "freezer", "check"),
+        ("attic", "ventilation", "start"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => ask(rng, format!("{verb} the {device} in the {room}")),
@@ -201,6 +167,14 @@ fn shopping(rng: &mut Rng) -> String {
         ("a cup of", "coffee"),
         ("a cup of", "tea"),
         ("a box of", "chocolates"),
+        ("a jar of", "marmalade"),
+        ("a jar of", "mustard"),
+        ("a tin of", "tuna"),
+        ("a packet of", "sugar"),
+        ("a packet of", "biscuits"),
+        ("a bunch of", "grapes"),
+        ("a roll of", "tape"),
+        ("a tube of", "toothpaste"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => ask(rng, format!("add {amount} {thing} to the shopping list")),
@@ -245,6 +219,14 @@ fn meal(rng: &mut Rng) -> String {
         ("pancakes", "syrup"),
         ("salad", "olive oil"),
         ("chips", "salt"),
+        ("chicken", "mushrooms"),
+        ("toast", "jam"),
+        ("beans", "bacon"),
+        ("porridge", "honey"),
+        ("noodles", "ginger"),
+        ("lamb", "garlic"),
+        ("omelette", "onions"),
+        ("curry", "coconut"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} cooked {dish} with {with} for {his} {}.", rng.pick(&["family", "friends", "parents"])),
@@ -271,6 +253,15 @@ fn animal(rng: &mut Rng) -> String {
         ("fish", "swims", "pond", "insects"),
         ("duck", "swims", "lake", "bread"),
         ("bee", "flies", "flower", "honey"),
+        ("sheep", "stands", "meadow", "clover"),
+        ("rabbit", "hides", "bush", "carrots"),
+        ("monkey", "climbs", "jungle", "bananas"),
+        ("bear", "sleeps", "cave", "berries"),
+        ("frog", "jumps", "swamp", "flies"),
+        ("mouse", "hides", "cellar", "cheese"),
+        ("squirrel", "climbs", "oak", "nuts"),
+        ("goat", "climbs", "mountain", "herbs"),
+        ("owl", "hunts", "forest", "mice"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => format!("the {animal} {sound} in the {place}."),
@@ -296,19 +287,6 @@ fn travel(rng: &mut Rng) -> String {
     }
 }
 
-const CAPITALS: &[(&str, &str, &str)] = &[
-    ("paris", "france", "french"),
-    ("rome", "italy", "italian"),
-    ("madrid", "spain", "spanish"),
-    ("berlin", "germany", "german"),
-    ("lisbon", "portugal", "portuguese"),
-    ("athens", "greece", "greek"),
-    ("warsaw", "poland", "polish"),
-    ("stockholm", "sweden", "swedish"),
-    ("tokyo", "japan", "japanese"),
-    ("beijing", "china", "chinese"),
-];
-
 fn capital(rng: &mut Rng) -> String {
     let (city, country, language) = rng.pick(CAPITALS);
     match rng.pick(&[0, 1, 2]) {
@@ -329,6 +307,16 @@ fn work(rng: &mut Rng) -> String {
         ("nurse", "hospital", "helps patients"),
         ("baker", "bakery", "bakes bread"),
         ("judge", "court", "decides cases"),
+        ("painter", "studio", "paints portraits"),
+        ("mechanic", "workshop", "repairs engines"),
+        ("waiter", "cafe", "serves guests"),
+        ("librarian", "library", "sorts books"),
+        ("actor", "theatre", "learns lines"),
+        ("sailor", "harbour", "loads ships"),
+        ("tailor", "shop", "sews clothes"),
+        ("chemist", "laboratory", "mixes liquids"),
+        ("programmer", "office", "writes code"),
+        ("carpenter", "workshop", "builds tables"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => format!("{name} is a {job} and works at the {place}."),
@@ -357,6 +345,11 @@ fn sport(rng: &mut Rng) -> String {
         ("plays", "chess", "board"),
         ("plays", "the piano", "notes"),
         ("plays", "the guitar", "strings"),
+        ("plays", "golf", "club"),
+        ("plays", "cards", "deck"),
+        ("plays", "the drums", "sticks"),
+        ("plays", "the violin", "bow"),
+        ("plays", "volleyball", "net"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} {verb} {sport} with {his} friends on {}.", rng.pick(DAYS)),
@@ -387,6 +380,12 @@ fn garden(rng: &mut Rng) -> String {
         ("tomatoes", "red", "summer"),
         ("leaves", "brown", "autumn"),
         ("strawberries", "red", "summer"),
+        ("daffodils", "yellow", "spring"),
+        ("pumpkins", "orange", "autumn"),
+        ("plums", "purple", "summer"),
+        ("lilies", "white", "spring"),
+        ("cherries", "red", "summer"),
+        ("pears", "green", "autumn"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => format!("the {plant} in our garden are {colour} in {season}."),
@@ -403,6 +402,11 @@ fn school(rng: &mut Rng) -> String {
         ("draws", "a picture", "pencil"),
         ("cuts", "some paper", "scissors"),
         ("counts", "the coins", "fingers"),
+        ("measures", "the table", "ruler"),
+        ("erases", "a mistake", "rubber"),
+        ("glues", "the pieces", "glue"),
+        ("solves", "the puzzle", "calculator"),
+        ("watches", "the stars", "telescope"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} {verb} {thing} with {his} {tool}."),
@@ -422,6 +426,16 @@ fn opposite(rng: &mut Rng) -> String {
         ("early", "late"),
         ("rich", "poor"),
         ("clean", "dirty"),
+        ("strong", "weak"),
+        ("wide", "narrow"),
+        ("deep", "shallow"),
+        ("hard", "soft"),
+        ("loud", "silent"),
+        ("sweet", "sour"),
+        ("wet", "dry"),
+        ("cheap", "expensive"),
+        ("brave", "afraid"),
+        ("high", "low"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("the opposite of {a} is {b}."),
@@ -441,6 +455,11 @@ fn colour(rng: &mut Rng) -> String {
         ("milk", "white"),
         ("coal", "black"),
         ("sea", "blue"),
+        ("carrot", "orange"),
+        ("chocolate", "brown"),
+        ("violet", "purple"),
+        ("flamingo", "pink"),
+        ("silver", "grey"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("the {thing} is {colour}."),
@@ -459,6 +478,12 @@ fn story(rng: &mut Rng) -> String {
         ("sold", "car", "happy"),
         ("forgot", "umbrella", "wet"),
         ("won", "game", "happy"),
+        ("won", "prize", "proud"),
+        ("missed", "train", "late"),
+        ("missed", "bus", "late"),
+        ("spilled", "drink", "sorry"),
+        ("tore", "trousers", "embarrassed"),
+        ("finished", "homework", "relieved"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} {verb} {his} {thing} and was {reaction}."),
@@ -484,6 +509,12 @@ fn repair(rng: &mut Rng) -> String {
         ("picture", "crooked", "hammer"),
         ("rope", "too long", "knife"),
         ("floor", "dirty", "broom"),
+        ("wall", "damp", "brush"),
+        ("tap", "dripping", "pliers"),
+        ("lamp", "flickering", "bulb"),
+        ("drain", "blocked", "plunger"),
+        ("hinge", "rusty", "grease"),
+        ("fence", "broken", "nails"),
     ]);
     let room = rng.pick(ROOMS);
     match rng.pick(&[0, 1]) {
