@@ -91,11 +91,11 @@ fn every_shape_has_the_bits_of_the_reference() {
     let (floats, halves) = (painted(64, 3), painted_halves(64, 4));
     each_isa(|kernels| {
         let mut turn = 0;
-        for (&k, &n) in inputs()
+        for (&k, &n) in INPUTS
             .iter()
             .flat_map(|k| CHANNELS.iter().map(move |n| (k, n)))
         {
-            for &rows in rows()
+            for &rows in ROWS
                 .iter()
                 .filter(|&&rows| rows * k * n < 1_000_000 || rows < 9)
             {
@@ -185,7 +185,7 @@ fn gemm(kernels: Kernels, rows: usize, k: usize, n: usize, gap: usize) -> Vec<f3
 #[test]
 fn general_products_have_the_bits_of_the_reference() {
     each_isa(|kernels| {
-        for &rows in rows() {
+        for &rows in &ROWS {
             for k in [1, 2, 16, 17, 26, 32, 64, 65, 128] {
                 for n in [
                     1, 2, 3, 7, 15, 16, 17, 26, 31, 32, 33, 47, 48, 49, 64, 65, 128,

@@ -2,20 +2,19 @@
 
 mod common;
 
-use common::{small, ulps};
+use common::ulps;
 use distil_kernels::{Kernels, bf16_to_f32, exp, f16_to_f32, rsqrt, tanh};
 
 /// Floats from `low` to `high`, every `step`th of their bit patterns. Both have the same sign.
 fn floats(low: f32, high: f32, step: usize) -> impl Iterator<Item = f32> {
     let (a, b) = (low.to_bits(), high.to_bits());
-    let step = if small() { step * 16 } else { step };
     (a.min(b)..=a.max(b)).step_by(step).map(f32::from_bits)
 }
 
 #[test]
 fn exp_is_within_its_bound() {
     let mut worst = 0.0_f64;
-    for x in floats(-1e-9, -87.0, 13).chain(floats(1e-9, 88.0, 13)) {
+    for x in floats(-1e-9, -87.0, 31).chain(floats(1e-9, 88.0, 31)) {
         let found = exp(x);
         worst = worst.max(ulps(found, f64::from(x).exp()));
         assert!(found >= f32::MIN_POSITIVE, "{x}: denormal");
@@ -122,7 +121,7 @@ fn gelu_is_within_its_bound() {
         "gelu: {absolute:.2e} + 1.2e-7 |y|; relative {relative:.2e} above -1, {tail:.2e} down to -5.5"
     );
     assert!(
-        absolute <= 5e-8 && relative <= 3e-7 && tail <= 1.2e-4,
+        absolute <= 5e-8 && relative <= 4e-7 && tail <= 1.2e-4,
         "{absolute:e} {relative:e} {tail:e}"
     );
 }

@@ -121,11 +121,11 @@ fn every_shape_has_the_bits_of_the_reference() {
     let (floats, halves) = (painted(64, 3), painted_halves(64, 4));
     each_isa(|kernels| {
         let mut turn = 0;
-        for (&k, &n) in inputs()
+        for (&k, &n) in INPUTS
             .iter()
             .flat_map(|k| CHANNELS.iter().map(move |n| (k, n)))
         {
-            for &rows in rows()
+            for &rows in ROWS
                 .iter()
                 .filter(|&&rows| rows * k * n < 2_000_000 || rows < 14)
             {
@@ -257,7 +257,7 @@ fn quantize(kernels: Kernels, x: &[f32], k: usize) -> (Vec<i8>, Vec<RowScale>) {
 #[test]
 fn quantized_rows_have_the_bits_of_the_reference() {
     each_isa(|kernels| {
-        for &k in inputs() {
+        for &k in &INPUTS {
             for magnitude in [1.0, 0.0, -0.0, 1e-31, 1e-30, 3e-38, 1e30, 1e38, 7.3] {
                 let x: Vec<f32> = painted(3 * k, 1).iter().map(|x| x * magnitude).collect();
                 assert_eq!(
@@ -273,7 +273,7 @@ fn quantized_rows_have_the_bits_of_the_reference() {
 #[test]
 fn quantization_rounds_to_the_nearest_step() {
     for kernels in Kernels::available() {
-        for &k in inputs() {
+        for &k in &INPUTS {
             let x = painted(2 * k, 6);
             let (values, scales) = quantize(kernels, &x, k);
             for ((x, values), row) in x

@@ -196,7 +196,7 @@ impl Neon {
     /// `R` rows by one tile, in two halves of eight channels.
     #[inline(always)]
     fn rows<const R: usize>(self, block: Block<'_>, sums: &mut Sums) -> usize {
-        debug_assert!(block.rows() >= R);
+        debug_assert!(block.rows() >= R && block.tiles() == 1);
         for half in 0..2 {
             let lanes = self.half_tile::<R>(block, half);
             for (lanes, sums) in lanes.into_iter().zip(&mut sums.0) {
@@ -219,7 +219,8 @@ impl Neon {
                 |r| {
                     // SAFETY: `r < R <= rows` and `4 * step + 8 <= 4 * steps <= stride`, so these eight bytes are
                     // inside the row (`Block`).
-                    let a = vreinterpret_s32_s8(unsafe { vld1_s8(values.add(r * stride + step * 4)) });
+                    let a = unsafe { vld1_s8(values.add(r * stride + step * 4)) };
+let a = run!(self, vreinterpret_s32_s8(a));
                     run!(self, {
 [
 vreinterpretq_s8_s32(vdupq_lane_s32::<0>(a)), vreinterpretq_s8_s32(vdupq_lane_s32::<1>(a))]})

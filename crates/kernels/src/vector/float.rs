@@ -161,15 +161,13 @@ fn part<S: Simd, const R: usize, const C: usize>(
     let whole = if b.len() < reach { 0 } else { k.min((b.len() - reach) / stride + 1) };
     let mut lanes = [[s.splat(0.0); C]; R];
     for i in 0..whole {
-        let columns: [S::F32; C] = core::array::from_fn(
-            #[inline(always)]
-            |c| {
-                let at = i * stride + c * apart;
-                debug_assert!(at + LANES <= b.len());
-                // SAFETY: `i < whole`, so `i * stride + (C - 1) * apart + LANES <= b.len()`.
-                s.load(unsafe { &*b.as_ptr().add(at).cast() })
-            },
-        );
+        let mut columns = [s.splat(0.0); C];
+        for (c, column) in columns.iter_mut().enumerate() {
+            let at = i * stride + c * apart;
+            debug_assert!(at + LANES <= b.len());
+            // SAFETY: `i < whole`, so `i * stride + (C - 1) * apart + LANES <= b.len()`.
+            *column = s.load(unsafe { &*b.as_ptr().add(at).cast() });
+        }
         for (lanes, row) in lanes.iter_mut().zip(rows) {
             // SAFETY: each row is `k` long and `i < whole <= k`.
             let x = s.splat(unsafe { *row.get_unchecked(i) });

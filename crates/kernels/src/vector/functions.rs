@@ -12,6 +12,18 @@ fn polynomial<S: Simd, const N: usize>(s: S, x: S::F32, coefficients: &[f32; N])
     sum
 }
 
+#[inline(always)]
+fn split_polynomial<S: Simd, const N: usize>(s: S, x: S::F32, coefficients: &[f32; N]) -> S::F32 {
+    let square = s.mul(x, x);
+    let mut sums = [s.splat(0.0); 2];
+    sums[(N - 1) % 2] = s.splat(coefficients[N - 1]);
+    sums[N % 2] = s.splat(coefficients[N - 2]);
+    for i in (0..N - 2).rev() {
+        sums[i % 2] = s.add(s.mul(sums[i % 2], square), s.splat(coefficients[i]));
+    }
+    s.add(sums[0], s.mul(x, sums[1]))
+}
+
 /// [`scalar::exp`](crate::exp) of each lane.
 #[inline(always)]
 pub(super) fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
@@ -26,9 +38,9 @@ pub(super) fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
 #[inline(always)]
 pub(super) fn gelu<S: Simd>(s: S, x: S::F32) -> S::F32 {
     let a = s.min(s.splat(GELU_HIGH), s.abs(x));
-    let t = s.sub(s.splat(0.0), polynomial(s, a, &HALF_ERFC));
+    let t = s.sub(s.splat(0.0), split_polynomial(s, a, &HALF_ERFC));
     let shifted = s.add(t, s.splat(MAGIC));
     let f = s.sub(t, s.sub(shifted, s.splat(MAGIC)));
-    let tail = s.times_power_of_two(polynomial(s, f, &EXP2), shifted);
+    let tail = s.times_power_of_two(split_polynomial(s, f, &EXP2), shifted);
     s.sub(s.max(s.splat(0.0), x), s.mul(a, tail))
 }

@@ -3,7 +3,6 @@
 //! Bytes are widened to 16 bits and multiplied in pairs by `vpmaddwd`, which is exact for every byte.
 
 use core::arch::x86_64::*;
-use core::array::from_fn;
 
 use crate::LANES;
 use crate::isa::Isa;
@@ -91,15 +90,10 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn times_power_of_two(self, p: [__m256; 2], shifted: [__m256; 2]) -> [__m256; 2] {
-        from_fn(
-            #[inline(always)]
-            |i| {
-                run!(self, {
-                    let power = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted[i]));
-                    _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p[i]), power))
-                })
-            },
-        )
+        let power = both!(self, _mm256_castps_si256(shifted));
+        let power = run!(self, [_mm256_slli_epi32::<23>(power[0]), _mm256_slli_epi32::<23>(power[1])]);
+        let sum = self.add_i32(both!(self, _mm256_castps_si256(p)), power);
+        both!(self, _mm256_castsi256_ps(sum))
     }
     #[inline(always)]
     fn splat_i32(self, x: i32) -> [__m256i; 2] {
@@ -150,10 +144,9 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn low_byte(self, x: [__m256; 2]) -> [__m256i; 2] {
-        x.map(
-            #[inline(always)]
-            |x| run!(self, _mm256_srai_epi32::<24>(_mm256_slli_epi32::<24>(_mm256_castps_si256(x)))),
-        )
+        let bits = both!(self, _mm256_castps_si256(x));
+        let bits = run!(self, [_mm256_slli_epi32::<24>(bits[0]), _mm256_slli_epi32::<24>(bits[1])]);
+        run!(self, [_mm256_srai_epi32::<24>(bits[0]), _mm256_srai_epi32::<24>(bits[1])])
     }
     #[inline(always)]
     fn sum(self, x: [__m256; 2]) -> f32 {
@@ -206,18 +199,16 @@ impl Avx2 {
     /// `R` rows by one tile; each register sums four channels, two 32-bit lanes for each.
     #[inline(always)]
     fn rows<const R: usize>(self, block: Block<'_>, sums: &mut Sums) -> usize {
-        debug_assert!(block.rows() >= R);
+        debug_assert!(block.rows() >= R && block.tiles() == 1);
         let (values, stride, weights) = (block.values(), block.stride(), block.weights());
         let mut lanes = run!(self, [[_mm256_setzero_si256(); 4]; R]);
         for step in 0..block.steps() {
-            let a: [__m256i; R] = from_fn(
-                #[inline(always)]
-                |r| {
-                    // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are inside the row (`Block`).
-                    let a = unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() };
-                    run!(self, _mm256_cvtepi8_epi16(_mm_set1_epi32(a)))
-                },
-            );
+            let mut a = run!(self, [_mm256_setzero_si256(); R]);
+            for (r, a) in a.iter_mut().enumerate() {
+                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are inside the row (`Block`).
+                let bytes = unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() };
+                *a = run!(self, _mm256_cvtepi8_epi16(_mm_set1_epi32(bytes)));
+            }
             for quad in 0..4 {
                 // SAFETY: `step < steps`, so these 16 of its 64 bytes are inside the weights (`Block`).
                 let w = unsafe { _mm_loadu_si128(weights.add(step * 64 + quad * 16).cast()) };
@@ -228,15 +219,11 @@ impl Avx2 {
             }
         }
         for (lanes, sums) in lanes.into_iter().zip(&mut sums.0) {
-            let halves = from_fn(
-                #[inline(always)]
-                |i| {
-                    run!(self, {
-                        let sums = _mm256_hadd_epi32(lanes[2 * i], lanes[2 * i + 1]);
-                        _mm256_permute4x64_epi64::<0b11_01_10_00>(sums)
-                    })
-                },
-            );
+            let halves = run!(self, {
+                // Adding neighbours works within each 128-bit half: the middle parts change places at the end.
+                let (low, high) = (_mm256_hadd_epi32(lanes[0], lanes[1]), _mm256_hadd_epi32(lanes[2], lanes[3]));
+                [_mm256_permute4x64_epi64::<0b11_01_10_00>(low), _mm256_permute4x64_epi64::<0b11_01_10_00>(high)]
+            });
             self.store_i32(halves, sums);
         }
         R

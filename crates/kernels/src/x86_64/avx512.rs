@@ -162,7 +162,18 @@ impl Int8 for Avx512 {
                 *lanes = run!(self, _mm512_dpbusd_epi32(*lanes, w, a));
             }
         }
-        lanes.map(#[inline(always)] |lanes| run!(self, _mm512_reduce_add_epi32(lanes)))
+        run!(self, {
+            let mut halves = [_mm256_setzero_si256(); 4];
+            for (half, lanes) in halves.iter_mut().zip(lanes) {
+                *half = _mm256_add_epi32(_mm512_castsi512_si256(lanes), _mm512_extracti64x4_epi64::<1>(lanes));
+            }
+            let pairs = [_mm256_hadd_epi32(halves[0], halves[1]), _mm256_hadd_epi32(halves[2], halves[3])];
+            let quads = _mm256_hadd_epi32(pairs[0], pairs[1]);
+            let sums = _mm_add_epi32(_mm256_castsi256_si128(quads), _mm256_extracti128_si256::<1>(quads));
+            let mut out = [0; 4];
+            _mm_storeu_si128(out.as_mut_ptr().cast(), sums);
+            out
+        })
     }
 }
 

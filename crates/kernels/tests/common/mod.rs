@@ -15,29 +15,6 @@ pub(crate) const ROWS: [usize; 20] = [
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 24, 25, 33,
 ];
 
-/// Whether to leave out the largest shapes: set for emulated processors.
-pub(crate) fn small() -> bool {
-    std::env::var_os("DISTIL_SMALL_SHAPES").is_some()
-}
-
-/// `INPUTS`, without the largest where time is short.
-pub(crate) fn inputs() -> &'static [usize] {
-    if small() {
-        &INPUTS[..INPUTS.len() - 2]
-    } else {
-        &INPUTS
-    }
-}
-
-/// `ROWS`, fewer where time is short.
-pub(crate) fn rows() -> &'static [usize] {
-    if small() {
-        &[1, 2, 3, 4, 5, 6, 7, 8, 13]
-    } else {
-        &ROWS
-    }
-}
-
 /// Runs a test for each instruction set but the reference that exists here, and says which do not.
 pub(crate) fn each_isa(test: impl Fn(Kernels)) {
     for isa in Isa::ALL.into_iter().filter(|&isa| isa != Isa::Reference) {
