@@ -1,0 +1,5 @@
+//! From text to masked batches.
+
+mod batch;
+
+pub use batch::Batch;
