@@ -1,5 +1,11 @@
 //! The command line: one file per verb. Data goes to standard output, everything for people to standard error.
 
+mod distill;
+mod eval;
+mod options;
+mod prepare;
+mod pretrain;
+mod run;
 mod step;
 
 use crate::loss::Objective;
@@ -18,6 +24,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Prepare(prepare::Options),
+    Pretrain(Box<pretrain::Options>),
+    Distill(Box<distill::Options>),
+    Eval(eval::Options),
     Step(step::Options),
 }
 
@@ -43,6 +53,10 @@ pub fn main() -> ExitCode {
 
 fn run(verb: &Verb) -> Result<()> {
     match verb {
+        Verb::Prepare(options) => prepare::run(options),
+        Verb::Pretrain(options) => pretrain::run(options),
+        Verb::Distill(options) => distill::run(options),
+        Verb::Eval(options) => eval::run(options),
         Verb::Step(options) => step::run(options),
     }
 }

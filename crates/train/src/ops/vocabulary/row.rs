@@ -11,6 +11,8 @@ pub struct RowStatistics {
     pub kl: f32,
     /// Negative log-likelihood of the label; zero without a label.
     pub nll: f32,
+    /// The same for the teacher. Only filled in evaluation, at temperature 1.
+    pub teacher_nll: f32,
     /// The student's most likely token. Only filled in evaluation.
     pub top: u32,
     /// The teacher's most likely token. Only filled in evaluation.
@@ -75,6 +77,11 @@ impl RowLoss {
             }
             if !self.gradients {
                 out.teacher_top = argmax(t);
+                if label != IGNORE {
+                    let largest = max(t);
+                    out.teacher_nll =
+                        sum_by(t, |v| exp(v - largest)).ln() + largest - t[label as usize];
+                }
             }
             out.kl = self.soft_targets(s, t, scratch);
         }
