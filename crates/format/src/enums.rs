@@ -87,7 +87,7 @@ named! {
     enum Head, "head" {
         /// One vector per text.
         Embedding = 0, "embedding";
-        /// A token for each [MASK]; the projection is tied to the word embedding.
+        /// A token for each `[MASK]`; the projection is tied to the word embedding.
         MaskedLm = 1, "masked-lm";
         /// One score per label, or one number (a single label).
         SequenceClassification = 2, "sequence-classification";
@@ -97,9 +97,9 @@ named! {
 named! {
     /// How token vectors become one vector.
     enum Pooling, "pooling" {
-        /// The mean over all tokens, [CLS] and [SEP] included.
+        /// The mean over all tokens, `[CLS]` and `[SEP]` included.
         Mean = 0, "mean";
-        /// The vector of [CLS].
+        /// The vector of `[CLS]`.
         Cls = 1, "cls";
     }
 }

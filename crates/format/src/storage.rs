@@ -159,13 +159,25 @@ impl Storage<'_> {
     }
 }
 
-/// Place of the first bad element. Whole blocks are judged without a branch per element, so that the scan runs at the speed of memory.
+/// Place of the first bad element. Blocks of a fixed size are judged without a branch per element, so that the scan runs at the speed of memory.
 fn find<const N: usize>(elements: &[[u8; N]], is_bad: impl Fn(&[u8; N]) -> bool) -> Option<usize> {
     const BLOCK: usize = 256;
-    for (block, values) in elements.chunks(BLOCK).enumerate() {
-        if values.iter().fold(false, |bad, value| bad | is_bad(value)) {
-            return values.iter().position(is_bad).map(|at| block * BLOCK + at);
-        }
+    let (blocks, rest) = elements.as_chunks::<BLOCK>();
+    let is_block_bad = |block: &[[u8; N]; BLOCK]| {
+        block
+            .iter()
+            .fold(0_u8, |bad, value| bad | u8::from(is_bad(value)))
+            != 0
+    };
+    match blocks.iter().position(is_block_bad) {
+        Some(block) => elements
+            .iter()
+            .skip(block * BLOCK)
+            .position(is_bad)
+            .map(|at| block * BLOCK + at),
+        None => rest
+            .iter()
+            .position(is_bad)
+            .map(|at| blocks.len() * BLOCK + at),
     }
-    None
 }

@@ -60,7 +60,7 @@ named! {
         MlmNormBias = 24, "mlm-norm-bias";
         /// One offset a token, `[vocabulary]`.
         MlmBias = 25, "mlm-bias";
-        /// Transform of [CLS] before the classifier (BERT: the pooler), `[hidden][hidden]`.
+        /// Transform of `[CLS]` before the classifier (BERT: the pooler), `[hidden][hidden]`.
         PreClassifier = 26, "pre-classifier";
         /// Bias of that transform.
         PreClassifierBias = 27, "pre-classifier-bias";

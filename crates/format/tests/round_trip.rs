@@ -263,3 +263,54 @@ fn names_are_read_and_written() {
     }
     assert_eq!(Role::from_code(Role::ALL.len() as u8), None);
 }
+
+/// DistilBERT with 66 million parameters and a two-way classifier, everything int8 that may be, with BERT's vocabulary.
+#[test]
+fn distilbert_fits_67_500_000_bytes() {
+    let Some(path) = common::shared("data/vocab/vocab.txt") else {
+        return;
+    };
+    let text = std::fs::read_to_string(path).expect("a readable file");
+    let pieces: Vec<&str> = text.lines().collect();
+    let config = distil_format::Config {
+        architecture: distil_format::Architecture::DistilBert,
+        hidden: 768,
+        layers: 6,
+        heads: 12,
+        intermediate: 3072,
+        vocab_size: 30_522,
+        max_positions: 512,
+        type_vocab: 0,
+        labels: 2,
+        pad_id: 0,
+        unk_id: 100,
+        cls_id: 101,
+        sep_id: 102,
+        mask_id: 103,
+        ..config(Head::SequenceClassification)
+    };
+    let parameters: usize = config
+        .tensor_ids()
+        .map(|id| config.shape(id))
+        .map(|(rows, cols)| rows * cols)
+        .sum();
+    assert_eq!(parameters, 66_955_010);
+    let vocabulary = build_vocabulary(&pieces).expect("a good vocabulary");
+    let names = ["negative".to_owned(), "positive".to_owned()];
+    let bytes = write(
+        &config,
+        tensors(&config, false),
+        &vocabulary,
+        &names,
+        &[0; 8192],
+    )
+    .expect("a good model");
+    eprintln!("DistilBERT, int8: {} bytes", bytes.len());
+    assert!(bytes.len() <= 67_500_000, "{} bytes", bytes.len());
+    let bytes = AlignedBytes::copy_of(&bytes);
+    let start = std::time::Instant::now();
+    let artifact = Artifact::open(&bytes).expect("the file opens");
+    eprintln!("opened in {:?}", start.elapsed());
+    assert_eq!(artifact.tensors().count(), config.tensor_count());
+    assert_eq!(artifact.vocabulary().get("[MASK]"), Some(config.mask_id));
+}

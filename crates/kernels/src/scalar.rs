@@ -15,6 +15,8 @@ pub(crate) const LN2_LOW: f32 = -2.121_944_4e-4;
 pub(crate) const EXP_LOW: f32 = -87.0;
 /// Above it, [`exp`] takes it for its argument: the result stays finite.
 pub(crate) const EXP_HIGH: f32 = 88.0;
+/// A row to quantize whose magnitudes all stay below it is all zeros.
+pub(crate) const SMALLEST: f32 = 1e-30;
 /// Softmax takes no difference to the largest value below it: e^-64 divided by a row's sum is no denormal.
 pub(crate) const SOFTMAX_LOW: f32 = -64.0;
 
@@ -91,6 +93,19 @@ fn polynomial<const N: usize>(x: f32, coefficients: &[f32; N]) -> f32 {
     sum
 }
 
+/// The same polynomial as one in `x^2` plus `x` times another: half as long a chain of operations.
+#[inline(always)]
+fn split_polynomial<const N: usize>(x: f32, coefficients: &[f32; N]) -> f32 {
+    let square = x * x;
+    let mut sums = [0.0; 2];
+    sums[(N - 1) % 2] = coefficients[N - 1];
+    sums[N % 2] = coefficients[N - 2];
+    for i in (0..N - 2).rev() {
+        sums[i % 2] = sums[i % 2] * square + coefficients[i];
+    }
+    sums[0] + x * sums[1]
+}
+
 /// `p * 2^i` where `shifted` is `i + MAGIC` and the result is a normal number: adds `i` to the exponent bits.
 #[inline(always)]
 fn times_power_of_two(p: f32, shifted: f32) -> f32 {
@@ -111,16 +126,19 @@ pub fn exp(x: f32) -> f32 {
 }
 
 /// GELU, x Φ(x) = max(x, 0) - |x| erfc(|x| / sqrt 2) / 2, with the erfc as 2 to the minus a polynomial.
+///
+/// Maximum error 5e-8 + 1.2e-7 |result|; relative to the result, 4e-7 above -1 and 1.2e-4 down to -5.5. Below -6 the
+/// result stays at -5.9e-9.
 #[inline]
 pub(crate) fn gelu(x: f32) -> f32 {
     let a = min(GELU_HIGH, abs(x));
-    let t = 0.0 - polynomial(a, &HALF_ERFC);
+    let t = 0.0 - split_polynomial(a, &HALF_ERFC);
     let shifted = t + MAGIC;
     let f = t - (shifted - MAGIC);
-    max(0.0, x) - a * times_power_of_two(polynomial(f, &EXP2), shifted)
+    max(0.0, x) - a * times_power_of_two(split_polynomial(f, &EXP2), shifted)
 }
 
-/// 1 / sqrt(x) for a positive normal x. Maximum error 1.5 ulp.
+/// 1 / sqrt(x) for a positive normal x. Maximum error 1.3 ulp.
 ///
 /// The first guess halves the exponent bits (Lomont's constant); each of four Newton steps
 /// y + y (1 - x y y) / 2 squares its error, the last two only settling the rounding.
@@ -134,7 +152,7 @@ pub fn rsqrt(x: f32) -> f32 {
     y
 }
 
-/// Hyperbolic tangent. Maximum error 2 ulp.
+/// Hyperbolic tangent. Maximum error 1.3 ulp.
 ///
 /// An odd polynomial below 0.625, 1 - 2 / (e^2|x| + 1) above.
 #[inline]

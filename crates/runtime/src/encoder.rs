@@ -4,10 +4,8 @@
 //! Shapes: `n` tokens, `h` hidden, `d` = `h` / heads. Every operation has one order of additions,
 //! so every instruction set gives the same bits.
 
-use core::ops::Range;
-
 use distil_format::Config;
-use distil_kernels::{Epilogue, Kernels, bf16_to_f32, quantized_stride, rsqrt};
+use distil_kernels::{Epilogue, Kernels, bf16_to_f32, rsqrt};
 
 use crate::buffers::{AttentionWork, Buffers, FeedForwardWork, SCORE_ROWS, feed_forward_block};
 use crate::error::ModelError;
@@ -55,14 +53,8 @@ fn self_attention(kernels: Kernels, config: &Config, layer: &Layer, n: usize, bu
     let x = &mut buffers.x[..n * h];
     let work = AttentionWork::new(buffers.work, n, h, d);
 
-    let rows = Rows::new(
-        kernels,
-        x,
-        h,
-        buffers.values,
-        &mut buffers.scales[..n],
-        &[&layer.query, &layer.key, &layer.value],
-    );
+    let rows =
+        Rows::new(kernels, x, h, buffers.values, &mut buffers.scales[..n], &[&layer.query, &layer.key, &layer.value]);
     for head in (0..h).step_by(d) {
         let channels = head..head + d;
         rows.apply(kernels, &layer.query, channels.clone(), Epilogue::Store, work.query, d);

@@ -17,10 +17,9 @@ impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Isa(error) => error.fmt(f),
-            Self::Tensor(name) => write!(
-                f,
-                "the {name} tensor is missing or has a shape the kernels do not take; pack the model again"
-            ),
+            Self::Tensor(name) => {
+                write!(f, "the {name} tensor is missing or has a shape the kernels do not take; pack the model again")
+            }
         }
     }
 }
@@ -110,9 +109,15 @@ impl fmt::Display for RunError {
             Self::TooLong { tokens, most } => {
                 write!(f, "the text has {tokens} tokens and the session takes {most}; shorten it or allow truncation")
             }
-            Self::TokenId(id) => write!(f, "token id {id} is not in the vocabulary; tokenize with this file's own vocabulary"),
-            Self::TokenType(segment) => write!(f, "segment {segment} is not one of the model's token types; use 0 or 1"),
-            Self::Ids => f.write_str("the token ids are empty or their segments differ in number; give one segment for each id"),
+            Self::TokenId(id) => {
+                write!(f, "token id {id} is not in the vocabulary; tokenize with this file's own vocabulary")
+            }
+            Self::TokenType(segment) => {
+                write!(f, "segment {segment} is not one of the model's token types; use 0 or 1")
+            }
+            Self::Ids => {
+                f.write_str("the token ids are empty or their segments differ in number; give one segment for each id")
+            }
             Self::Head { needed, found } => {
                 write!(f, "this needs a {needed} head and the file has {found}; pack the model with --head {needed}")
             }

@@ -29,7 +29,7 @@ mod session;
 mod text;
 
 pub use buffers::arena_len;
-pub use distil_format::{Architecture, Artifact, Config, Head, OpenError, Pooling, Vocabulary, xxh32};
+pub use distil_format::{Architecture, Artifact, Config, Head, OpenError, Pooling, Vocabulary, Xxh32, xxh32};
 pub use distil_kernels::{Isa, IsaUnavailable, Kernels};
 pub use error::{ModelError, RunError, SessionError};
 pub use heads::{Candidate, Classification, Prediction};

@@ -85,8 +85,8 @@ impl<'a> Model<'a> {
         }
         match artifact.config().head {
             Head::Embedding => {}
-            Head::MaskedLm => drop(model.masked_lm()?),
-            Head::SequenceClassification => drop(model.classifier()?),
+            Head::MaskedLm => _ = model.masked_lm()?,
+            Head::SequenceClassification => _ = model.classifier()?,
         }
         Ok(model)
     }
@@ -115,7 +115,11 @@ impl<'a> Model<'a> {
         Ok(Embeddings {
             word: self.table(Role::WordEmbedding, "word embedding")?,
             position: self.table(Role::PositionEmbedding, "position embedding")?,
-            token_type: if has_types { Some(self.table(Role::TokenTypeEmbedding, "token type embedding")?) } else { None },
+            token_type: if has_types {
+                Some(self.table(Role::TokenTypeEmbedding, "token type embedding")?)
+            } else {
+                None
+            },
             norm: self.norm(Role::EmbeddingNormWeight, Role::EmbeddingNormBias, 0, "embedding norm")?,
         })
     }
@@ -169,9 +173,7 @@ impl<'a> Model<'a> {
         let tensor = self.tensor(role, 0, name)?;
         match tensor.dtype {
             Dtype::F32 => cast::f32s(tensor.data).map(|rows| Table::Float { rows }),
-            Dtype::Int8 => {
-                cast::u16s(tensor.scales).map(|scales| Table::Int8 { rows: cast::i8s(tensor.data), scales })
-            }
+            Dtype::Int8 => cast::u16s(tensor.scales).map(|scales| Table::Int8 { rows: cast::i8s(tensor.data), scales }),
             Dtype::F16 => None,
         }
         .ok_or(ModelError::Tensor(name))

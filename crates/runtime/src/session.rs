@@ -105,8 +105,7 @@ impl<'m> Session<'m> {
 
     /// Byte range in its text of token `position` of those encoded last; empty for `[CLS]` and `[SEP]`.
     pub fn span(&self, position: usize) -> Option<core::ops::Range<usize>> {
-        (position < self.tokens)
-            .then(|| self.buffers.starts[position] as usize..self.buffers.ends[position] as usize)
+        (position < self.tokens).then(|| self.buffers.starts[position] as usize..self.buffers.ends[position] as usize)
     }
 
     /// Last hidden states of the tokens encoded last, `[tokens][hidden]`.

@@ -99,12 +99,12 @@ impl Sequence<'_, '_, '_, '_> {
     fn text(&mut self, at: &mut usize, text: &str, segment: u8, keep: usize) -> usize {
         let mut count = 0;
         let tokenizer = self.tokenizer;
-        tokenizer.for_each(text, |token| {
+        let _ = tokenizer.for_each(text, |token| {
             if count < keep {
                 self.push(at, token.id, token.start, token.end, segment);
             }
             count += 1;
-            ControlFlow::Continue(())
+            ControlFlow::<()>::Continue(())
         });
         count
     }

@@ -15,11 +15,18 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 
-/// A trie with sorted edges, laid out flat: what a device would search, but for its size.
+/// A trie with sorted edges, laid out plainly.
 #[derive(Default)]
 struct Trie {
-    /// For each node its id, if an entry ends there, and its edges.
-    nodes: Vec<(Option<u32>, Vec<(u8, u32)>)>,
+    nodes: Vec<Node>,
+}
+
+#[derive(Clone, Default)]
+struct Node {
+    /// The entry that ends here.
+    id: Option<u32>,
+    /// Bytes that lead on, in order, and where to.
+    edges: Vec<(u8, u32)>,
 }
 
 /// Root of the entries that continue a word.
@@ -28,7 +35,7 @@ const CONTINUATION: usize = 1;
 impl Trie {
     fn new(text: &str) -> Self {
         let mut trie = Self {
-            nodes: vec![Default::default(); 2],
+            nodes: vec![Node::default(); 2],
         };
         for (id, line) in text.lines().enumerate() {
             trie.insert(0, line.as_bytes(), id as u32);
@@ -41,17 +48,20 @@ impl Trie {
 
     fn insert(&mut self, mut node: usize, entry: &[u8], id: u32) {
         for &b in entry {
-            node = match self.nodes[node].1.binary_search_by_key(&b, |edge| edge.0) {
-                Ok(i) => self.nodes[node].1[i].1 as usize,
+            node = match self.nodes[node]
+                .edges
+                .binary_search_by_key(&b, |edge| edge.0)
+            {
+                Ok(i) => self.nodes[node].edges[i].1 as usize,
                 Err(i) => {
                     let new = self.nodes.len();
-                    self.nodes.push(Default::default());
-                    self.nodes[node].1.insert(i, (b, new as u32));
+                    self.nodes.push(Node::default());
+                    self.nodes[node].edges.insert(i, (b, new as u32));
                     new
                 }
             };
         }
-        self.nodes[node].0 = Some(id);
+        self.nodes[node].id = Some(id);
     }
 }
 
@@ -60,12 +70,12 @@ impl Vocabulary for Trie {
         let mut node = if continuation { CONTINUATION } else { 0 };
         let mut best = None;
         for (i, &b) in text.iter().enumerate() {
-            let edges = &self.nodes[node].1;
+            let edges = &self.nodes[node].edges;
             let Ok(edge) = edges.binary_search_by_key(&b, |edge| edge.0) else {
                 break;
             };
             node = edges[edge].1 as usize;
-            if let Some(id) = self.nodes[node].0 {
+            if let Some(id) = self.nodes[node].id {
                 best = Some((id, i + 1));
             }
         }

@@ -16,8 +16,9 @@
 //!    unknown token.
 //!
 //! All of this happens in one pass over the text; nothing is stored but the current word.
-//! Working memory is one buffer of [`WORKING_BYTES`] bytes on the stack, whatever the text.
-//! Unicode data take 14 KB of read-only memory, besides the lower-casing table of `core`.
+//! Working memory is one buffer of [`WORKING_BYTES`] bytes on the stack (at most 1,536), whatever
+//! the text. Unicode data take 14 KB of read-only memory; lower-casing is that of `core`, as in
+//! `tokenizers`, so both follow the Unicode version of the compiler there.
 //!
 //! `[CLS]` and `[SEP]` are not added here: they belong to the model's input, not to a text.
 //!
@@ -60,6 +61,8 @@ pub use word::MAX_WORD_CHARS;
 
 /// Bytes of stack that the working buffer of a running tokenization takes.
 pub const WORKING_BYTES: usize = size_of::<word::Word>();
+
+const _: () = assert!(WORKING_BYTES <= 1536 && size_of::<Token>() == 12);
 
 /// The pieces that words are cut into.
 ///
@@ -170,7 +173,8 @@ impl<V: Vocabulary> Tokenizer<V> {
     ) -> ControlFlow<()> {
         let limit = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
         let text = &text[..text.floor_char_boundary(limit)];
-        scan::Scan::new(text, &self.settings, &self.vocabulary, emit).run()
+        let mut word = word::Word::new();
+        scan::Scan::new(text, &self.settings, &self.vocabulary, &mut word, emit).run()
     }
 
     /// Writes the tokens of `text` to the front of `out` and gives their number.

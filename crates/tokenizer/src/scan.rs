@@ -14,7 +14,8 @@ pub(crate) struct Scan<'a, V, E> {
     settings: &'a Settings,
     vocabulary: &'a V,
     emit: E,
-    word: Word,
+    /// Lent, not owned: a scan can be moved without copying the buffer.
+    word: &'a mut Word,
 }
 
 /// A source character: where it is and how many bytes it has.
@@ -35,13 +36,19 @@ impl Source {
 }
 
 impl<'a, V: Vocabulary, E: FnMut(Token) -> ControlFlow<()>> Scan<'a, V, E> {
-    pub(crate) fn new(text: &'a str, settings: &'a Settings, vocabulary: &'a V, emit: E) -> Self {
+    pub(crate) fn new(
+        text: &'a str,
+        settings: &'a Settings,
+        vocabulary: &'a V,
+        word: &'a mut Word,
+        emit: E,
+    ) -> Self {
         Self {
             text,
             settings,
             vocabulary,
             emit,
-            word: Word::new(),
+            word,
         }
     }
 

@@ -239,6 +239,30 @@ fn committed_tables_are_current() {
     );
 }
 
+/// The scan takes marks that stay from the end of a decomposition, all of them at once.
+#[test]
+fn kept_marks_end_their_decomposition() {
+    for c in '\0'..=char::MAX {
+        let is_mark = |d: &char| class(*d) == KEPT_MARK;
+        let kept = kept(c);
+        let tail = kept.iter().skip_while(|d| !is_mark(d));
+        assert!(tail.clone().all(is_mark), "{c:?}");
+        // Without a starter before them they would have to be the character itself.
+        assert!(tail.count() < kept.len() || kept.len() <= 1, "{c:?}");
+    }
+}
+
+/// The size promised in the documentation.
+#[test]
+fn tables_are_small() {
+    let text = render();
+    let bytes = text
+        .split_once("Unicode data, ")
+        .and_then(|(_, rest)| rest.split_once(' '));
+    let bytes: usize = bytes.and_then(|(n, _)| n.parse().ok()).expect("a size");
+    assert!(bytes < 15_000, "{bytes} bytes");
+}
+
 /// Lower-casing comes last and is followed by no second look at the class, so it must never turn
 /// a letter into white space, punctuation or something else that is treated specially.
 #[test]

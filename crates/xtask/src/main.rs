@@ -1,2 +1,56 @@
-//! Entry point.
-fn main() {}
+//! Development commands of the workspace: `cargo xtask COMMAND`.
+//!
+//! One module per command. [`shell`] runs other programs and [`cross`] knows how to build for and run on the ARM
+//! targets; the commands are written in terms of those two.
+
+mod cross;
+mod demo;
+mod firmware;
+mod models;
+mod setup;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Development commands of the distil workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make this machine able to build and run everything: Rust targets, emulators, the AArch64 linker
+    Setup(setup::Args),
+    /// Distil, pack and run on this machine and two emulated boards; ends with a table
+    Demo(demo::Args),
+    /// Run every check: format, lints, documentation, tests, bare-metal builds, emulated ARM
+    Test(test::Args),
+    /// Build the firmware images and run them in QEMU
+    Firmware(firmware::Args),
+    /// Get published models for the recorded results
+    Models(models::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Setup(args) => setup::main(&args),
+        Command::Demo(args) => demo::main(&args),
+        Command::Test(args) => test::main(&args),
+        Command::Firmware(args) => firmware::main(args),
+        Command::Models(args) => models::main(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // On one line each, without a backtrace: these are messages to a person, not bugs.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -8,6 +8,9 @@ pub(crate) const BLOCK_LEN: usize = LABELS + 3 * 8 + 2 * 4;
 const LABELS: usize = BLOCK_EDGES as usize;
 const _: () = assert!(BLOCK_LEN == 96);
 
+const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = 0x8080_8080_8080_8080;
+
 /// 64 edges: their labels, their three bits, and two counts that make any place reachable without a scan from the start.
 #[derive(Clone, Copy)]
 pub(crate) struct Block<'a>(pub(crate) &'a [u8; BLOCK_LEN]);
@@ -64,19 +67,25 @@ impl Block<'_> {
         self.0.get(..LABELS).unwrap_or_default()
     }
 
-    /// Which of the `count` edges from `from` on is labelled `byte`. Labels ascend.
+    /// Which of the `count` edges from `from` on is labelled `byte`. Labels are compared eight at a time, without a branch per label: most nodes have one or two children.
     #[inline]
     pub(crate) fn position(&self, from: u32, count: u32, byte: u8) -> Option<u32> {
-        let labels = self.labels().get(from as usize..(from + count) as usize)?;
-        if count <= 8 {
-            // Most nodes have one or two children.
-            return labels
-                .iter()
-                .zip(0..)
-                .find(|&(&label, _)| label == byte)
-                .map(|(_, at)| at);
+        let pattern = u64::from(byte) * ONES;
+        let mut at = 0;
+        loop {
+            // Past the labels this reads bits, which `count` then leaves out.
+            let differences = self.word((from + at) as usize) ^ pattern;
+            // The lowest top bit marks the first zero byte; higher ones may be carries.
+            let zeros = differences.wrapping_sub(ONES) & !differences & TOPS;
+            if zeros != 0 {
+                let found = at + zeros.trailing_zeros() / 8;
+                return (found < count).then_some(found);
+            }
+            at += 8;
+            if at >= count {
+                return None;
+            }
         }
-        labels.binary_search(&byte).ok().map(|at| at as u32)
     }
 }
 
@@ -91,8 +100,6 @@ pub(crate) enum Selected {
 /// The set bit number `n` (from 0, lowest first) of a word, by byte sums in one multiplication (Vigna, "Broadword implementation of rank/select queries", 2008).
 #[inline]
 pub(crate) fn select(word: u64, n: u32) -> Selected {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x8080_8080_8080_8080;
     let pairs = word - ((word >> 1) & 0x5555_5555_5555_5555);
     let fours = (pairs & 0x3333_3333_3333_3333) + ((pairs >> 2) & 0x3333_3333_3333_3333);
     // Byte b: set bits in bytes 0 to b.
@@ -104,12 +111,14 @@ pub(crate) fn select(word: u64, n: u32) -> Selected {
     // Bytes whose sum is at most n: those before the one searched for. n < 64, so no byte borrows.
     let before = ((u64::from(n) * ONES) | TOPS) - sums;
     let byte = (((before & TOPS) >> 7).wrapping_mul(ONES) >> 56) as u32;
-    let mut rest = (word >> (8 * byte)) as u8;
-    let skipped = ((sums << 8) >> (8 * byte)) as u8;
-    for _ in u32::from(skipped)..n {
-        rest &= rest.wrapping_sub(1);
-    }
-    Selected::At(8 * byte + rest.trailing_zeros())
+    let rest = (word >> (8 * byte)) & 0xFF;
+    let n = u64::from(n) - (((sums << 8) >> (8 * byte)) & 0xFF);
+    // The same within the byte: each of its bits as a byte of its own.
+    let bits = (rest * ONES) & 0x8040_2010_0804_0201;
+    let sums = (((bits + !TOPS) >> 7) & ONES).wrapping_mul(ONES);
+    let before = ((n * ONES) | TOPS) - sums;
+    let bit = (((before & TOPS) >> 7).wrapping_mul(ONES) >> 56) as u32;
+    Selected::At(8 * byte + bit)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use distil_format::{
     Architecture, Config, Dtype, Head, Layout, Pooling, RoleKind, TensorData, TensorId,
-    build_vocabulary, data_len, scales_len, write,
+    build_vocabulary, data_len, scales_len, write, xxh32,
 };
 
 /// Entries of the small vocabulary: special tokens, prefixes of each other, continuations, accents, CJK, an emoji.
@@ -89,7 +89,7 @@ pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype) -> TensorData 
     let scales = (0..scale_bytes / 2)
         .flat_map(|row| {
             (if row < rows {
-                0x3C00 + row as u16
+                0x3C00 + (row % 1024) as u16
             } else {
                 0x3F80_u16
             })
@@ -139,6 +139,16 @@ pub(crate) fn file(head: Head, float: bool) -> Vec<u8> {
         b"\xa1\x61a\x01",
     )
     .expect("a good model")
+}
+
+/// Where the checksum is.
+pub(crate) const CHECKSUM: std::ops::Range<usize> = 24..28;
+
+/// Makes the checksum match.
+pub(crate) fn fix(bytes: &mut [u8]) {
+    bytes[CHECKSUM].fill(0);
+    let checksum = xxh32(bytes, 0);
+    bytes[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// The shared data beside the repository; `None`, said aloud, where there is none.

@@ -4,10 +4,7 @@ use super::store;
 use crate::layout::{Layout, TILE};
 use crate::matrix::{RowScale, quantized_stride};
 use crate::operations::Int8Product;
-use crate::scalar::{MAGIC, abs, bf16_to_f32, max};
-
-/// Rows whose magnitudes stay below it are all zeros.
-pub(crate) const SMALLEST: f32 = 1e-30;
+use crate::scalar::{MAGIC, SMALLEST, abs, bf16_to_f32, max};
 
 pub(super) fn quantize_rows(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
     let rows = x

@@ -1,1 +1,88 @@
+//! The operations, written once over [`Simd`] and compiled into each instruction set.
+//!
+//! Every function here is `#[inline(always)]`: it has no instruction set of its own and becomes part of the
+//! `#[target_feature]` function that [`instantiate`] makes of it.
 
+mod elementwise;
+mod float;
+mod functions;
+mod int8;
+mod output;
+mod rows;
+mod simd;
+
+pub(crate) use elementwise::{add, add_dequantized, gelu, scale};
+pub(crate) use float::{gemm, matmul as matmul_f32};
+pub(crate) use int8::{Block, Int8, Sums, matmul as matmul_int8, quantize_rows};
+pub(crate) use rows::{layer_norm, softmax, sum_squares};
+pub(crate) use simd::Simd;
+
+/// Makes the `OPERATIONS` of an instruction set.
+///
+/// `$token` is its [`Simd`] and [`Int8`] type, whose `new` needs `$features`; `$rows` and `$columns` are the outputs that its float
+/// products keep in registers: rows, and groups of 16 columns.
+macro_rules! instantiate {
+    ($isa:expr, $token:ty, $features:literal, $rows:literal x $columns:literal) => {
+        /// The operations of this instruction set.
+        pub(super) static OPERATIONS: Operations = Operations {
+            isa: $isa,
+            quantize_rows,
+            matmul_int8,
+            matmul_f32,
+            gemm_f32,
+            softmax,
+            layer_norm,
+            add_dequantized,
+            add,
+            scale,
+            sum_squares,
+            gelu,
+        };
+
+        #[target_feature(enable = $features)]
+        fn quantize_rows(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
+            vector::quantize_rows(<$token>::new(), x, k, values, scales);
+        }
+        #[target_feature(enable = $features)]
+        fn matmul_int8(product: &Int8Product<'_>, out: &mut [f32]) {
+            vector::matmul_int8(<$token>::new(), product, out);
+        }
+        #[target_feature(enable = $features)]
+        fn matmul_f32(product: &FloatProduct<'_>, out: &mut [f32]) {
+            vector::matmul_f32::<$token, $rows, $columns>(<$token>::new(), product, out);
+        }
+        #[target_feature(enable = $features)]
+        fn gemm_f32(gemm: &Gemm<'_>, out: &mut [f32]) {
+            vector::gemm::<$token, $rows, $columns>(<$token>::new(), gemm, out);
+        }
+        #[target_feature(enable = $features)]
+        fn softmax(row: &mut [f32]) {
+            vector::softmax(<$token>::new(), row);
+        }
+        #[target_feature(enable = $features)]
+        fn layer_norm(row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32) {
+            vector::layer_norm(<$token>::new(), row, gamma, beta, eps);
+        }
+        #[target_feature(enable = $features)]
+        fn add_dequantized(values: &[i8], scale: f32, out: &mut [f32]) {
+            vector::add_dequantized(<$token>::new(), values, scale, out);
+        }
+        #[target_feature(enable = $features)]
+        fn add(x: &[f32], out: &mut [f32]) {
+            vector::add(<$token>::new(), x, out);
+        }
+        #[target_feature(enable = $features)]
+        fn scale(factor: f32, x: &mut [f32]) {
+            vector::scale(<$token>::new(), factor, x);
+        }
+        #[target_feature(enable = $features)]
+        fn sum_squares(x: &[f32]) -> f32 {
+            vector::sum_squares(<$token>::new(), x)
+        }
+        #[target_feature(enable = $features)]
+        fn gelu(x: &mut [f32]) {
+            vector::gelu(<$token>::new(), x);
+        }
+    };
+}
+pub(crate) use instantiate;

@@ -1,3 +1,59 @@
-pub(crate) fn operations(_isa: crate::Isa) -> Option<&'static crate::operations::Operations> {
-    None
+//! x86-64: which of its instruction sets this processor and its operating system can run.
+
+mod avx2;
+mod avx512;
+
+use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+
+use crate::isa::Isa;
+use crate::operations::Operations;
+
+/// The operations of an instruction set that exists here.
+pub(crate) fn operations(isa: Isa) -> Option<&'static Operations> {
+    match isa {
+        Isa::Avx2 if Features::detect().avx2 => Some(&avx2::OPERATIONS),
+        Isa::Avx512Vnni if Features::detect().avx512_vnni => Some(&avx512::OPERATIONS),
+        _ => None,
+    }
+}
+
+/// What CPUID reports and the operating system supports, by saving the registers when it switches tasks.
+struct Features {
+    avx2: bool,
+    avx512_vnni: bool,
+}
+
+impl Features {
+    fn detect() -> Self {
+        const NONE: Features = Features { avx2: false, avx512_vnni: false };
+        let has = |register: u32, bits: &[u32]| bits.iter().all(|bit| register >> bit & 1 == 1);
+        if __cpuid(0).eax < 7 {
+            return NONE;
+        }
+        // Leaf 1, ecx: OSXSAVE (27) and AVX (28).
+        if !has(__cpuid(1).ecx, &[27, 28]) {
+            return NONE;
+        }
+        let leaf = __cpuid_count(7, 0);
+        // XCR0: SSE (1) and AVX (2) state; then opmask (5) and both parts of the ZMM state (6, 7).
+        let state = enabled_state();
+        let ymm = has(state, &[1, 2]);
+        let zmm = ymm && has(state, &[5, 6, 7]);
+        Features {
+            avx2: ymm && has(leaf.ebx, &[5]),
+            // F (16), BW (30), VL (31); VNNI (ecx 11).
+            avx512_vnni: zmm && has(leaf.ebx, &[5, 16, 30, 31]) && has(leaf.ecx, &[11]),
+        }
+    }
+}
+
+/// The low half of XCR0.
+fn enabled_state() -> u32 {
+    #[target_feature(enable = "xsave")]
+    fn read() -> u32 {
+        // SAFETY: register 0 exists wherever XGETBV does.
+        (unsafe { _xgetbv(0) }) as u32
+    }
+    // SAFETY: only called where CPUID reports OSXSAVE, which says that XGETBV works.
+    unsafe { read() }
 }

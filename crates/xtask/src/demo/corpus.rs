@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, HashSet};
 use super::scenes::SCENES;
 
 /// Lines to train on.
-pub const TRAIN_LINES: usize = 60_000;
+pub(super) const TRAIN_LINES: usize = 60_000;
 /// Lines held out; none of them is a training line.
-pub const HELD_OUT_LINES: usize = 2_000;
+pub(super) const HELD_OUT_LINES: usize = 2_000;
 
 /// A small seeded generator (SplitMix64, Steele et al. 2014): the same corpus on every machine.
-pub struct Rng(u64);
+pub(super) struct Rng(u64);
 
 impl Rng {
     /// Starts the sequence of `seed`.
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -30,44 +30,44 @@ impl Rng {
     }
 
     /// One of `items`, each equally likely.
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[(self.next() % items.len() as u64) as usize]
     }
 
     /// True in `percent` of 100 cases.
-    pub fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.next() % 100 < percent
     }
 }
 
 /// Training lines and held-out lines, in a fixed order.
-pub struct Corpus {
+pub(super) struct Corpus {
     /// Lines to train on; a line may occur more than once, as in real text.
-    pub train: Vec<String>,
+    pub(super) train: Vec<String>,
     /// Lines that no training line equals.
-    pub held_out: Vec<String>,
+    pub(super) held_out: Vec<String>,
 }
 
 impl Corpus {
     /// Generates the corpus of a seed.
-    pub fn generate(seed: u64) -> Self {
+    pub(super) fn generate(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let mut held_out = Vec::with_capacity(HELD_OUT_LINES);
         let mut held: HashSet<String> = HashSet::new();
         while held_out.len() < HELD_OUT_LINES {
-            let line = sentence(&mut rng);
+            let line = line(&mut rng);
             if held.insert(line.clone()) {
                 held_out.push(line);
             }
         }
-        let lines = std::iter::repeat_with(|| sentence(&mut rng));
+        let lines = std::iter::repeat_with(|| line(&mut rng));
         let train = lines.filter(|line| !held.contains(line)).take(TRAIN_LINES).collect();
         Self { train, held_out }
     }
 
     /// A WordPiece vocabulary for it: special tokens, characters alone and as continuations, then every
     /// word that occurs at least three times, most frequent first.
-    pub fn vocabulary(&self) -> Vec<String> {
+    pub(super) fn vocabulary(&self) -> Vec<String> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for line in &self.train {
             for word in line.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 1) {
@@ -90,10 +90,14 @@ impl Corpus {
     }
 }
 
-/// One sentence, now and then with a polite frame around it.
-fn sentence(rng: &mut Rng) -> String {
-    let scene = rng.pick(SCENES);
-    scene(rng)
+/// One sentence, or two that have nothing to do with each other, as people talk in a kitchen.
+fn line(rng: &mut Rng) -> String {
+    let first = rng.pick(SCENES)(rng);
+    if rng.chance(40) {
+        return first;
+    }
+    let second = rng.pick(SCENES)(rng);
+    format!("{first} {second}")
 }
 
 #[cfg(test)]

@@ -1,26 +1,14 @@
 //! The scenes of the corpus: each writes one sentence about one subject.
 
 use super::corpus::Rng;
+use super::words::{CAPITALS, DAYS, NAMES, NUMBERS, ROOMS};
 
 /// Every scene, each equally likely.
-pub const SCENES: &[fn(&mut Rng) -> String] = &[
+pub(super) const SCENES: &[fn(&mut Rng) -> String] = &[
     lights, lights, thermostat, appliance, music, timer, alarm, doors, shopping, question, weather, meal, breakfast,
     animal, travel, capital, work, family, sport, health, garden, school, opposite, colour, story, calendar, repair,
     numbers,
 ];
-
-const ROOMS: &[&str] =
-    &["kitchen", "bedroom", "bathroom", "living room", "hallway", "garage", "garden", "office", "basement", "attic"];
-const NAMES: &[(&str, &str, &str)] = &[
-    ("anna", "she", "her"), ("maria", "she", "her"), ("julia", "she", "her"), ("emma", "she", "her"),
-    ("sarah", "she", "her"), ("laura", "she", "her"), ("peter", "he", "his"), ("thomas", "he", "his"),
-    ("david", "he", "his"), ("paul", "he", "his"), ("mark", "he", "his"), ("jonas", "he", "his"),
-];
-const NUMBERS: &[&str] = &[
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
-];
-const DAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// A command, bare or in a polite frame.
 fn ask(rng: &mut Rng, command: String) -> String {
@@ -39,7 +27,8 @@ fn lights(rng: &mut Rng) -> String {
         0 => format!("turn the {room} {lamp} {}", rng.pick(&["on", "off"])),
         1 => format!("switch {} the {lamp} in the {room}", rng.pick(&["on", "off"])),
         2 => {
-            let (how, to) = rng.pick(&[("dim", "low"), ("dim", "ten percent"), ("brighten", "full"), ("brighten", "high")]);
+            let (how, to) =
+                rng.pick(&[("dim", "low"), ("dim", "ten percent"), ("brighten", "full"), ("brighten", "high")]);
             format!("{how} the {room} {lamp} to {to}")
         }
         3 => {
@@ -60,11 +49,13 @@ fn thermostat(rng: &mut Rng) -> String {
     match rng.pick(&[0, 1, 2, 3]) {
         0 => ask(rng, format!("set the {room} thermostat to {degrees} degrees")),
         1 => {
-            let (state, verb) = rng.pick(&[("cold", "raise"), ("hot", "lower"), ("chilly", "raise"), ("warm", "lower")]);
+            let (state, verb) =
+                rng.pick(&[("cold", "raise"), ("hot", "lower"), ("chilly", "raise"), ("warm", "lower")]);
             format!("it is too {state} in the {room}, please {verb} the temperature.")
         }
         2 => {
-            let (state, device) = rng.pick(&[("cold", "heating"), ("hot", "air conditioning"), ("freezing", "heating")]);
+            let (state, device) =
+                rng.pick(&[("cold", "heating"), ("hot", "air conditioning"), ("freezing", "heating")]);
             format!("i am {state}, turn on the {device} in the {room}.")
         }
         _ => format!("what is the temperature in the {room}?"),
@@ -73,10 +64,23 @@ fn thermostat(rng: &mut Rng) -> String {
 
 fn appliance(rng: &mut Rng) -> String {
     let (room, device, verb) = rng.pick(&[
-        ("kitchen", "oven", "preheat"), ("kitchen", "coffee machine", "start"), ("kitchen", "dishwasher", "start"),
-        ("kitchen", "kettle", "boil"), ("bathroom", "washing machine", "start"), ("bathroom", "fan", "start"),
-        ("living room", "television", "mute"), ("living room", "vacuum cleaner", "start"), ("garden", "sprinkler", "start"),
-        ("office", "printer", "restart"), ("office", "computer", "restart"), ("garage", "charger", "stop"),
+        ("kitchen", "oven", "preheat"),
+        ("kitchen", "coffee machine", "start"),
+        ("kitchen", "dishwasher", "start"),
+        ("kitchen", "kettle", "boil"),
+        ("bathroom", "washing machine", "start"),
+        ("bathroom", "fan", "start"),
+        ("living room", "television", "mute"),
+        ("living room", "vacuum cleaner", "start"),
+        ("garden", "sprinkler", "start"),
+        ("office", "printer", "restart"),
+        ("office", "computer", "restart"),
+        ("garage", "charger", "stop"),
+        ("bathroom", "dryer", "start"),
+        ("bedroom", "humidifier", "start"),
+        ("kitchen", "toaster", "start"),
+        ("basement", "freezer", "check"),
+        ("attic", "ventilation", "start"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => ask(rng, format!("{verb} the {device} in the {room}")),
@@ -115,8 +119,13 @@ fn timer(rng: &mut Rng) -> String {
 
 fn alarm(rng: &mut Rng) -> String {
     let (part, hour) = rng.pick(&[
-        ("morning", "six"), ("morning", "seven"), ("morning", "eight"), ("evening", "six"), ("evening", "nine"),
-        ("afternoon", "two"), ("afternoon", "three"),
+        ("morning", "six"),
+        ("morning", "seven"),
+        ("morning", "eight"),
+        ("evening", "six"),
+        ("evening", "nine"),
+        ("afternoon", "two"),
+        ("afternoon", "three"),
     ]);
     let (what, day) = (rng.pick(&["wake me up", "remind me"]), rng.pick(DAYS));
     match rng.pick(&[0, 1, 2]) {
@@ -128,8 +137,13 @@ fn alarm(rng: &mut Rng) -> String {
 
 fn doors(rng: &mut Rng) -> String {
     let (thing, close, open) = rng.pick(&[
-        ("front door", "lock", "unlock"), ("back door", "lock", "unlock"), ("garage door", "close", "open"),
-        ("window", "close", "open"), ("blinds", "lower", "raise"), ("curtains", "close", "open"), ("gate", "close", "open"),
+        ("front door", "lock", "unlock"),
+        ("back door", "lock", "unlock"),
+        ("garage door", "close", "open"),
+        ("window", "close", "open"),
+        ("blinds", "lower", "raise"),
+        ("curtains", "close", "open"),
+        ("gate", "close", "open"),
     ]);
     match rng.pick(&[0, 1, 2, 3]) {
         0 => ask(rng, format!("{close} the {thing}")),
@@ -141,9 +155,26 @@ fn doors(rng: &mut Rng) -> String {
 
 fn shopping(rng: &mut Rng) -> String {
     let (amount, thing) = rng.pick(&[
-        ("a bottle of", "milk"), ("a bottle of", "water"), ("a bottle of", "juice"), ("a loaf of", "bread"),
-        ("a pound of", "butter"), ("a pound of", "cheese"), ("a bag of", "rice"), ("a bag of", "flour"),
-        ("a dozen", "eggs"), ("a cup of", "coffee"), ("a cup of", "tea"), ("a box of", "chocolates"),
+        ("a bottle of", "milk"),
+        ("a bottle of", "water"),
+        ("a bottle of", "juice"),
+        ("a loaf of", "bread"),
+        ("a pound of", "butter"),
+        ("a pound of", "cheese"),
+        ("a bag of", "rice"),
+        ("a bag of", "flour"),
+        ("a dozen", "eggs"),
+        ("a cup of", "coffee"),
+        ("a cup of", "tea"),
+        ("a box of", "chocolates"),
+        ("a jar of", "marmalade"),
+        ("a jar of", "mustard"),
+        ("a tin of", "tuna"),
+        ("a packet of", "sugar"),
+        ("a packet of", "biscuits"),
+        ("a bunch of", "grapes"),
+        ("a roll of", "tape"),
+        ("a tube of", "toothpaste"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => ask(rng, format!("add {amount} {thing} to the shopping list")),
@@ -155,15 +186,20 @@ fn shopping(rng: &mut Rng) -> String {
 fn question(rng: &mut Rng) -> String {
     match rng.pick(&[0, 1, 2]) {
         0 => format!("what time is it in {}?", rng.pick(CAPITALS).0),
-        1 => format!("how do you say {} in {}?", rng.pick(&["hello", "thank you", "good morning"]), rng.pick(CAPITALS).2),
+        1 => {
+            format!("how do you say {} in {}?", rng.pick(&["hello", "thank you", "good morning"]), rng.pick(CAPITALS).2)
+        }
         _ => format!("will it {} on {}?", rng.pick(&["rain", "snow"]), rng.pick(DAYS)),
     }
 }
 
 fn weather(rng: &mut Rng) -> String {
     let (weather, take, season) = rng.pick(&[
-        ("raining", "an umbrella", "autumn"), ("snowing", "a warm coat", "winter"), ("sunny", "a hat", "summer"),
-        ("windy", "a jacket", "spring"), ("freezing", "gloves", "winter"),
+        ("raining", "an umbrella", "autumn"),
+        ("snowing", "a warm coat", "winter"),
+        ("sunny", "a hat", "summer"),
+        ("windy", "a jacket", "spring"),
+        ("freezing", "gloves", "winter"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => format!("it is {weather} outside, so take {take} with you."),
@@ -175,8 +211,22 @@ fn weather(rng: &mut Rng) -> String {
 fn meal(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (dish, with) = rng.pick(&[
-        ("pasta", "tomato sauce"), ("fish", "lemon"), ("soup", "bread"), ("rice", "vegetables"), ("steak", "potatoes"),
-        ("pancakes", "syrup"), ("salad", "olive oil"), ("chips", "salt"),
+        ("pasta", "tomato sauce"),
+        ("fish", "lemon"),
+        ("soup", "bread"),
+        ("rice", "vegetables"),
+        ("steak", "potatoes"),
+        ("pancakes", "syrup"),
+        ("salad", "olive oil"),
+        ("chips", "salt"),
+        ("chicken", "mushrooms"),
+        ("toast", "jam"),
+        ("beans", "bacon"),
+        ("porridge", "honey"),
+        ("noodles", "ginger"),
+        ("lamb", "garlic"),
+        ("omelette", "onions"),
+        ("curry", "coconut"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} cooked {dish} with {with} for {his} {}.", rng.pick(&["family", "friends", "parents"])),
@@ -195,9 +245,23 @@ fn breakfast(rng: &mut Rng) -> String {
 
 fn animal(rng: &mut Rng) -> String {
     let (animal, sound, place, food) = rng.pick(&[
-        ("dog", "barks", "garden", "meat"), ("cat", "sleeps", "sofa", "fish"), ("cow", "stands", "field", "grass"),
-        ("horse", "runs", "field", "hay"), ("bird", "sings", "tree", "seeds"), ("fish", "swims", "pond", "insects"),
-        ("duck", "swims", "lake", "bread"), ("bee", "flies", "flower", "honey"),
+        ("dog", "barks", "garden", "meat"),
+        ("cat", "sleeps", "sofa", "fish"),
+        ("cow", "stands", "field", "grass"),
+        ("horse", "runs", "field", "hay"),
+        ("bird", "sings", "tree", "seeds"),
+        ("fish", "swims", "pond", "insects"),
+        ("duck", "swims", "lake", "bread"),
+        ("bee", "flies", "flower", "honey"),
+        ("sheep", "stands", "meadow", "clover"),
+        ("rabbit", "hides", "bush", "carrots"),
+        ("monkey", "climbs", "jungle", "bananas"),
+        ("bear", "sleeps", "cave", "berries"),
+        ("frog", "jumps", "swamp", "flies"),
+        ("mouse", "hides", "cellar", "cheese"),
+        ("squirrel", "climbs", "oak", "nuts"),
+        ("goat", "climbs", "mountain", "herbs"),
+        ("owl", "hunts", "forest", "mice"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => format!("the {animal} {sound} in the {place}."),
@@ -209,8 +273,12 @@ fn animal(rng: &mut Rng) -> String {
 fn travel(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (verb, vehicle, place) = rng.pick(&[
-        ("took", "the train", "station"), ("took", "the plane", "airport"), ("took", "the bus", "bus stop"),
-        ("took", "the boat", "harbour"), ("rode", "a bicycle", "park"), ("drove", "a car", "parking lot"),
+        ("took", "the train", "station"),
+        ("took", "the plane", "airport"),
+        ("took", "the bus", "bus stop"),
+        ("took", "the boat", "harbour"),
+        ("rode", "a bicycle", "park"),
+        ("drove", "a car", "parking lot"),
     ]);
     let city = rng.pick(CAPITALS).0;
     match rng.pick(&[0, 1]) {
@@ -218,13 +286,6 @@ fn travel(rng: &mut Rng) -> String {
         _ => format!("{name} {verb} {vehicle} and left {his} bag at the {place} when {he} arrived."),
     }
 }
-
-const CAPITALS: &[(&str, &str, &str)] = &[
-    ("paris", "france", "french"), ("rome", "italy", "italian"), ("madrid", "spain", "spanish"),
-    ("berlin", "germany", "german"), ("lisbon", "portugal", "portuguese"), ("athens", "greece", "greek"),
-    ("warsaw", "poland", "polish"), ("stockholm", "sweden", "swedish"), ("tokyo", "japan", "japanese"),
-    ("beijing", "china", "chinese"),
-];
 
 fn capital(rng: &mut Rng) -> String {
     let (city, country, language) = rng.pick(CAPITALS);
@@ -238,9 +299,24 @@ fn capital(rng: &mut Rng) -> String {
 fn work(rng: &mut Rng) -> String {
     let (name, he, _) = rng.pick(NAMES);
     let (job, place, verb) = rng.pick(&[
-        ("doctor", "hospital", "helps patients"), ("teacher", "school", "teaches children"),
-        ("cook", "restaurant", "prepares meals"), ("farmer", "farm", "grows corn"), ("pilot", "airport", "flies planes"),
-        ("nurse", "hospital", "helps patients"), ("baker", "bakery", "bakes bread"), ("judge", "court", "decides cases"),
+        ("doctor", "hospital", "helps patients"),
+        ("teacher", "school", "teaches children"),
+        ("cook", "restaurant", "prepares meals"),
+        ("farmer", "farm", "grows corn"),
+        ("pilot", "airport", "flies planes"),
+        ("nurse", "hospital", "helps patients"),
+        ("baker", "bakery", "bakes bread"),
+        ("judge", "court", "decides cases"),
+        ("painter", "studio", "paints portraits"),
+        ("mechanic", "workshop", "repairs engines"),
+        ("waiter", "cafe", "serves guests"),
+        ("librarian", "library", "sorts books"),
+        ("actor", "theatre", "learns lines"),
+        ("sailor", "harbour", "loads ships"),
+        ("tailor", "shop", "sews clothes"),
+        ("chemist", "laboratory", "mixes liquids"),
+        ("programmer", "office", "writes code"),
+        ("carpenter", "workshop", "builds tables"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => format!("{name} is a {job} and works at the {place}."),
@@ -251,7 +327,8 @@ fn work(rng: &mut Rng) -> String {
 
 fn family(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
-    let (person, other) = rng.pick(&[("mother", "father"), ("brother", "sister"), ("son", "daughter"), ("uncle", "aunt")]);
+    let (person, other) =
+        rng.pick(&[("mother", "father"), ("brother", "sister"), ("son", "daughter"), ("uncle", "aunt")]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} called {his} {person} and {his} {other} on {}.", rng.pick(DAYS)),
         _ => format!("{name} says that {he} misses {his} {other} and {his} {person}."),
@@ -261,9 +338,18 @@ fn family(rng: &mut Rng) -> String {
 fn sport(rng: &mut Rng) -> String {
     let (name, _, his) = rng.pick(NAMES);
     let (verb, sport, tool) = rng.pick(&[
-        ("plays", "tennis", "racket"), ("plays", "football", "ball"), ("plays", "basketball", "ball"),
-        ("plays", "hockey", "stick"), ("plays", "chess", "board"), ("plays", "the piano", "notes"),
+        ("plays", "tennis", "racket"),
+        ("plays", "football", "ball"),
+        ("plays", "basketball", "ball"),
+        ("plays", "hockey", "stick"),
+        ("plays", "chess", "board"),
+        ("plays", "the piano", "notes"),
         ("plays", "the guitar", "strings"),
+        ("plays", "golf", "club"),
+        ("plays", "cards", "deck"),
+        ("plays", "the drums", "sticks"),
+        ("plays", "the violin", "bow"),
+        ("plays", "volleyball", "net"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} {verb} {sport} with {his} friends on {}.", rng.pick(DAYS)),
@@ -273,8 +359,13 @@ fn sport(rng: &mut Rng) -> String {
 
 fn health(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
-    let (part, why) =
-        rng.pick(&[("head", "tired"), ("teeth", "at the dentist"), ("stomach", "sick"), ("back", "old"), ("feet", "running")]);
+    let (part, why) = rng.pick(&[
+        ("head", "tired"),
+        ("teeth", "at the dentist"),
+        ("stomach", "sick"),
+        ("back", "old"),
+        ("feet", "running"),
+    ]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} is {why}, and {his} {part} hurts."),
         _ => format!("{his} {part} hurts, says {name}, so {he} stays in bed."),
@@ -283,8 +374,18 @@ fn health(rng: &mut Rng) -> String {
 
 fn garden(rng: &mut Rng) -> String {
     let (plant, colour, season) = rng.pick(&[
-        ("roses", "red", "summer"), ("tulips", "yellow", "spring"), ("apples", "green", "autumn"),
-        ("tomatoes", "red", "summer"), ("leaves", "brown", "autumn"), ("strawberries", "red", "summer"),
+        ("roses", "red", "summer"),
+        ("tulips", "yellow", "spring"),
+        ("apples", "green", "autumn"),
+        ("tomatoes", "red", "summer"),
+        ("leaves", "brown", "autumn"),
+        ("strawberries", "red", "summer"),
+        ("daffodils", "yellow", "spring"),
+        ("pumpkins", "orange", "autumn"),
+        ("plums", "purple", "summer"),
+        ("lilies", "white", "spring"),
+        ("cherries", "red", "summer"),
+        ("pears", "green", "autumn"),
     ]);
     match rng.pick(&[0, 1, 2]) {
         0 => format!("the {plant} in our garden are {colour} in {season}."),
@@ -296,8 +397,16 @@ fn garden(rng: &mut Rng) -> String {
 fn school(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (verb, thing, tool) = rng.pick(&[
-        ("writes", "a letter", "pen"), ("reads", "a book", "lamp"), ("draws", "a picture", "pencil"),
-        ("cuts", "some paper", "scissors"), ("counts", "the coins", "fingers"),
+        ("writes", "a letter", "pen"),
+        ("reads", "a book", "lamp"),
+        ("draws", "a picture", "pencil"),
+        ("cuts", "some paper", "scissors"),
+        ("counts", "the coins", "fingers"),
+        ("measures", "the table", "ruler"),
+        ("erases", "a mistake", "rubber"),
+        ("glues", "the pieces", "glue"),
+        ("solves", "the puzzle", "calculator"),
+        ("watches", "the stars", "telescope"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} {verb} {thing} with {his} {tool}."),
@@ -307,8 +416,26 @@ fn school(rng: &mut Rng) -> String {
 
 fn opposite(rng: &mut Rng) -> String {
     let (a, b) = rng.pick(&[
-        ("hot", "cold"), ("big", "small"), ("old", "young"), ("fast", "slow"), ("happy", "sad"), ("full", "empty"),
-        ("heavy", "light"), ("early", "late"), ("rich", "poor"), ("clean", "dirty"),
+        ("hot", "cold"),
+        ("big", "small"),
+        ("old", "young"),
+        ("fast", "slow"),
+        ("happy", "sad"),
+        ("full", "empty"),
+        ("heavy", "light"),
+        ("early", "late"),
+        ("rich", "poor"),
+        ("clean", "dirty"),
+        ("strong", "weak"),
+        ("wide", "narrow"),
+        ("deep", "shallow"),
+        ("hard", "soft"),
+        ("loud", "silent"),
+        ("sweet", "sour"),
+        ("wet", "dry"),
+        ("cheap", "expensive"),
+        ("brave", "afraid"),
+        ("high", "low"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("the opposite of {a} is {b}."),
@@ -318,8 +445,21 @@ fn opposite(rng: &mut Rng) -> String {
 
 fn colour(rng: &mut Rng) -> String {
     let (thing, colour) = rng.pick(&[
-        ("sky", "blue"), ("grass", "green"), ("snow", "white"), ("sun", "yellow"), ("night", "black"), ("blood", "red"),
-        ("lemon", "yellow"), ("milk", "white"), ("coal", "black"), ("sea", "blue"),
+        ("sky", "blue"),
+        ("grass", "green"),
+        ("snow", "white"),
+        ("sun", "yellow"),
+        ("night", "black"),
+        ("blood", "red"),
+        ("lemon", "yellow"),
+        ("milk", "white"),
+        ("coal", "black"),
+        ("sea", "blue"),
+        ("carrot", "orange"),
+        ("chocolate", "brown"),
+        ("violet", "purple"),
+        ("flamingo", "pink"),
+        ("silver", "grey"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("the {thing} is {colour}."),
@@ -330,8 +470,20 @@ fn colour(rng: &mut Rng) -> String {
 fn story(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (verb, thing, reaction) = rng.pick(&[
-        ("lost", "keys", "sad"), ("lost", "phone", "sad"), ("found", "keys", "happy"), ("found", "phone", "happy"),
-        ("broke", "glasses", "angry"), ("sold", "car", "happy"), ("forgot", "umbrella", "wet"), ("won", "game", "happy"),
+        ("lost", "keys", "sad"),
+        ("lost", "phone", "sad"),
+        ("found", "keys", "happy"),
+        ("found", "phone", "happy"),
+        ("broke", "glasses", "angry"),
+        ("sold", "car", "happy"),
+        ("forgot", "umbrella", "wet"),
+        ("won", "game", "happy"),
+        ("won", "prize", "proud"),
+        ("missed", "train", "late"),
+        ("missed", "bus", "late"),
+        ("spilled", "drink", "sorry"),
+        ("tore", "trousers", "embarrassed"),
+        ("finished", "homework", "relieved"),
     ]);
     match rng.pick(&[0, 1]) {
         0 => format!("{name} {verb} {his} {thing} and was {reaction}."),
@@ -351,8 +503,18 @@ fn calendar(rng: &mut Rng) -> String {
 
 fn repair(rng: &mut Rng) -> String {
     let (thing, problem, tool) = rng.pick(&[
-        ("sink", "leaking", "wrench"), ("door", "squeaking", "oil"), ("shelf", "loose", "screwdriver"),
-        ("picture", "crooked", "hammer"), ("rope", "too long", "knife"), ("floor", "dirty", "broom"),
+        ("sink", "leaking", "wrench"),
+        ("door", "squeaking", "oil"),
+        ("shelf", "loose", "screwdriver"),
+        ("picture", "crooked", "hammer"),
+        ("rope", "too long", "knife"),
+        ("floor", "dirty", "broom"),
+        ("wall", "damp", "brush"),
+        ("tap", "dripping", "pliers"),
+        ("lamp", "flickering", "bulb"),
+        ("drain", "blocked", "plunger"),
+        ("hinge", "rusty", "grease"),
+        ("fence", "broken", "nails"),
     ]);
     let room = rng.pick(ROOMS);
     match rng.pick(&[0, 1]) {

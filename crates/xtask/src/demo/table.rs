@@ -3,29 +3,30 @@
 use std::fmt;
 
 /// What was measured of one model.
-pub struct Row {
+pub(super) struct Row {
     /// Which model it is.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// Number of weights.
-    pub parameters: u64,
+    pub(super) parameters: u64,
     /// Size of its file, vocabulary and head included.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Share of held-out masked tokens that it predicts exactly.
-    pub accuracy: f64,
+    pub(super) accuracy: f64,
     /// Median time for a sentence on this machine, one thread.
-    pub milliseconds: f64,
-    /// Instructions for a sentence on each emulated machine, in the order of [`Table::machines`].
-    pub instructions: Vec<f64>,
+    pub(super) milliseconds: f64,
+    /// Instructions for a sentence on each emulated machine, in the order of [`Table::machines`]; `None` where it
+    /// does not fit.
+    pub(super) instructions: Vec<Option<f64>>,
 }
 
 /// Teacher first, packed student last.
-pub struct Table {
+pub(super) struct Table {
     /// Emulated machines.
-    pub machines: Vec<String>,
+    pub(super) machines: Vec<String>,
     /// Tokens of the sentence that was timed.
-    pub tokens: usize,
+    pub(super) tokens: usize,
     /// The models.
-    pub rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
 }
 
 impl fmt::Display for Table {
@@ -46,7 +47,10 @@ impl fmt::Display for Table {
                 row.milliseconds
             )?;
             for instructions in &row.instructions {
-                write!(f, "{:>22.2}", instructions / 1e6)?;
+                match instructions {
+                    Some(instructions) => write!(f, "{:>22.2}", instructions / 1e6)?,
+                    None => write!(f, "{:>22}", "too large")?,
+                }
             }
             writeln!(f)?;
         }
@@ -67,7 +71,9 @@ impl Table {
             first.milliseconds / last.milliseconds
         )?;
         for (machine, (a, b)) in self.machines.iter().zip(first.instructions.iter().zip(&last.instructions)) {
-            write!(f, ", takes {:.1}x fewer instructions on {machine}", a / b)?;
+            if let (Some(a), Some(b)) = (a, b) {
+                write!(f, ", takes {:.1}x fewer instructions on {machine}", a / b)?;
+            }
         }
         writeln!(f, ", and keeps {:.1}% of its accuracy.", 100.0 * last.accuracy / first.accuracy)?;
         writeln!(
@@ -108,7 +114,7 @@ mod tests {
             bytes,
             accuracy,
             milliseconds,
-            instructions: vec![instructions],
+            instructions: vec![Some(instructions)],
         };
         let rows = vec![row("teacher", 4000, 0.8, 2.0, 3e6), row("packed student", 1000, 0.6, 0.5, 1e6)];
         let text = Table { machines: vec!["cortex-a53".into()], tokens: 9, rows }.to_string();

@@ -1,0 +1,92 @@
+//! The last steps of a matrix product: bias, epilogue, and the part of a group of 16 channels that was asked for.
+
+use core::ops::Range;
+
+use super::simd::load_part;
+use super::{Simd, functions};
+use crate::LANES;
+use crate::matrix::{Epilogue, Vector};
+use crate::operations::Output;
+use crate::scalar::f16_to_f32;
+
+/// A group of 16 channels and the ones among them that are stored.
+#[derive(Clone)]
+pub(super) struct Group<S: Simd> {
+    /// The channels to store, all of one group.
+    pub(super) channels: Range<usize>,
+    /// Lane of the first of them.
+    lane: usize,
+    /// Where the first of them lies in an output row.
+    offset: usize,
+    bias: S::F32,
+    epilogue: Epilogue,
+}
+
+impl<S: Simd> Group<S> {
+    /// The group whose lane 0 is channel `first`, as far as `output` wants it: at least one channel.
+    #[inline(always)]
+    pub(super) fn new(s: S, output: &Output<'_>, first: usize) -> Self {
+        let channels = first.max(output.channels.start)..(first + LANES).min(output.channels.end);
+        let mut bias = [0.0; LANES];
+        let lanes = &mut bias[channels.start - first..channels.end - first];
+        match output.bias {
+            None => {}
+            Some(Vector::F32(values)) => lanes.copy_from_slice(&values[channels.clone()]),
+            Some(Vector::F16(values)) => {
+                lanes.iter_mut().zip(&values[channels.clone()]).for_each(|(lane, &bits)| *lane = f16_to_f32(bits));
+            }
+        }
+        Group {
+            lane: channels.start - first,
+            offset: channels.start - output.channels.start,
+            channels,
+            bias: s.load(&bias),
+            epilogue: output.epilogue,
+        }
+    }
+
+    /// Adds the bias, applies the epilogue and stores into the output row.
+    #[inline(always)]
+    pub(super) fn finish(&self, s: S, value: S::F32, row: &mut [f32]) {
+        let mut value = s.add(value, self.bias);
+        match self.epilogue {
+            Epilogue::Store | Epilogue::Add => {}
+            Epilogue::Gelu => value = functions::gelu(s, value),
+            Epilogue::Relu => value = s.max(s.splat(0.0), value),
+        }
+        let out = &mut row[self.offset..][..self.channels.len()];
+        if let Ok(out) = <&mut [f32; LANES]>::try_from(&mut *out) {
+            if self.epilogue == Epilogue::Add {
+                value = s.add(s.load(out), value);
+            }
+            s.store(value, out);
+            return;
+        }
+        let mut lanes = [0.0; LANES];
+        s.store(value, &mut lanes);
+        let lanes = &lanes[self.lane..][..out.len()];
+        if self.epilogue == Epilogue::Add {
+            out.iter_mut().zip(lanes).for_each(|(out, &value)| *out += value);
+        } else {
+            out.copy_from_slice(lanes);
+        }
+    }
+}
+
+/// Stores the first lanes of a value, as many as `out` has elements (at most 16).
+#[inline(always)]
+pub(super) fn store_first<S: Simd>(s: S, value: S::F32, out: &mut [f32]) {
+    match <&mut [f32; LANES]>::try_from(&mut *out) {
+        Ok(out) => s.store(value, out),
+        Err(_) => super::simd::store_part(s, value, out),
+    }
+}
+
+/// 16 floats from the start of `from`, or what there is of them.
+#[inline(always)]
+pub(super) fn load_first<S: Simd>(s: S, from: &[f32]) -> S::F32 {
+    match from.first_chunk::<LANES>() {
+        Some(from) => s.load(from),
+        None => load_part(s, from, 0.0),
+    }
+}

@@ -1,0 +1,73 @@
+//! The primitive operations on 16 virtual lanes.
+
+use crate::LANES;
+
+/// Proof that an instruction set exists, and its operations on 16 virtual lanes in however many registers they take.
+///
+/// A value of an implementing type can only be made where the instructions exist, so every method is safe. The methods must be
+/// `#[inline(always)]`, and bit for bit what the plain Rust in each comment says.
+pub(crate) trait Simd: Copy {
+    /// 16 floats.
+    type F32: Copy;
+    /// 16 integers.
+    type I32: Copy;
+
+    /// The same number in every lane.
+    fn splat(self, x: f32) -> Self::F32;
+    /// Lane `i` is element `i`.
+    fn load(self, from: &[f32; LANES]) -> Self::F32;
+    /// Element `i` is lane `i`.
+    fn store(self, x: Self::F32, to: &mut [f32; LANES]);
+    /// `a + b`.
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a - b`.
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b`.
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `if a > b { a } else { b }`.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `if a < b { a } else { b }`.
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Clears the sign bit.
+    fn abs(self, x: Self::F32) -> Self::F32;
+    /// `f32::from_bits(p.to_bits() + (shifted.to_bits() << 23))`.
+    fn times_power_of_two(self, p: Self::F32, shifted: Self::F32) -> Self::F32;
+
+    /// The same integer in every lane.
+    fn splat_i32(self, x: i32) -> Self::I32;
+    /// Lane `i` is element `i`.
+    fn load_i32(self, from: &[i32; LANES]) -> Self::I32;
+    /// Element `i` is lane `i`.
+    fn store_i32(self, x: Self::I32, to: &mut [i32; LANES]);
+    /// Lane `i` is element `i`, sign-extended.
+    fn load_i8(self, from: &[i8; LANES]) -> Self::I32;
+    /// Element `i` is the low byte of lane `i`.
+    fn store_i8(self, x: Self::I32, to: &mut [i8; LANES]);
+    /// `a + b`, wrapping.
+    fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// `a - b`, wrapping.
+    fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// `x as f32`: rounds to nearest, ties to even.
+    fn to_f32(self, x: Self::I32) -> Self::F32;
+    /// `i32::from(x.to_bits() as i8)`: the low byte of the bits, sign-extended.
+    fn low_byte(self, x: Self::F32) -> Self::I32;
+
+    /// The lanes folded in half by addition until one is left.
+    fn sum(self, x: Self::F32) -> f32;
+}
+
+/// Up to 16 floats; the other lanes are `fill`.
+#[inline(always)]
+pub(super) fn load_part<S: Simd>(s: S, from: &[f32], fill: f32) -> S::F32 {
+    let mut lanes = [fill; LANES];
+    lanes[..from.len()].copy_from_slice(from);
+    s.load(&lanes)
+}
+
+/// The first lanes, as many as `to` has elements.
+#[inline(always)]
+pub(super) fn store_part<S: Simd>(s: S, x: S::F32, to: &mut [f32]) {
+    let mut lanes = [0.0; LANES];
+    s.store(x, &mut lanes);
+    to.copy_from_slice(&lanes[..to.len()]);
+}

@@ -1,0 +1,107 @@
+//! One number for the bits of every operation. It is the same for every instruction set, and in every build for every
+//! processor: an emulated ARM run of this test compares ARM with x86.
+
+mod common;
+
+use common::*;
+use distil_kernels::{
+    Epilogue, Kernels, Layout, Matrix, RowScale, Vector, exp, layout, quantized_stride, rsqrt, tanh,
+};
+
+/// FNV-1a over bits.
+struct Digest(u64);
+
+impl Digest {
+    fn add(&mut self, bits: u32) {
+        for byte in bits.to_le_bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn floats(&mut self, values: &[f32]) {
+        values.iter().for_each(|x| self.add(x.to_bits()));
+    }
+}
+
+#[test]
+fn the_bits_are_the_same_everywhere() {
+    for kernels in Kernels::available() {
+        let mut digest = Digest(0xcbf2_9ce4_8422_2325);
+        let (rows, k, n) = (7, 100, 45);
+        let x = painted(rows * k, 1);
+        let mut values = vec![0; rows * quantized_stride(k)];
+        let mut scales = vec![RowScale::default(); rows];
+        kernels.quantize_rows(&x, k, &mut values, &mut scales);
+        for row in &scales {
+            digest.floats(&[row.scale]);
+            digest.add(row.sum as u32);
+        }
+        let (bytes, floats, bias) = (
+            painted_bytes(n * k, 2),
+            painted(n * k, 3),
+            painted_halves(n, 4),
+        );
+        let weight_scales = painted_scales(n, 5);
+        for layout in [Layout::RowMajor, Layout::Tile16] {
+            let mut int8 = vec![0; layout::packed_len_int8(n, k, layout).unwrap()];
+            layout::pack_int8(&bytes, n, k, layout, &mut int8).unwrap();
+            let int8 = Matrix::int8(&int8, &weight_scales, n, k, layout).unwrap();
+            let mut float = vec![0.0; layout::packed_len_f32(n, k, layout).unwrap()];
+            layout::pack_f32(&floats, n, k, layout, &mut float).unwrap();
+            let float = Matrix::float(&float, n, k, layout).unwrap();
+            for epilogue in [
+                Epilogue::Store,
+                Epilogue::Gelu,
+                Epilogue::Relu,
+                Epilogue::Add,
+            ] {
+                let mut out = painted(rows * n, 6);
+                kernels.matmul_int8(
+                    &values,
+                    &scales,
+                    &int8,
+                    0..n,
+                    Some(Vector::F16(&bias)),
+                    epilogue,
+                    &mut out,
+                    n,
+                );
+                digest.floats(&out);
+                kernels.matmul_f32(
+                    &x,
+                    rows,
+                    &float,
+                    0..n,
+                    Some(Vector::F16(&bias)),
+                    epilogue,
+                    &mut out,
+                    n,
+                );
+                digest.floats(&out);
+            }
+        }
+        let mut row = painted(rows * n, 7);
+        kernels.gemm_f32(&x, k, rows, &floats, n, k, n, 0.3, &mut row, n);
+        digest.floats(&row);
+        for len in [1, 16, 100, 315] {
+            let row = &mut row[..len];
+            kernels.layer_norm(row, &floats[..len], &x[..len], 1e-12);
+            digest.floats(row);
+            kernels.gelu(row);
+            kernels.add_dequantized(&bytes[..len], 0.013, row);
+            kernels.add(&x[..len], row);
+            kernels.scale(0.77, row);
+            digest.floats(&[kernels.sum_squares(row)]);
+            kernels.softmax(row);
+            digest.floats(row);
+        }
+        for x in painted(251, 8) {
+            digest.floats(&[exp(20.0 * x), tanh(x), rsqrt(x * x + 0.01)]);
+        }
+        assert_eq!(
+            digest.0, 0x1c6a_53a4_55bc_8209,
+            "{kernels:?}: {:#018x}",
+            digest.0
+        );
+    }
+}

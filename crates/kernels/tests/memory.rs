@@ -1,0 +1,102 @@
+//! Packed layouts and the views of bytes.
+
+mod common;
+
+use common::*;
+use distil_kernels::{Layout, RowScale, cast, layout};
+
+#[test]
+fn packing_and_unpacking_give_back_the_matrix() {
+    for layout in [Layout::RowMajor, Layout::Tile16] {
+        for (n, k) in INPUTS[..14].iter().flat_map(|&k| CHANNELS.map(|n| (n, k))) {
+            let (bytes, floats) = (painted_bytes(n * k, 1), painted(n * k, 2));
+            let mut packed = vec![99; layout::packed_len_int8(n, k, layout).unwrap()];
+            layout::pack_int8(&bytes, n, k, layout, &mut packed).unwrap();
+            let total = |values: &[i8]| values.iter().map(|&v| i64::from(v)).sum::<i64>();
+            assert_eq!(total(&packed), total(&bytes), "the padding is zero");
+            let mut back = vec![0; n * k];
+            layout::unpack_int8(&packed, n, k, layout, &mut back).unwrap();
+            assert_eq!(back, bytes);
+
+            let mut packed = vec![f32::NAN; layout::packed_len_f32(n, k, layout).unwrap()];
+            layout::pack_f32(&floats, n, k, layout, &mut packed).unwrap();
+            assert!(packed.iter().all(|x| x.is_finite()));
+            let mut back = vec![0.0; n * k];
+            layout::unpack_f32(&packed, n, k, layout, &mut back).unwrap();
+            assert_eq!(back, floats);
+        }
+    }
+}
+
+#[test]
+fn the_tile_is_where_the_table_says() {
+    assert_eq!(layout::packed_len_int8(17, 5, Layout::Tile16), Some(32 * 8));
+    assert_eq!(layout::packed_len_f32(17, 5, Layout::Tile16), Some(32 * 5));
+    assert_eq!(
+        layout::offset_int8(17, 6, 7, Layout::Tile16),
+        2 * 64 + 64 + 4 + 2
+    );
+    assert_eq!(
+        layout::offset_f32(17, 6, 7, Layout::Tile16),
+        7 * 16 + 6 * 16 + 1
+    );
+    assert_eq!(layout::offset_int8(17, 6, 7, Layout::RowMajor), 17 * 7 + 6);
+    assert_eq!(layout::packed_len_int8(usize::MAX, 2, Layout::Tile16), None);
+    assert!(layout::pack_int8(&[1; 5], 2, 3, Layout::RowMajor, &mut [0; 6]).is_err());
+    assert!(layout::pack_f32(&[1.0; 6], 2, 3, Layout::Tile16, &mut [0.0; 6]).is_err());
+}
+
+#[test]
+fn bytes_are_views_of_numbers() {
+    let floats = [1.5_f32, -2.0];
+    let bytes = cast::bytes_of(&floats);
+    assert_eq!(bytes, [0, 0, 0xc0, 0x3f, 0, 0, 0, 0xc0]);
+    assert_eq!(cast::f32s(bytes), Some(&floats[..]));
+    assert_eq!(
+        cast::f32s(&bytes[..7]),
+        None,
+        "not a whole number of floats"
+    );
+    assert_eq!(cast::f32s(&bytes[1..5]), None, "not aligned");
+    assert_eq!(cast::u16s(&bytes[2..]), Some(&[0x3fc0, 0, 0xc000][..]));
+    assert_eq!(cast::u16s(&bytes[1..3]), None);
+    assert_eq!(cast::i8s(&bytes[2..4]), [-64, 63]);
+    assert_eq!(
+        cast::bytes_of(&[RowScale {
+            scale: 1.0,
+            sum: -1
+        }]),
+        [0, 0, 0x80, 0x3f, 255, 255, 255, 255]
+    );
+}
+
+#[test]
+fn an_arena_is_carved_into_aligned_pieces() {
+    #[repr(align(64))]
+    struct Aligned([u8; 512]);
+    let mut aligned = Aligned([0; 512]);
+    let arena = &mut aligned.0[..];
+    let (floats, arena) = cast::carve::<f32>(arena, 3).unwrap();
+    let (bytes, arena) = cast::carve::<i8>(arena, 65).unwrap();
+    let (scales, arena) = cast::carve::<RowScale>(arena, 8).unwrap();
+    for address in [
+        floats.as_ptr() as usize,
+        bytes.as_ptr() as usize,
+        scales.as_ptr() as usize,
+    ] {
+        assert_eq!(address % cast::ALIGNMENT, 0);
+    }
+    floats.fill(1.0);
+    bytes.fill(-1);
+    scales.fill(RowScale { scale: 2.0, sum: 3 });
+    assert_eq!((floats[2], bytes[64], scales[7].sum), (1.0, -1, 3));
+    assert_eq!(arena.len(), 512 - 64 - 128 - 64);
+    assert!(cast::carve::<u32>(arena, 64).is_some());
+    assert!(cast::carve::<u32>(arena, 65).is_none());
+    assert!(cast::carve::<u32>(arena, usize::MAX).is_none());
+    assert_eq!(cast::carved_len::<RowScale>(9), Some(128));
+    assert_eq!(cast::carved_len::<f32>(usize::MAX), None);
+
+    let (one, rest) = cast::carve::<u16>(&mut aligned.0[1..], 1).unwrap();
+    assert_eq!((one.len(), rest.len()), (1, 512 - 64 - 2));
+}

@@ -1,0 +1,53 @@
+//! The two files that a machine gets: a packed model, and what the host answered with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::shell::{cargo, root, run};
+
+/// A model and its check file.
+pub(super) struct Images {
+    pub(super) model: PathBuf,
+    pub(super) check: PathBuf,
+}
+
+fn folder() -> Result<PathBuf> {
+    let folder = root().join("target/firmware");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// The `tools` program, built with the profile that tests use.
+fn tools() -> Result<Command> {
+    run(cargo().args(["build", "--package", "distil-tools", "--bin", "tools"]))?;
+    let folder = match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    };
+    let mut command = Command::new(folder.join("debug/tools"));
+    command.current_dir(root());
+    Ok(command)
+}
+
+/// A model file, and the check file that `tools check` makes for it.
+pub(super) fn for_model(model: &Path) -> Result<Images> {
+    let model = fs::canonicalize(model).with_context(|| format!("cannot read {}", model.display()))?;
+    let check = folder()?.join("model.check");
+    run(tools()?.arg("check").arg(&model).arg("-o").arg(&check))?;
+    Ok(Images { model, check })
+}
+
+/// A small model with seeded random weights, made anew so that it always belongs to this tree.
+pub(super) fn fixture() -> Result<Images> {
+    let folder = folder()?;
+    let student = folder.join("fixture");
+    let images = Images { model: folder.join("fixture.distil"), check: folder.join("fixture.check") };
+    let mut fixture = tools()?;
+    run(fixture.args(["fixture", "--head", "masked-lm"]).arg("-o").arg(&student))?;
+    run(tools()?.arg("pack").arg(&student).arg("-o").arg(&images.model))?;
+    run(tools()?.arg("check").arg(&images.model).arg("-o").arg(&images.check))?;
+    Ok(images)
+}

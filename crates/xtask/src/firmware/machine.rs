@@ -1,0 +1,204 @@
+//! The machines as data, and one run of QEMU.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::defmt::Decoder;
+use crate::cross::{Target, release_dir};
+use crate::shell::{display, root};
+
+/// How the program's words leave the machine; both arrive on QEMU's standard output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Serial,
+    Defmt,
+}
+
+/// A machine with a folder of its own in `firmware/`.
+pub(crate) struct Machine {
+    /// Its folder, package and program.
+    pub(crate) name: &'static str,
+    /// What it is.
+    pub(crate) what: &'static str,
+    /// What it is built for.
+    pub(crate) target: Target,
+    qemu: &'static [&'static str],
+    log: Log,
+    model_at: u32,
+    check_at: u32,
+    /// Bytes between the two addresses above.
+    model_room: u64,
+}
+
+/// All machines.
+pub(crate) const MACHINES: [Machine; 2] = [
+    Machine {
+        name: "qemu-m55",
+        what: "mps3-an547, Cortex-M55, defmt over semihosting",
+        target: Target::Thumbv8m,
+        qemu: &["qemu-system-arm", "-M", "mps3-an547", "-serial", "null"],
+        log: Log::Defmt,
+        model_at: 0x6000_0000,
+        check_at: 0x7000_0000,
+        model_room: 256 << 20,
+    },
+    Machine {
+        name: "qemu-a64",
+        what: "virt, Cortex-A53 without an operating system, serial port",
+        target: Target::Aarch64None,
+        qemu: &[
+            "qemu-system-aarch64",
+            "-M",
+            "virt",
+            "-cpu",
+            "cortex-a53",
+            "-m",
+            "512M",
+            "-nic",
+            "none",
+            "-serial",
+            "stdio",
+        ],
+        log: Log::Serial,
+        model_at: 0x4800_0000,
+        check_at: 0x5000_0000,
+        model_room: 128 << 20,
+    },
+];
+
+/// What one run gave.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// What the program said.
+    pub(crate) text: String,
+    /// The code it exited with.
+    pub(crate) code: i32,
+}
+
+impl Run {
+    /// Instructions of each sentence, from the report.
+    pub(crate) fn instructions(&self) -> Vec<u64> {
+        let number = |line: &str| line.strip_suffix(" instructions")?.rsplit(' ').next()?.parse().ok();
+        self.text.lines().filter(|line| line.contains(" tokens, ")).filter_map(number).collect()
+    }
+
+    /// Tokens of each sentence, from the report.
+    pub(crate) fn tokens(&self) -> Vec<usize> {
+        let number = |line: &str| line.split_once(" tokens, ")?.0.trim().parse().ok();
+        self.text.lines().filter_map(number).collect()
+    }
+}
+
+impl Machine {
+    /// The machine of that name.
+    pub(crate) fn named(name: &str) -> Result<&'static Self> {
+        static ALL: [Machine; 2] = MACHINES;
+        ALL.iter().find(|machine| machine.name == name).with_context(|| {
+            let names: Vec<_> = ALL.iter().map(|machine| machine.name).collect();
+            format!("there is no machine `{name}`; the machines are {}", names.join(" and "))
+        })
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> PathBuf {
+        root().join("firmware").join(self.name)
+    }
+
+    /// Its program, once built.
+    pub(crate) fn elf(&self) -> Result<PathBuf> {
+        Ok(release_dir(self.target)?.join(self.name))
+    }
+
+    /// The QEMU command for a model and its check file.
+    fn command(&self, model: &Path, check: &Path) -> Result<Command> {
+        let mut command = Command::new(self.qemu[0]);
+        command.args(&self.qemu[1..]);
+        command.args(["-display", "none", "-monitor", "none", "-semihosting-config", "enable=on,target=native"]);
+        // One nanosecond of the machine's time for each instruction: its counters then count instructions.
+        command.args(["-icount", "shift=0,sleep=off"]);
+        command.arg("-kernel").arg(self.elf()?);
+        for (file, address) in [(model, self.model_at), (check, self.check_at)] {
+            // QEMU writes a comma inside an option as two.
+            let file = file.to_string_lossy().replace(',', ",,");
+            command.arg("-device").arg(format!("loader,file={file},addr={address:#x},force-raw=on"));
+        }
+        Ok(command)
+    }
+
+    /// Runs the program with a model and a check file in their places.
+    pub(crate) fn run(&self, model: &Path, check: &Path) -> Result<Run> {
+        for file in [model, check] {
+            let bytes = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
+            if bytes > self.model_room {
+                bail!("{} has {bytes} bytes; {} takes up to {}", file.display(), self.name, self.model_room);
+            }
+        }
+        let mut command = self.command(model, check)?;
+        eprintln!("$ {}", display(&command));
+        let (stdout, code) = capture(&mut command, TIME_LIMIT)?;
+        let text = match self.log {
+            Log::Serial => String::from_utf8_lossy(&stdout).replace("\r\n", "\n"),
+            Log::Defmt => Decoder::open(&self.elf()?)?.decode(&stdout)?,
+        };
+        Ok(Run { text, code })
+    }
+}
+
+/// Longer than the largest model takes; only a program that hangs meets it.
+const TIME_LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// Runs the command to its end; gives its standard output and its exit code.
+fn capture(command: &mut Command, limit: Duration) -> Result<(Vec<u8>, i32)> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{}`; run `cargo xtask setup`", display(command)))?;
+    let mut stdout = child.stdout.take().context("the child's output is a pipe")?;
+    let reader = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut stdout, &mut bytes).map(|_| bytes)
+    });
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if start.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            bail!("the machine had not finished after {} minutes and was stopped", limit.as_secs() / 60);
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    let bytes = reader.join().map_err(|_| anyhow::anyhow!("reading the machine's output failed"))??;
+    let code = status.code().with_context(|| format!("the emulator was ended by a signal ({status})"))?;
+    Ok((bytes, code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MACHINES, Machine, Run};
+
+    #[test]
+    fn machines_are_found_by_name() {
+        for machine in &MACHINES {
+            assert_eq!(Machine::named(machine.name).unwrap().what, machine.what);
+        }
+        let Err(error) = Machine::named("qemu") else { panic!("found a machine that does not exist") };
+        assert!(error.to_string().contains("qemu-m55"), "{error}");
+    }
+
+    #[test]
+    fn instructions_are_read_from_the_report() {
+        let text =
+            "opened in 5 instructions\n1. a\n   6 tokens, 123 instructions\n2. b\n   7 tokens, 4567 instructions\n";
+        let run = Run { text: text.into(), code: 0 };
+        assert_eq!(run.instructions(), [123, 4567]);
+        assert_eq!(run.tokens(), [6, 7]);
+    }
+}

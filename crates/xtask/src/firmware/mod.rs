@@ -1,0 +1,145 @@
+//! `cargo xtask firmware`: builds the images and runs them in QEMU.
+
+mod defmt;
+mod expected;
+mod images;
+mod machine;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+
+pub(crate) use machine::{MACHINES, Machine, Run};
+
+use crate::cross::{Target, cargo_for};
+use crate::shell::{root, run as run_command};
+
+/// Arguments of `firmware`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the machines
+    List,
+    /// Build the image of a machine
+    Build {
+        /// A name from the list
+        machine: String,
+    },
+    /// Build the image, run it in QEMU and show what it says; exits with the image's code
+    Run(RunArgs),
+}
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes of an image: 0 every output has the host's bits, 1 some output differs, 2 no valid model or \
+    check file, 101 panic, 102 processor fault."
+)]
+struct RunArgs {
+    /// A name from the list
+    machine: String,
+    /// The packed model to load; without it a small seeded one is made, and what the image says is compared with the
+    /// expected.txt beside it
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// The check file to load; without it `tools check` makes one for the model
+    #[arg(long, requires = "model")]
+    check: Option<PathBuf>,
+    /// Write what the image says to its expected.txt instead of comparing
+    #[arg(long, conflicts_with = "model")]
+    accept: bool,
+}
+
+/// Runs the command.
+pub(crate) fn main(args: Args) -> Result<()> {
+    match args.command {
+        Command::List => {
+            for machine in &MACHINES {
+                println!("{:10} {} ({})", machine.name, machine.what, machine.target.triple());
+            }
+            Ok(())
+        }
+        Command::Build { machine } => {
+            let machine = Machine::named(&machine)?;
+            build(machine)?;
+            println!("{}", machine.elf()?.display());
+            Ok(())
+        }
+        Command::Run(args) => run(&args),
+    }
+}
+
+fn run(args: &RunArgs) -> Result<()> {
+    let machine = Machine::named(&args.machine)?;
+    let result = match (&args.model, &args.check) {
+        (Some(model), Some(check)) => {
+            build(machine)?;
+            machine.run(model, check)?
+        }
+        (Some(model), None) => run_model(machine.name, model)?,
+        (None, _) => {
+            let images = images::fixture()?;
+            build(machine)?;
+            machine.run(&images.model, &images.check)?
+        }
+    };
+    print!("{}", result.text);
+    let millions: Vec<_> = result.instructions().iter().map(|&n| format!("{:.1}", n as f64 / 1e6)).collect();
+    if !millions.is_empty() {
+        println!("millions of instructions a sentence: {}", millions.join(", "));
+    }
+    if args.accept {
+        expected::accept(machine, &result)?;
+    } else if args.model.is_none() {
+        expected::compare(machine, &result)?;
+        println!("as expected: firmware/{}/expected.txt", machine.name);
+    }
+    if result.code != 0 {
+        // The image's own code, so that scripts can tell a difference from a fault.
+        std::process::exit(result.code);
+    }
+    Ok(())
+}
+
+/// Builds a machine's image and runs it with a model and the check file that `tools check` makes for it.
+pub(crate) fn run_model(name: &str, model: &Path) -> Result<Run> {
+    let machine = Machine::named(name)?;
+    let images = images::for_model(model)?;
+    build(machine)?;
+    machine.run(&images.model, &images.check)
+}
+
+/// Builds the image of a machine with the release profile.
+pub(crate) fn build(machine: &Machine) -> Result<()> {
+    let mut cargo = cargo_for("build", machine.target, &root().join("firmware"))?;
+    cargo.args(["--release", "--locked", "--package", machine.name]);
+    // The level of defmt's messages is chosen at build time, and the default leaves out all but errors.
+    cargo.env("DEFMT_LOG", "info");
+    run_command(&mut cargo)
+}
+
+/// Builds and runs every machine with the seeded model, and compares with what is expected.
+pub(crate) fn check_all() -> Result<()> {
+    let images = images::fixture()?;
+    let mut unequal = Vec::new();
+    for machine in &MACHINES {
+        build(machine)?;
+        let result = machine.run(&images.model, &images.check)?;
+        print!("{}", result.text);
+        if let Err(error) = expected::compare(machine, &result) {
+            println!("{error}");
+            unequal.push(machine.name);
+        }
+    }
+    if unequal.is_empty() { Ok(()) } else { bail!("not as expected: {}", unequal.join(", ")) }
+}
+
+/// The targets of all machines.
+pub(crate) fn targets() -> impl Iterator<Item = (&'static str, Target)> {
+    MACHINES.iter().map(|machine| (machine.name, machine.target))
+}

@@ -1,0 +1,103 @@
+//! The steps of `cargo xtask test`, in the order in which they fail fastest.
+
+use anyhow::Result;
+
+use crate::cross::{Target, cargo_for, has_clippy};
+use crate::firmware;
+use crate::shell::{cargo, root, run};
+
+/// One step.
+pub(super) struct Step {
+    /// Its name for `--only`.
+    pub(super) name: &'static str,
+    /// What it shows.
+    pub(super) what: &'static str,
+    /// Whether it needs what `setup` installs.
+    pub(super) arm: bool,
+    pub(super) run: fn() -> Result<()>,
+}
+
+/// All steps.
+pub(super) const STEPS: [Step; 7] = [
+    Step { name: "format", what: "the code is formatted, firmware included", arm: false, run: format },
+    Step { name: "lints", what: "clippy finds nothing in any target of the workspace", arm: false, run: lints },
+    Step { name: "docs", what: "the documentation builds without a warning", arm: false, run: docs },
+    Step { name: "tests", what: "all tests of the workspace, dependency rules included", arm: false, run: tests },
+    Step {
+        name: "no-std",
+        what: "the device crates build alone for machines without an operating system",
+        arm: true,
+        run: no_std,
+    },
+    Step {
+        name: "aarch64",
+        what: "kernels and runtime pass their tests on an emulated Cortex-A53",
+        arm: true,
+        run: aarch64,
+    },
+    Step {
+        name: "firmware",
+        what: "every machine answers with the host's bits and says what is expected",
+        arm: true,
+        run: firmware_images,
+    },
+];
+
+/// The crates that run on devices.
+const DEVICE_CRATES: [&str; 4] = ["distil-format", "distil-kernels", "distil-tokenizer", "distil-runtime"];
+
+fn format() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(cargo().current_dir(root().join("firmware")).args(["fmt", "--all", "--check"]))
+}
+
+fn lints() -> Result<()> {
+    run(cargo().args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn docs() -> Result<()> {
+    run(cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--locked", "--workspace", "--no-deps"]))
+}
+
+fn tests() -> Result<()> {
+    run(cargo().args(["test", "--locked", "--workspace"]))
+}
+
+/// Each crate in a build of its own: in one build, features that one crate asks for are on for all.
+fn no_std() -> Result<()> {
+    for target in Target::BARE {
+        for package in DEVICE_CRATES {
+            run(cargo_for("build", target, &root())?.args(["--release", "--locked", "--package", package]))?;
+        }
+    }
+    Ok(())
+}
+
+fn aarch64() -> Result<()> {
+    let mut test = cargo_for("test", Target::Aarch64Linux, &root())?;
+    run(test.args(["--locked", "--package", "distil-kernels", "--package", "distil-runtime"]))
+}
+
+fn firmware_images() -> Result<()> {
+    let folder = root().join("firmware");
+    run(cargo().current_dir(&folder).args(["test", "--locked", "--package", "distil-harness"]))?;
+    run(cargo().current_dir(&folder).args([
+        "clippy",
+        "--locked",
+        "--package",
+        "distil-harness",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    for (package, target) in firmware::targets() {
+        if has_clippy(target)? {
+            let mut clippy = cargo_for("clippy", target, &folder)?;
+            run(clippy.args(["--release", "--locked", "--package", package, "--", "-D", "warnings"]))?;
+        } else {
+            println!("no clippy for {}: the fallback compiler comes without it", target.triple());
+        }
+    }
+    firmware::check_all()
+}

@@ -1,0 +1,163 @@
+//! One sentence: the answer in words, its cost, and whether its bits are the host's.
+
+use core::fmt::Write;
+
+use distil_runtime::{Artifact, Candidate, Config, Head, RunError, Session, Xxh32};
+
+use crate::check::{Comparison, Difference, Expected};
+use crate::{Line, Machine};
+
+/// Candidates for each `[MASK]` that are compared.
+const CANDIDATES: usize = 5;
+
+/// What came of a sentence.
+pub(crate) struct Outcome {
+    pub(crate) answer: Line<200>,
+    pub(crate) tokens: usize,
+    pub(crate) instructions: u64,
+    pub(crate) difference: Option<Difference>,
+}
+
+/// The first embedding, kept so that later ones can be likened to it.
+pub(crate) struct Saved<'s> {
+    bytes: &'s mut [u8],
+    filled: bool,
+}
+
+impl<'s> Saved<'s> {
+    /// Bytes that are needed for this model; a multiple of 64, so that an arena can follow.
+    pub(crate) fn len(config: &Config) -> usize {
+        (config.hidden as usize * 4).next_multiple_of(64)
+    }
+
+    pub(crate) fn new(bytes: &'s mut [u8]) -> Self {
+        Self { bytes, filled: false }
+    }
+
+    /// Keeps the first vector; gives the cosine between it and a later one.
+    fn similarity(&mut self, vector: &[f32]) -> Option<f32> {
+        let (kept, _) = self.bytes.as_chunks_mut::<4>();
+        if !self.filled {
+            kept.iter_mut().zip(vector).for_each(|(kept, x)| *kept = x.to_le_bytes());
+            self.filled = true;
+            return None;
+        }
+        let (mut xy, mut xx, mut yy) = (0.0f32, 0.0f32, 0.0f32);
+        for (kept, &x) in kept.iter().zip(vector) {
+            let y = f32::from_le_bytes(*kept);
+            xy += x * y;
+            xx += x * x;
+            yy += y * y;
+        }
+        Some(xy * inverse_sqrt(xx) * inverse_sqrt(yy))
+    }
+}
+
+/// 1/sqrt(x) for the human-readable cosine only (`core` has no square root): Newton's iteration.
+fn inverse_sqrt(x: f32) -> f32 {
+    let mut y = f32::from_bits(0x5f37_59df - (x.max(1e-24).to_bits() >> 1));
+    for _ in 0..4 {
+        y *= 1.5 - 0.5 * x * y * y;
+    }
+    y
+}
+
+/// Runs the sentence and its head.
+pub(crate) fn answer(
+    session: &mut Session<'_>,
+    artifact: &Artifact<'_>,
+    expected: &Expected<'_>,
+    first: &mut Saved<'_>,
+    machine: &mut impl Machine,
+) -> Result<Outcome, RunError> {
+    let mut comparison = expected.compare();
+    let before = machine.instructions();
+    let tokens = session.encode(expected.text, None)?;
+    let mut instructions = machine.instructions().wrapping_sub(before);
+    comparison.tokens(tokens as u32);
+    comparison.hidden(hash(session.hidden()));
+
+    let mut line = Line::new();
+    instructions += match artifact.config().head {
+        Head::Embedding => embedding(session, first, &mut comparison, &mut line, machine)?,
+        Head::SequenceClassification => classification(session, &mut comparison, &mut line, machine)?,
+        Head::MaskedLm => masks(session, artifact, &mut comparison, &mut line, machine)?,
+    };
+    Ok(Outcome { answer: line, tokens, instructions, difference: comparison.finish() })
+}
+
+/// The heads below write the answer to `line`, give the output to `comparison`, and return the head's instructions.
+fn embedding(
+    session: &mut Session<'_>,
+    first: &mut Saved<'_>,
+    comparison: &mut Comparison<'_>,
+    line: &mut Line<200>,
+    machine: &mut impl Machine,
+) -> Result<u64, RunError> {
+    let before = machine.instructions();
+    let vector = session.pooled()?;
+    let cost = machine.instructions().wrapping_sub(before);
+    vector.iter().for_each(|x| comparison.word(x.to_bits()));
+    let _ = match first.similarity(vector) {
+        None => write!(line, "embedding of {} numbers", vector.len()),
+        Some(cosine) => write!(line, "embedding of {} numbers, cosine with the first: {cosine:.4}", vector.len()),
+    };
+    Ok(cost)
+}
+
+fn classification(
+    session: &mut Session<'_>,
+    comparison: &mut Comparison<'_>,
+    line: &mut Line<200>,
+    machine: &mut impl Machine,
+) -> Result<u64, RunError> {
+    let before = machine.instructions();
+    let answer = session.classification()?;
+    let cost = machine.instructions().wrapping_sub(before);
+    answer.logits().iter().for_each(|x| comparison.word(x.to_bits()));
+    let _ = write!(line, "label: {} (probability {:.4})", answer.label(), answer.probability());
+    Ok(cost)
+}
+
+fn masks(
+    session: &mut Session<'_>,
+    artifact: &Artifact<'_>,
+    comparison: &mut Comparison<'_>,
+    line: &mut Line<200>,
+    machine: &mut impl Machine,
+) -> Result<u64, RunError> {
+    let mut cost = 0;
+    let mut number = 0;
+    loop {
+        let Some(position) = session.masks().nth(number) else { break };
+        let mut top = [Candidate::default(); CANDIDATES];
+        let before = machine.instructions();
+        let found = session.predict(position, None, &mut top)?.candidates;
+        cost += machine.instructions().wrapping_sub(before);
+        for candidate in &top[..found] {
+            comparison.word(candidate.id);
+            comparison.word(candidate.logit.to_bits());
+        }
+        let _ = write!(line, "{}[MASK]:", if number == 0 { "" } else { "; " });
+        for candidate in &top[..found.min(3)] {
+            let mut buffer = [0; 128];
+            let (hashes, piece) = match artifact.vocabulary().piece(candidate.id, &mut buffer) {
+                Some((piece, continuation)) => (if continuation { "##" } else { "" }, piece),
+                None => ("", "?"),
+            };
+            let _ = write!(line, " {hashes}{piece} ({:.3})", candidate.probability);
+        }
+        number += 1;
+    }
+    if number == 0 {
+        let _ = write!(line, "nothing to fill: the sentence has no [MASK]");
+    }
+    Ok(cost)
+}
+
+/// XXH32 of the values' bytes, little-endian.
+fn hash(values: &[f32]) -> u32 {
+    let mut state = Xxh32::new(0);
+    values.iter().for_each(|x| state.update(&x.to_le_bytes()));
+    state.finish()
+}

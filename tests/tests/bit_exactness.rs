@@ -1,0 +1,79 @@
+//! Every instruction set of this machine gives the same bits in every output, for whole sentences.
+
+use distil_runtime::{Artifact, Candidate, Head, Isa, Kernels, Model, Session, arena_len};
+use distil_tests::{SENTENCES, models, packed};
+
+/// All that a session can say of a sentence, as bits.
+fn outputs(model: &Model, arena: &mut [u8], text: &str) -> Vec<u32> {
+    let mut session = Session::new(model, arena, model.config().max_positions as usize).unwrap();
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let tokens = session.encode(text, None).unwrap();
+    let mut all = session.ids().to_vec();
+    all.extend(bits(session.hidden()));
+    assert_eq!(session.hidden().len(), tokens * model.config().hidden as usize);
+    all.extend(bits(session.pooled().unwrap()));
+    match model.config().head {
+        Head::Embedding => {}
+        Head::SequenceClassification => {
+            let answer = session.classification().unwrap();
+            all.extend(bits(answer.logits()));
+            all.extend(bits(answer.probabilities()));
+        }
+        Head::MaskedLm => {
+            let position = session.masks().next().expect("every sentence has a mask");
+            let mut top = [Candidate::default(); 5];
+            let prediction = session.predict(position, Some(7), &mut top).unwrap();
+            all.extend(bits(&[prediction.max, prediction.sum, prediction.target.unwrap()]));
+            all.extend(top.iter().flat_map(|c| [c.id, c.logit.to_bits(), c.probability.to_bits()]));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    let available: Vec<Isa> = Kernels::available().map(Kernels::isa).collect();
+    for isa in Isa::ALL {
+        if !available.contains(&isa) {
+            eprintln!("SKIPPED: {isa} does not exist on this machine");
+        }
+    }
+    for (name, fixture, storage) in models() {
+        let bytes = packed(&fixture, storage);
+        let artifact = Artifact::open(&bytes).unwrap();
+        let mut arena = vec![0u8; arena_len(artifact.config(), fixture.positions)];
+        let reference = Model::with_isa(&artifact, Isa::Reference).unwrap();
+        for text in SENTENCES {
+            let expected = outputs(&reference, &mut arena, text);
+            assert!(expected.iter().any(|&bits| bits != 0));
+            for &isa in &available {
+                // Whatever the last run left in the arena must not matter.
+                arena.fill(0xa5);
+                let model = Model::with_isa(&artifact, isa).unwrap();
+                assert!(outputs(&model, &mut arena, text) == expected, "{name} on {isa}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn different_inputs_give_different_bits() {
+    let (_, fixture, storage) = models().remove(0);
+    let bytes = packed(&fixture, storage);
+    let artifact = Artifact::open(&bytes).unwrap();
+    let model = Model::new(&artifact).unwrap();
+    let mut arena = vec![0u8; arena_len(artifact.config(), fixture.positions)];
+    let a = outputs(&model, &mut arena, "turn the [MASK] lights on");
+    let b = outputs(&model, &mut arena, "turn the [MASK] lights off");
+    assert_ne!(a, b);
+}
+
+#[test]
+fn an_instruction_set_of_another_machine_is_refused() {
+    let (_, fixture, storage) = models().remove(0);
+    let bytes = packed(&fixture, storage);
+    let artifact = Artifact::open(&bytes).unwrap();
+    let foreign = if cfg!(target_arch = "x86_64") { Isa::Neon } else { Isa::Avx2 };
+    let error = Model::with_isa(&artifact, foreign).unwrap_err();
+    assert!(error.to_string().contains(foreign.name()), "{error}");
+}
