@@ -10,5 +10,7 @@ pub mod fixture;
 pub mod float;
 pub mod hf;
 pub mod pack;
+pub mod sentences;
 pub mod sequence;
 pub mod text;
+pub mod verify;

@@ -117,7 +117,9 @@ impl Report {
         let manifest = Manifest::from_cbor(artifact.manifest()).ok();
         let error = |name: &str| {
             let records = manifest.as_ref().map(|manifest| &manifest.tensors);
-            records.and_then(|records| records.iter().find(|record| record.name == name)).map(|record| record.error.clone())
+            records
+                .and_then(|records| records.iter().find(|record| record.name == name))
+                .map(|record| record.error.clone())
         };
         let tensors = artifact.tensors().map(|tensor| {
             let name = tensor.id.to_string();
@@ -160,10 +162,16 @@ impl Report {
 
     fn print(&self, out: &mut dyn Write) -> Result<(), Error> {
         let ConfigReport { architecture, head, hidden, layers, heads, intermediate, .. } = self.config;
-        writeln!(out, "{architecture}, {layers} layers of {hidden} ({heads} heads, feed-forward {intermediate}), head {head}")?;
+        writeln!(
+            out,
+            "{architecture}, {layers} layers of {hidden} ({heads} heads, feed-forward {intermediate}), head {head}"
+        )?;
         let ConfigReport { vocab_size, max_positions, token_types, pooling, normalize, .. } = self.config;
         let normalized = if normalize { ", length 1" } else { "" };
-        writeln!(out, "vocabulary {vocab_size}, positions {max_positions}, token types {token_types}, pooling {pooling}{normalized}")?;
+        writeln!(
+            out,
+            "vocabulary {vocab_size}, positions {max_positions}, token types {token_types}, pooling {pooling}{normalized}"
+        )?;
         let case = if self.config.lowercase { "uncased" } else { "cased" };
         writeln!(out, "text {case}, checksum {}, {} parameters", self.checksum, self.parameters)?;
         if !self.labels.is_empty() {
@@ -182,12 +190,18 @@ impl Report {
         for ArenaReport { tokens, bytes: size } in &self.arena {
             writeln!(out, "{tokens:<14} {:>12}", bytes(*size))?;
         }
-        writeln!(out, "\n{:<34} {:>5} {:>13} {:>12} {:>9} {:>9}", "tensor", "type", "shape", "bytes", "error", "worst row")?;
+        writeln!(
+            out,
+            "\n{:<34} {:>5} {:>13} {:>12} {:>9} {:>9}",
+            "tensor", "type", "shape", "bytes", "error", "worst row"
+        )?;
         for tensor in &self.tensors {
             let shape = format!("{}x{}", tensor.rows, tensor.cols);
             write!(out, "{:<34} {:>5} {shape:>13} {:>12}", tensor.name, tensor.dtype, tensor.bytes)?;
             match &tensor.error {
-                Some(error) => writeln!(out, " {:>8.3}% {:>8.3}%", error.relative * 100.0, error.worst_row_relative * 100.0)?,
+                Some(error) => {
+                    writeln!(out, " {:>8.3}% {:>8.3}%", error.relative * 100.0, error.worst_row_relative * 100.0)?
+                }
                 None => writeln!(out, " {:>9} {:>9}", "-", "-")?,
             }
         }
@@ -219,8 +233,11 @@ impl ConfigReport {
 
 impl PartsReport {
     fn new(artifact: &Artifact<'_>) -> Self {
-        let section = |name: &str| artifact.sections().find(|(kind, _)| kind.name() == name).map_or(0, |(_, range)| range.len());
-        let of = |wanted: fn(Role) -> bool| artifact.tensors().filter(|tensor| wanted(tensor.id.role)).map(|tensor| stored(&tensor)).sum();
+        let section =
+            |name: &str| artifact.sections().find(|(kind, _)| kind.name() == name).map_or(0, |(_, range)| range.len());
+        let of = |wanted: fn(Role) -> bool| {
+            artifact.tensors().filter(|tensor| wanted(tensor.id.role)).map(|tensor| stored(&tensor)).sum()
+        };
         let mut parts = Self {
             embeddings: of(|role| role < Role::Query),
             layers: of(Role::is_per_layer),

@@ -71,7 +71,7 @@ pub fn pack(
 }
 
 /// The packed file's configuration.
-fn config(model: &Model, vocabulary: &Vocabulary, pooling: hf::Pooling) -> Config {
+pub(crate) fn config(model: &Model, vocabulary: &Vocabulary, pooling: hf::Pooling) -> Config {
     // Sizes were checked to be at most 2^24 when the folder was read.
     let size = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     let shape = &model.config;

@@ -72,7 +72,7 @@ fn int8(id: TensorId, tensor: &Tensor, layout: Layout) -> TensorData {
         scales.resize(rows.next_multiple_of(layout::TILE), bf16::ONE);
     }
     let scales = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
-    TensorData { id, dtype: Dtype::Int8, layout, data: bytemuck::cast_vec(values), scales }
+    TensorData { id, dtype: Dtype::Int8, layout, data: bytemuck::cast_slice(&values).to_vec(), scales }
 }
 
 fn float(id: TensorId, tensor: &Tensor, layout: Layout) -> TensorData {

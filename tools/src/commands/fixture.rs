@@ -1,0 +1,96 @@
+//! `tools fixture`: a random model of a given shape.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::error::Error;
+use crate::fixture::Fixture;
+use crate::hf::{Architecture, HeadKind, Vocabulary};
+
+/// Writes a Hugging Face folder with seeded random weights: for tests of speed, size and exactness where no trained
+/// model is at hand. Its answers mean nothing. The same arguments give the same bytes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder to write
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// Encoder family
+    #[arg(long, value_enum, default_value = "distilbert")]
+    architecture: ArchitectureArg,
+    /// Head
+    #[arg(long, value_enum, default_value = "masked-lm")]
+    head: HeadArg,
+    /// Width
+    #[arg(long, default_value_t = 64)]
+    hidden: usize,
+    /// Layers
+    #[arg(long, default_value_t = 2)]
+    layers: usize,
+    /// Attention heads
+    #[arg(long, default_value_t = 4)]
+    heads: usize,
+    /// Feed-forward width
+    #[arg(long, default_value_t = 128)]
+    intermediate: usize,
+    /// Vocabulary entries, 109 or more
+    #[arg(long, default_value_t = 512, conflicts_with = "vocab")]
+    vocab_size: usize,
+    /// Vocabulary to use in place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    vocab: Option<PathBuf>,
+    /// Positions
+    #[arg(long, default_value_t = 128)]
+    positions: usize,
+    /// Classes of a classifier
+    #[arg(long, default_value_t = 2)]
+    labels: usize,
+    /// Seed of the random numbers
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ArchitectureArg {
+    Bert,
+    Distilbert,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HeadArg {
+    Embedding,
+    MaskedLm,
+    SequenceClassification,
+}
+
+impl Args {
+    pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let vocabulary = match &self.vocab {
+            Some(path) => Some(Vocabulary::read_file(path, true)?.pieces),
+            None => None,
+        };
+        let fixture = Fixture {
+            architecture: match self.architecture {
+                ArchitectureArg::Bert => Architecture::Bert,
+                ArchitectureArg::Distilbert => Architecture::DistilBert,
+            },
+            head: match self.head {
+                HeadArg::Embedding => HeadKind::Embedding,
+                HeadArg::MaskedLm => HeadKind::MaskedLm,
+                HeadArg::SequenceClassification => HeadKind::SequenceClassification,
+            },
+            hidden: self.hidden,
+            layers: self.layers,
+            heads: self.heads,
+            intermediate: self.intermediate,
+            vocab_size: self.vocab_size,
+            positions: self.positions,
+            labels: self.labels,
+            seed: self.seed,
+            vocabulary,
+        };
+        fixture.write(&self.output)?;
+        Ok(writeln!(out, "{}", self.output.display())?)
+    }
+}

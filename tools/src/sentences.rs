@@ -1,0 +1,19 @@
+//! Built-in sentences for each head, where the user gives no text.
+
+use distil_format::Head;
+
+/// Three sentences in everyday words; for a masked-LM head each has a `[MASK]`.
+pub fn built_in(head: Head) -> [&'static str; 3] {
+    match head {
+        Head::MaskedLm => [
+            "turn the lights in the [MASK] off.",
+            "paris is the capital of [MASK].",
+            "it was cold, so she closed the [MASK] and made a cup of tea.",
+        ],
+        Head::Embedding | Head::SequenceClassification => [
+            "turn the lights in the kitchen off.",
+            "a man is playing music in the street.",
+            "it was cold, so she closed the window and made a cup of tea.",
+        ],
+    }
+}
