@@ -235,9 +235,9 @@ fn every_changed_byte_of_a_vocabulary_is_an_error_or_harmless() {
     }
 }
 
-/// Every pair of bits of a block's bits and counts: enough to move a branch to another edge, or to close a trie into a ring.
+/// Every bit and every pair of bits of a block's bits and counts: enough to move a branch to another edge, or to close a trie into a ring.
 #[test]
-fn every_pair_of_changed_bits_of_a_block_is_an_error_or_harmless() {
+fn every_one_or_two_changed_bits_of_a_block_is_an_error_or_harmless() {
     let lists: [&[&str]; 5] = [
         &["abc", "abcd"],
         &["abc", "abd", "b", "##cd"],
@@ -248,30 +248,26 @@ fn every_pair_of_changed_bits_of_a_block_is_an_error_or_harmless() {
     for pieces in lists {
         let mut bytes = build_vocabulary(pieces).expect("a good vocabulary");
         let block = 32 + 2048 + 64;
-        let (mut opened, mut refused) = (0, 0);
+        let mut refused = 0;
         for first in 0..256 {
             for second in first..256 {
                 flip(&mut bytes[block..], [first, second]);
                 match Vocabulary::new(&bytes) {
-                    Ok(vocabulary) => {
-                        exercise_vocabulary(&bytes, vocabulary);
-                        opened += 1;
-                    }
+                    Ok(vocabulary) => exercise_vocabulary(&bytes, vocabulary),
                     Err(_) => refused += 1,
                 }
                 flip(&mut bytes[block..], [first, second]);
             }
         }
-        // A bit twice is no change.
-        assert!(
-            opened >= 256 && refused > 30_000,
-            "{opened} opened, {refused} refused"
-        );
+        assert!(refused > 30_000, "{refused} refused");
     }
 }
 
+/// Changes one bit, or two if they differ.
 fn flip(bytes: &mut [u8], bits: [usize; 2]) {
-    for bit in bits {
-        bytes[bit / 8] ^= 1 << (bit % 8);
+    let [first, second] = bits;
+    bytes[first / 8] ^= 1 << (first % 8);
+    if second != first {
+        bytes[second / 8] ^= 1 << (second % 8);
     }
 }
