@@ -98,7 +98,7 @@ impl Demo {
                 .arg("--output")
                 .arg(&teacher)
                 .args(["--preset", "tiny", "--layers", "4", "--hidden", "128", "--heads", "4", "--intermediate", "512"])
-                .args(["--max-positions", "64", "--steps", "1500", "--batch-size", "64", "--seed", SEED]),
+                .args(["--max-positions", "64", "--steps", "1500", "--batch-size", "64", "--seed", SEED, "--overwrite"]),
         )?;
         Ok((teacher, texts))
     }
@@ -132,7 +132,8 @@ impl Demo {
     fn prepare(&self, text: &Path, texts: &Texts, vocabulary: &Path) -> Result<()> {
         let mut command = train("prepare");
         command.arg("--text").arg(text).arg("--held-out").arg(&texts.held_out).arg("--vocab").arg(vocabulary);
-        shell::run(command.arg("--output").arg(self.out.join("data")))
+        command.arg("--output").arg(self.out.join("data"));
+        shell::run(command.args(["--min-length", "4", "--max-length", "64"]))
     }
 
     /// A student of half the layers, from the teacher, with the three losses.
@@ -142,7 +143,7 @@ impl Demo {
         let mut command = train("distill");
         command.arg("--teacher").arg(teacher).arg("--data").arg(self.out.join("data")).arg("--output").arg(&student);
         command.args(["--preset", "tiny", "--steps", &steps.unwrap_or(1200).to_string(), "--batch-size", "64"]);
-        shell::run(command.args(["--seed", SEED]))?;
+        shell::run(command.args(["--seed", SEED, "--overwrite"]))?;
         Ok(student)
     }
 
