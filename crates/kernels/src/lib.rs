@@ -35,22 +35,17 @@ mod scalar;
 
 // The one place where a target chooses its instruction sets: every `native` module has the same
 // `operations(Isa) -> Option<&'static Operations>`, and those with vectors share `vector`.
-core::cfg_select! {
-    all(target_arch = "x86_64", target_feature = "sse2") => {
-        #[path = "x86_64/mod.rs"]
-        mod native;
-        mod vector;
-    }
-    all(target_arch = "aarch64", target_feature = "neon") => {
-        #[path = "aarch64/mod.rs"]
-        mod native;
-        mod vector;
-    }
-    _ => {
-        #[path = "portable.rs"]
-        mod native;
-    }
-}
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[path = "x86_64/mod.rs"]
+mod native;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[path = "aarch64/mod.rs"]
+mod native;
+#[cfg(not(any(target_feature = "sse2", target_feature = "neon")))]
+#[path = "portable.rs"]
+mod native;
+#[cfg(any(target_feature = "sse2", target_feature = "neon"))]
+mod vector;
 
 pub use isa::{Isa, IsaUnavailable, UnknownIsa};
 pub use kernels::Kernels;

@@ -1,8 +1,8 @@
 //! Products of float matrices.
 
+use super::Simd;
 use super::output::{Group, load_first, store_first};
 use super::simd::load_part;
-use super::Simd;
 use crate::LANES;
 use crate::layout::Layout;
 use crate::operations::{FloatProduct, Gemm};
@@ -21,10 +21,24 @@ pub(crate) fn gemm<S: Simd, const R: usize, const C: usize>(s: S, g: &Gemm<'_>, 
         let width = if groups - group >= C { C } else { 1 };
         let mut row = 0;
         while row < g.rows {
-            let right = Right { b: &g.b[group * LANES..], stride: g.b_stride, apart: LANES };
-            let taken = block::<S, R, C>(s, &g.a[row * g.a_stride..], g.a_stride, g.rows - row, right, g.k, width, &mut sums);
+            let right = Right {
+                b: &g.b[group * LANES..],
+                stride: g.b_stride,
+                apart: LANES,
+            };
+            let taken = block::<S, R, C>(
+                s,
+                &g.a[row * g.a_stride..],
+                g.a_stride,
+                g.rows - row,
+                right,
+                g.k,
+                width,
+                &mut sums,
+            );
             for (sums, i) in sums.0.chunks_exact(width).zip(row..row + taken) {
-                let out = &mut out[i * g.out_stride..][group * LANES..g.n.min((group + width) * LANES)];
+                let out =
+                    &mut out[i * g.out_stride..][group * LANES..g.n.min((group + width) * LANES)];
                 for (sums, out) in sums.iter().zip(out.chunks_mut(LANES)) {
                     store_first(s, s.mul(scale, s.load(sums)), out);
                 }
@@ -36,7 +50,11 @@ pub(crate) fn gemm<S: Simd, const R: usize, const C: usize>(s: S, g: &Gemm<'_>, 
 }
 
 #[inline(always)]
-pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
+pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(
+    s: S,
+    p: &FloatProduct<'_>,
+    out: &mut [f32],
+) {
     match p.layout {
         Layout::RowMajor => matmul_row_major(s, p, out),
         Layout::Tile16 => matmul_tile16::<S, R, C>(s, p, out),
@@ -44,9 +62,16 @@ pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatPro
 }
 
 #[inline(always)]
-fn matmul_tile16<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
+fn matmul_tile16<S: Simd, const R: usize, const C: usize>(
+    s: S,
+    p: &FloatProduct<'_>,
+    out: &mut [f32],
+) {
     let tile_len = p.k * LANES;
-    let (mut tile, end) = (p.output.channels.start / LANES, p.output.channels.end.div_ceil(LANES));
+    let (mut tile, end) = (
+        p.output.channels.start / LANES,
+        p.output.channels.end.div_ceil(LANES),
+    );
     let mut sums = Sums([[0.0; LANES]; 16]);
     while tile < end {
         let width = if end - tile >= C { C } else { 1 };
@@ -57,8 +82,21 @@ fn matmul_tile16<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatProduct
         );
         let mut row = 0;
         while row < p.rows {
-            let right = Right { b: weights, stride: LANES, apart: tile_len };
-            let taken = block::<S, R, C>(s, &p.x[row * p.k..], p.k, p.rows - row, right, p.k, width, &mut sums);
+            let right = Right {
+                b: weights,
+                stride: LANES,
+                apart: tile_len,
+            };
+            let taken = block::<S, R, C>(
+                s,
+                &p.x[row * p.k..],
+                p.k,
+                p.rows - row,
+                right,
+                p.k,
+                width,
+                &mut sums,
+            );
             for (sums, i) in sums.0.chunks_exact(width).zip(row..row + taken) {
                 for (tail, sums) in tails.iter().zip(sums) {
                     tail.finish(s, s.load(sums), &mut out[i * p.output.stride..]);
@@ -105,7 +143,10 @@ fn dot4<S: Simd>(s: S, x: &[f32], w: [&[f32]; 4]) -> [f32; 4] {
             *lanes = s.add(*lanes, s.mul(x, load_first(s, &w[start..])));
         }
     }
-    lanes.map(#[inline(always)] |lanes| s.sum(lanes))
+    lanes.map(
+        #[inline(always)]
+        |lanes| s.sum(lanes),
+    )
 }
 
 /// The right operand of a block: rows `stride` apart, and its groups of 16 columns `apart` from each other.
@@ -118,7 +159,10 @@ struct Right<'a> {
 
 /// Multiplies some of `rows` rows (as many as the registers hold) with `width` groups of columns, which is `C` or 1; returns how many rows.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "two operands, their shape, and the registers' worth of results")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "two operands, their shape, and the registers' worth of results"
+)]
 fn block<S: Simd, const R: usize, const C: usize>(
     s: S,
     a: &[f32],
@@ -158,7 +202,11 @@ fn part<S: Simd, const R: usize, const C: usize>(
     );
     // Rows of `b` whose last group has 16 columns before the slice ends. The lanes beyond its last column are not stored.
     let reach = (C - 1) * apart + LANES;
-    let whole = if b.len() < reach { 0 } else { k.min((b.len() - reach) / stride + 1) };
+    let whole = if b.len() < reach {
+        0
+    } else {
+        k.min((b.len() - reach) / stride + 1)
+    };
     let mut lanes = [[s.splat(0.0); C]; R];
     for i in 0..whole {
         let mut columns = [s.splat(0.0); C];

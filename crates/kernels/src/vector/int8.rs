@@ -40,10 +40,24 @@ pub(crate) struct Block<'a> {
 impl<'a> Block<'a> {
     /// Checks the lengths, so that an inner loop may rely on them.
     #[inline(always)]
-    fn new(values: &'a [i8], stride: usize, rows: usize, weights: &'a [i8], tiles: usize, steps: usize) -> Self {
+    fn new(
+        values: &'a [i8],
+        stride: usize,
+        rows: usize,
+        weights: &'a [i8],
+        tiles: usize,
+        steps: usize,
+    ) -> Self {
         assert!(rows > 0 && tiles > 0 && stride >= 4 * steps);
         assert!(values.len() >= rows * stride && weights.len() == tiles * steps * 64);
-        Block { values, stride, rows, weights, tiles, steps }
+        Block {
+            values,
+            stride,
+            rows,
+            weights,
+            tiles,
+            steps,
+        }
     }
 
     /// The first value of the first row; `rows` rows of at least `4 * steps` values, `stride` apart, are readable.
@@ -88,8 +102,16 @@ impl<'a> Block<'a> {
 pub(crate) struct Sums(pub(crate) [[i32; TILE]; 32]);
 
 #[inline(always)]
-pub(crate) fn quantize_rows<S: Simd>(s: S, x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
-    let rows = x.chunks_exact(k).zip(values.chunks_exact_mut(quantized_stride(k)));
+pub(crate) fn quantize_rows<S: Simd>(
+    s: S,
+    x: &[f32],
+    k: usize,
+    values: &mut [i8],
+    scales: &mut [RowScale],
+) {
+    let rows = x
+        .chunks_exact(k)
+        .zip(values.chunks_exact_mut(quantized_stride(k)));
     for ((x, values), row) in rows.zip(scales) {
         let largest = magnitude(s, x);
         if largest < SMALLEST {
@@ -116,7 +138,10 @@ pub(crate) fn quantize_rows<S: Simd>(s: S, x: &[f32], k: usize, values: &mut [i8
         }
         let mut lanes = [0; LANES];
         s.store_i32(sums, &mut lanes);
-        *row = RowScale { scale: largest / 127.0, sum: lanes.iter().sum() };
+        *row = RowScale {
+            scale: largest / 127.0,
+            sum: lanes.iter().sum(),
+        };
     }
 }
 
@@ -130,7 +155,9 @@ fn magnitude<S: Simd>(s: S, x: &[f32]) -> f32 {
     }
     let mut last = [0.0; LANES];
     s.store(lanes, &mut last);
-    last.iter().chain(rest).fold(0.0, |largest, &x| max(abs(x), largest))
+    last.iter()
+        .chain(rest)
+        .fold(0.0, |largest, &x| max(abs(x), largest))
 }
 
 #[inline(always)]
@@ -145,7 +172,10 @@ pub(crate) fn matmul<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
 fn matmul_tile16<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
     let stride = quantized_stride(p.k);
     let steps = p.k.div_ceil(4);
-    let (mut tile, end) = (p.output.channels.start / TILE, p.output.channels.end.div_ceil(TILE));
+    let (mut tile, end) = (
+        p.output.channels.start / TILE,
+        p.output.channels.end.div_ceil(TILE),
+    );
     let mut sums = Sums([[0; TILE]; 32]);
     while tile < end {
         let tiles = S::TILES.min(end - tile);
@@ -156,7 +186,14 @@ fn matmul_tile16<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
         );
         let mut row = 0;
         while row < p.scales.len() {
-            let block = Block::new(&p.values[row * stride..], stride, p.scales.len() - row, weights, tiles, steps);
+            let block = Block::new(
+                &p.values[row * stride..],
+                stride,
+                p.scales.len() - row,
+                weights,
+                tiles,
+                steps,
+            );
             let taken = s.tile16(block, &mut sums);
             for (sums, i) in sums.0.chunks_exact(tiles).zip(row..row + taken) {
                 let out = &mut out[i * p.output.stride..];
@@ -189,14 +226,28 @@ fn matmul_row_major<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
                     #[inline(always)]
                     |c| &p.weights[(start + c).min(channels.end - 1) * p.k..][..p.k],
                 );
-                *sums = s.dot4(&values[..whole], w.map(#[inline(always)] |w| &w[..whole]));
+                *sums = s.dot4(
+                    &values[..whole],
+                    w.map(
+                        #[inline(always)]
+                        |w| &w[..whole],
+                    ),
+                );
                 if whole < p.k {
                     let mut last = [[0; 64]; 4];
                     for (last, w) in last.iter_mut().zip(w) {
                         last[..p.k - whole].copy_from_slice(&w[whole..]);
                     }
-                    let more = s.dot4(&values[whole..], last.each_ref().map(#[inline(always)] |w| &w[..]));
-                    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.wrapping_add(more));
+                    let more = s.dot4(
+                        &values[whole..],
+                        last.each_ref().map(
+                            #[inline(always)]
+                            |w| &w[..],
+                        ),
+                    );
+                    sums.iter_mut()
+                        .zip(more)
+                        .for_each(|(sum, more)| *sum = sum.wrapping_add(more));
                 }
             }
             tail.finish(s, &sums, row, &mut out[i * p.output.stride..]);
@@ -217,8 +268,14 @@ impl<S: Int8> Tail<S> {
         let mut scales = [0.0; LANES];
         let lanes = &mut scales[group.channels.start - first..];
         let bits = &p.weight_scales[group.channels.clone()];
-        lanes.iter_mut().zip(bits).for_each(|(lane, &bits)| *lane = bf16_to_f32(bits));
-        Tail { scales: s.load(&scales), group }
+        lanes
+            .iter_mut()
+            .zip(bits)
+            .for_each(|(lane, &bits)| *lane = bf16_to_f32(bits));
+        Tail {
+            scales: s.load(&scales),
+            group,
+        }
     }
 
     #[inline(always)]
