@@ -13,7 +13,8 @@ use crate::reference;
 ///
 /// # Panics
 ///
-/// Every operation panics when its slices do not have the stated lengths; nothing is written in that case.
+/// Every operation panics when its slices do not have the stated lengths; nothing is written in
+/// that case.
 #[derive(Clone, Copy)]
 pub struct Kernels(&'static Operations);
 
@@ -58,11 +59,11 @@ impl Kernels {
         self.0.isa
     }
 
-    /// Quantizes rows of `k` floats to int8, each with its own scale: `amax / 127`, or 0 with values 0 when no
-    /// magnitude reaches 1e-30. Rounds half to even.
+    /// Quantizes rows of `k` floats to int8, each with its own scale: `amax / 127`, or 0 with
+    /// values 0 when no magnitude reaches 1e-30. Rounds half to even.
     ///
-    /// `x` is `[rows][k]` and `values` is `[rows][quantized_stride(k)]` with `rows = scales.len()`; the padding of each
-    /// row is set to zero.
+    /// `x` is `[rows][k]` and `values` is `[rows][quantized_stride(k)]` with `rows = scales.len()`;
+    /// the padding of each row is set to zero.
     ///
     /// # Panics
     ///
@@ -84,17 +85,17 @@ impl Kernels {
         unsafe { (self.0.quantize_rows)(x, k, values, scales) }
     }
 
-    /// Product of quantized rows with some channels of an int8 matrix:
-    /// `out[row * out_stride + (n - channels.start)] = epilogue(sum * (row scale * scale of n) + bias[n])`,
-    /// the sum being exact. No bias counts as a bias of zero.
+    /// Product of quantized rows with some channels of an int8 matrix: `out[row * out_stride + (n -
+    /// channels.start)] = epilogue(sum * (row scale * scale of n) + bias[n])`, the sum being exact.
+    /// No bias counts as a bias of zero.
     ///
     /// `values` and `scales` are what [`quantize_rows`](Self::quantize_rows) made.
     ///
     /// # Panics
     ///
-    /// When `w` is not int8, `values` is not `[scales.len()][quantized_stride(w.inputs())]`, `channels` leaves the
-    /// matrix, `bias` has not one value for each channel of the matrix, `out_stride` is less than the number of
-    /// channels made, or `out` is too short.
+    /// When `w` is not int8, `values` is not `[scales.len()][quantized_stride(w.inputs())]`,
+    /// `channels` leaves the matrix, `bias` has not one value for each channel of the matrix,
+    /// `out_stride` is less than the number of channels made, or `out` is too short.
     #[expect(
         clippy::too_many_arguments,
         reason = "a matrix product: two operands, a part of one, and where it goes"
@@ -145,11 +146,11 @@ impl Kernels {
         unsafe { (self.0.matmul_int8)(&product, out) }
     }
 
-    /// Product of float rows with some channels of a float matrix:
-    /// `out[row * out_stride + (n - channels.start)] = epilogue(sum + bias[n])`. No bias counts as a bias of zero.
+    /// Product of float rows with some channels of a float matrix: `out[row * out_stride + (n -
+    /// channels.start)] = epilogue(sum + bias[n])`. No bias counts as a bias of zero.
     ///
-    /// `x` is `[rows][w.inputs()]`. The order of the sum is that of the layout (see the crate's documentation), so the two
-    /// layouts of one matrix give results that differ in the last bits.
+    /// `x` is `[rows][w.inputs()]`. The order of the sum is that of the layout (see the crate's
+    /// documentation), so the two layouts of one matrix give results that differ in the last bits.
     ///
     /// # Panics
     ///
@@ -198,7 +199,8 @@ impl Kernels {
         unsafe { (self.0.matmul_f32)(&product, out) }
     }
 
-    /// Product of two float matrices with rows of any stride: `out[i][j] = scale * sum of a[i][k] * b[k][j]`.
+    /// Product of two float matrices with rows of any stride: `out[i][j] = scale * sum of a[i][k] *
+    /// b[k][j]`.
     ///
     /// `a` is `[rows][k]`, `b` is `[k][n]`, `out` is `[rows][n]`. With `k` zero the sums are zero.
     ///
@@ -258,7 +260,8 @@ impl Kernels {
         unsafe { (self.0.gemm_f32)(&gemm, out) }
     }
 
-    /// Softmax of a row. Differences to the largest value below -64 count as -64, so no result is denormal.
+    /// Softmax of a row. Differences to the largest value below -64 count as -64, so no result is
+    /// denormal.
     pub fn softmax(self, row: &mut [f32]) {
         // SAFETY: this token exists, so its instruction set does.
         unsafe { (self.0.softmax)(row) }
@@ -322,7 +325,8 @@ impl Kernels {
         unsafe { (self.0.sum_squares)(x) }
     }
 
-    /// GELU (the exact one, with erf) of each value. Maximum error 5e-8 + 1.2e-7 of the result's magnitude.
+    /// GELU (the exact one, with erf) of each value. Maximum error 5e-8 + 1.2e-7 of the result's
+    /// magnitude.
     pub fn gelu(self, x: &mut [f32]) {
         // SAFETY: this token exists, so its instruction set does.
         unsafe { (self.0.gelu)(x) }

@@ -1,4 +1,5 @@
-//! Reads stay inside the slices: every input ends where an unmapped page begins, or begins where one ends.
+//! Reads stay inside the slices: every input ends where an unmapped page begins, or begins where
+//! one ends.
 
 #![cfg(all(unix, target_pointer_width = "64"))]
 
@@ -36,7 +37,8 @@ const PRIVATE_ANONYMOUS: i32 = if cfg!(target_os = "linux") {
     0x1002
 };
 
-/// A copy of a slice between two pages without access, touching the one before or the one behind it.
+/// A copy of a slice between two pages without access, touching the one before or the one behind
+/// it.
 struct Fenced<T> {
     mapping: *mut c_void,
     mapped: usize,
@@ -49,7 +51,8 @@ impl<T: Plain> Fenced<T> {
         let bytes = size_of_val(values);
         let inside = bytes.next_multiple_of(PAGE);
         let mapped = inside + 2 * PAGE;
-        // SAFETY: a new private mapping; its middle part becomes accessible, and the copy lies inside it.
+        // SAFETY: a new private mapping; its middle part becomes accessible, and the copy lies
+        // inside it.
         unsafe {
             let mapping = mmap(
                 std::ptr::null_mut(),
@@ -76,7 +79,8 @@ impl<T: Plain> Fenced<T> {
     }
 
     fn get(&self) -> &[T] {
-        // SAFETY: initialized by `new`, aligned because the size of the type divides the page, and mapped until dropped.
+        // SAFETY: initialized by `new`, aligned because the size of the type divides the page, and
+        // mapped until dropped.
         unsafe { slice::from_raw_parts(self.start, self.len) }
     }
 

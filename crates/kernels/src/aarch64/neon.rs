@@ -1,7 +1,7 @@
 //! Baseline NEON: 16 lanes are four registers.
 //!
-//! Two byte products are summed in 16 bits (`smull`, `smlal`), then pairs of them into 32 bits (`sadalp`). The first sum holds for weights
-//! in [-127, 127]: 2 * 128 * 127 is 32512.
+//! Two byte products are summed in 16 bits (`smull`, `smlal`), then pairs of them into 32 bits
+//! (`sadalp`). The first sum holds for weights in [-127, 127]: 2 * 128 * 127 is 32512.
 
 use core::arch::aarch64::*;
 use core::array::from_fn;
@@ -30,9 +30,13 @@ impl Neon {
 macro_rules! run {
     ($proof:expr, $intrinsics:expr) => {{
         let _: Neon = $proof;
-        // SAFETY: a `Neon` only exists where its instructions do; loads and stores go through references to
-        // arrays of exactly the bytes that the instruction touches, aligned for their elements.
-        #[allow(unused_unsafe, reason = "some intrinsics are safe where NEON is the baseline")]
+        // SAFETY: a `Neon` only exists where its instructions do; loads and stores go through
+        // references to arrays of exactly the bytes that the instruction touches, aligned for their
+        // elements.
+        #[allow(
+            unused_unsafe,
+            reason = "some intrinsics are safe where NEON is the baseline"
+        )]
         unsafe {
             $intrinsics
         }
@@ -195,7 +199,8 @@ impl Int8 for Neon {
 }
 
 impl Neon {
-    /// `R` rows by one tile; each register sums two channels, two 32-bit lanes for each. Takes two steps at a time.
+    /// `R` rows by one tile; each register sums two channels, two 32-bit lanes for each. Takes two
+    /// steps at a time.
     #[inline(always)]
     fn rows<const R: usize>(self, block: Block<'_>, sums: &mut Sums) -> usize {
         debug_assert!(block.rows() >= R && block.tiles() == 1);
@@ -205,8 +210,8 @@ impl Neon {
             let a: [[int8x16_t; 2]; R] = from_fn(
                 #[inline(always)]
                 |r| {
-                    // SAFETY: `r < R <= rows` and `4 * step + 8 <= 4 * steps <= stride`, so these eight bytes are
-                    // inside the row (`Block`).
+                    // SAFETY: `r < R <= rows` and `4 * step + 8 <= 4 * steps <= stride`, so these
+                    // eight bytes are inside the row (`Block`).
                     let a = unsafe { vld1_s8(block.values().add(r * block.stride() + step * 4)) };
                     run!(self, {
                         let a = vreinterpret_s32_s8(a);
@@ -236,8 +241,8 @@ impl Neon {
         if steps % 2 == 1 {
             let step = steps - 1;
             for (r, lanes) in lanes.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are inside the
-                // row (`Block`).
+                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
+                // inside the row (`Block`).
                 let a = unsafe {
                     let a = block.values().add(r * block.stride() + step * 4);
                     a.cast::<i32>().read_unaligned()
@@ -266,7 +271,8 @@ impl Neon {
     #[inline(always)]
     fn weights(self, block: Block<'_>, step: usize, quad: usize) -> int8x16_t {
         debug_assert!(step < block.steps() && quad < 4);
-        // SAFETY: `step < steps` and `quad < 4`, so these 16 bytes are inside the weights (`Block`).
+        // SAFETY: `step < steps` and `quad < 4`, so these 16 bytes are inside the weights
+        // (`Block`).
         unsafe { vld1q_s8(block.weights().add(step * 64 + quad * 16)) }
     }
 }

@@ -76,10 +76,10 @@ fn matmul_tile16<S: Simd, const R: usize, const C: usize>(
     while tile < end {
         let width = if end - tile >= C { C } else { 1 };
         let weights = &p.weights[tile * tile_len..][..width * tile_len];
-        let tails: [Group<S>; C] = core::array::from_fn(
-            #[inline(always)]
-            |i| Group::new(s, &p.output, (tile + i.min(width - 1)) * LANES),
-        );
+        let mut tails = [Group::new(s, &p.output, tile * LANES); C];
+        for (i, tail) in tails.iter_mut().enumerate().take(width).skip(1) {
+            *tail = Group::new(s, &p.output, (tile + i) * LANES);
+        }
         let mut row = 0;
         while row < p.rows {
             let right = Right {
@@ -122,11 +122,9 @@ fn matmul_row_major<S: Simd>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
                     break;
                 }
                 // Beyond the last channel the last one is repeated; its sum is not stored.
-                let w: [&[f32]; 4] = core::array::from_fn(
-                    #[inline(always)]
-                    |c| &p.weights[(start + c).min(channels.end - 1) * p.k..][..p.k],
-                );
-                *sums = dot4(s, x, w);
+                let row_of =
+                    |i: usize| &p.weights[(start + i).min(channels.end - 1) * p.k..][..p.k];
+                *sums = dot4(s, x, [row_of(0), row_of(1), row_of(2), row_of(3)]);
             }
             tail.finish(s, s.load(&sums), &mut out[i * p.output.stride..]);
         }
@@ -143,13 +141,12 @@ fn dot4<S: Simd>(s: S, x: &[f32], w: [&[f32]; 4]) -> [f32; 4] {
             *lanes = s.add(*lanes, s.mul(x, load_first(s, &w[start..])));
         }
     }
-    lanes.map(
-        #[inline(always)]
-        |lanes| s.sum(lanes),
-    )
+    let [l0, l1, l2, l3] = lanes;
+    [s.sum(l0), s.sum(l1), s.sum(l2), s.sum(l3)]
 }
 
-/// The right operand of a block: rows `stride` apart, and its groups of 16 columns `apart` from each other.
+/// The right operand of a block: rows `stride` apart, and its groups of 16 columns `apart` from
+/// each other.
 #[derive(Clone, Copy)]
 struct Right<'a> {
     b: &'a [f32],
@@ -157,7 +154,8 @@ struct Right<'a> {
     apart: usize,
 }
 
-/// Multiplies some of `rows` rows (as many as the registers hold) with `width` groups of columns, which is `C` or 1; returns how many rows.
+/// Multiplies some of `rows` rows (as many as the registers hold) with `width` groups of columns,
+/// which is `C` or 1; returns how many rows.
 #[inline(always)]
 #[expect(
     clippy::too_many_arguments,
@@ -196,11 +194,12 @@ fn part<S: Simd, const R: usize, const C: usize>(
     sums: &mut Sums,
 ) {
     let Right { b, stride, apart } = right;
-    let rows: [&[f32]; R] = core::array::from_fn(
-        #[inline(always)]
-        |r| &a[r * a_stride..][..k],
-    );
-    // Rows of `b` whose last group has 16 columns before the slice ends. The lanes beyond its last column are not stored.
+    let mut rows = [&a[..k]; R];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = &a[r * a_stride..][..k];
+    }
+    // Rows of `b` whose last group has 16 columns before the slice ends. The lanes beyond its last
+    // column are not stored.
     let reach = (C - 1) * apart + LANES;
     let whole = if b.len() < reach {
         0

@@ -1,7 +1,7 @@
 //! Operations with a sum over the row.
 //!
-//! A last group of fewer than 16 elements is padded so that the other lanes take a zero: a lane is never -0.0, so
-//! that changes nothing.
+//! A last group of fewer than 16 elements is padded so that the other lanes take a zero: a lane is
+//! never -0.0, so that changes nothing.
 
 use super::Simd;
 use super::elementwise::map;

@@ -1,6 +1,7 @@
 //! AVX2: 16 lanes are two registers.
 //!
-//! Bytes are widened to 16 bits and multiplied in pairs by `vpmaddwd`, which is exact for every byte.
+//! Bytes are widened to 16 bits and multiplied in pairs by `vpmaddwd`, which is exact for every
+//! byte.
 
 use core::arch::x86_64::*;
 
@@ -29,8 +30,9 @@ impl Avx2 {
 macro_rules! run {
     ($proof:expr, $intrinsics:expr) => {{
         let _: Avx2 = $proof;
-        // SAFETY: an `Avx2` only exists where its instructions do; loads and stores go through references to
-        // arrays of exactly the bytes that the instruction touches, and need no alignment.
+        // SAFETY: an `Avx2` only exists where its instructions do; loads and stores go through
+        // references to arrays of exactly the bytes that the instruction touches, and need no
+        // alignment.
         unsafe { $intrinsics }
     }};
 }
@@ -143,7 +145,8 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn store_i8(self, x: [__m256i; 2], to: &mut [i8; LANES]) {
         run!(self, {
-            // Packing works within each 128-bit half: the order of the four parts is put right at the end.
+            // Packing works within each 128-bit half: the order of the four parts is put right at
+            // the end.
             let mask = _mm256_set1_epi32(0xff);
             let words =
                 _mm256_packus_epi32(_mm256_and_si256(x[0], mask), _mm256_and_si256(x[1], mask));
@@ -251,7 +254,8 @@ impl Avx2 {
         for step in 0..block.steps() {
             let mut a = run!(self, [_mm256_setzero_si256(); R]);
             for (r, a) in a.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are inside the row (`Block`).
+                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
+                // inside the row (`Block`).
                 let bytes = unsafe {
                     values
                         .add(r * stride + step * 4)
@@ -261,7 +265,8 @@ impl Avx2 {
                 *a = run!(self, _mm256_cvtepi8_epi16(_mm_set1_epi32(bytes)));
             }
             for quad in 0..4 {
-                // SAFETY: `step < steps`, so these 16 of its 64 bytes are inside the weights (`Block`).
+                // SAFETY: `step < steps`, so these 16 of its 64 bytes are inside the weights
+                // (`Block`).
                 let w = unsafe { _mm_loadu_si128(weights.add(step * 64 + quad * 16).cast()) };
                 let w = run!(self, _mm256_cvtepi8_epi16(w));
                 for (lanes, a) in lanes.iter_mut().zip(a) {
@@ -272,7 +277,8 @@ impl Avx2 {
         }
         for (lanes, sums) in lanes.into_iter().zip(&mut sums.0) {
             let halves = run!(self, {
-                // Adding neighbours works within each 128-bit half: the middle parts change places at the end.
+                // Adding neighbours works within each 128-bit half: the middle parts change places
+                // at the end.
                 let (low, high) = (
                     _mm256_hadd_epi32(lanes[0], lanes[1]),
                     _mm256_hadd_epi32(lanes[2], lanes[3]),

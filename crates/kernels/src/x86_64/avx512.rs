@@ -1,7 +1,8 @@
 //! AVX-512 with VNNI: 16 lanes are one register.
 //!
-//! `vpdpbusd` multiplies unsigned by signed bytes without saturation. The weights are the unsigned operand: flipping the sign bit
-//! adds 128 to each, and 128 times the sum of the row is taken off the result.
+//! `vpdpbusd` multiplies unsigned by signed bytes without saturation. The weights are the unsigned
+//! operand: flipping the sign bit adds 128 to each, and 128 times the sum of the row is taken off
+//! the result.
 
 use core::arch::x86_64::*;
 
@@ -30,8 +31,9 @@ impl Avx512 {
 macro_rules! run {
     ($proof:expr, $intrinsics:expr) => {{
         let _: Avx512 = $proof;
-        // SAFETY: an `Avx512` only exists where its instructions do; loads and stores go through references to
-        // arrays of exactly the bytes that the instruction touches, and need no alignment.
+        // SAFETY: an `Avx512` only exists where its instructions do; loads and stores go through
+        // references to arrays of exactly the bytes that the instruction touches, and need no
+        // alignment.
         unsafe { $intrinsics }
     }};
 }
@@ -210,12 +212,14 @@ impl Avx512 {
         for step in 0..steps {
             let mut tiles = [flip; C];
             for (c, tile) in tiles.iter_mut().enumerate() {
-                // SAFETY: `c < C <= tiles` and `step < steps`, so these 64 bytes are inside the weights (`Block`).
+                // SAFETY: `c < C <= tiles` and `step < steps`, so these 64 bytes are inside the
+                // weights (`Block`).
                 let w = unsafe { _mm512_loadu_si512(weights.add((c * steps + step) * 64).cast()) };
                 *tile = run!(self, _mm512_xor_si512(w, flip));
             }
             for (r, lanes) in lanes.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are inside the row (`Block`).
+                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
+                // inside the row (`Block`).
                 let a = self.splat_i32(unsafe {
                     values
                         .add(r * stride + step * 4)

@@ -17,7 +17,8 @@ pub(crate) fn operations(isa: Isa) -> Option<&'static Operations> {
     }
 }
 
-/// What CPUID reports and the operating system supports, by saving the registers when it switches tasks.
+/// What CPUID reports and the operating system supports, by saving the registers when it switches
+/// tasks.
 struct Features {
     avx2: bool,
     avx512_vnni: bool,
