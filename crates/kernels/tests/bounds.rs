@@ -1,6 +1,10 @@
 //! Reads stay inside the slices: every input ends where an unmapped page begins, or begins where
 //! one ends.
 
+#![allow(
+    unsafe_code,
+    reason = "memory without access comes from the operating system"
+)]
 #![cfg(all(unix, target_pointer_width = "64"))]
 
 mod common;
