@@ -15,6 +15,9 @@ fn mentions(text: &str, words: &[&str]) {
     }
 }
 
+/// Changes a tensor's bytes and shape by name; false leaves it out.
+type Change<'a> = &'a dyn Fn(&str, &mut Vec<u8>, &mut Vec<usize>) -> bool;
+
 struct Bench(tempfile::TempDir);
 
 impl Bench {
@@ -322,7 +325,7 @@ fn model_folders() {
 
     let original = std::fs::read(golden.join("teacher/model.safetensors")).unwrap();
     let original = SafeTensors::deserialize(&original).unwrap();
-    let with = |change: &dyn Fn(&str, &mut Vec<u8>, &mut Vec<usize>) -> bool| {
+    let with = |change: Change| {
         let mut tensors = vec![];
         for (name, view) in original.tensors() {
             let (mut data, mut shape) = (view.data().to_vec(), view.shape().to_vec());
