@@ -242,6 +242,31 @@ fn masked_lm_alone_and_other_students() {
 }
 
 #[test]
+fn parts_of_a_batch_add_up_to_it() {
+    for more in [
+        &[][..],
+        &["--soft-targets-on-masked-only", "--accumulation", "2"],
+    ] {
+        let run = |parts: &str| {
+            let out = format!("parts-{parts}-{}", more.len());
+            let options = ["--steps", "4", "--log-every", "1", "--parts", parts];
+            distill(&out, &[&options[..], more].concat());
+            lines(workshop().join(out).join("metrics.jsonl"))
+        };
+        let (whole, cut) = (run("1"), run("3"));
+        for (a, b) in whole.iter().zip(&cut).take(4) {
+            for key in ["loss", "loss_ce", "loss_mlm", "loss_cos", "grad_norm"] {
+                let (a, b) = (a[key].as_f64().unwrap(), b[key].as_f64().unwrap());
+                assert!(
+                    (a - b).abs() <= 1e-4 * a.abs(),
+                    "{key}: {a} whole, {b} in parts"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn gz_and_zst_give_the_same_shards() {
     let folder = tempfile::tempdir().unwrap();
     text::write(folder.path(), 500);
