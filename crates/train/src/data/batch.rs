@@ -215,7 +215,10 @@ mod tests {
         for parts in 1..10 {
             let pieces = batch.clone().split(parts);
             assert!(
-                pieces.len() <= parts && pieces.iter().all(|p| p.rows() == p.lengths.iter().sum())
+                pieces.len() <= parts
+                    && pieces
+                        .iter()
+                        .all(|p| p.rows() == p.lengths.iter().sum::<usize>())
             );
             let joined =
                 |f: &dyn Fn(&Batch) -> Vec<u32>| pieces.iter().flat_map(f).collect::<Vec<_>>();
