@@ -42,6 +42,15 @@ impl Objective {
         soft_targets_on_masked_only: false,
     };
 
+    /// Which share of a batch's soft-target loss falls to a part with these shares of its tokens and masked tokens.
+    pub fn ce_share(&self, tokens: f64, masked: f64) -> f64 {
+        if self.soft_targets_on_masked_only {
+            masked
+        } else {
+            tokens
+        }
+    }
+
     /// Whether a teacher takes part.
     pub fn needs_teacher(&self) -> bool {
         self.alpha_ce > 0.0 || self.alpha_cos > 0.0

@@ -29,6 +29,9 @@ pub struct Recipe {
     pub batch_size: usize,
     /// Batches whose gradients are averaged before a step; the effective batch is the product.
     pub accumulation: usize,
+    /// Parts of a batch that are computed at the same time. Fixed by the recipe and not by the machine, because sums
+    /// depend on it in their last bits.
+    pub parts: usize,
     /// Passes over the data, when `steps` is not given.
     pub epochs: f64,
     /// Optimizer steps; overrides `epochs`.
@@ -66,6 +69,7 @@ impl Recipe {
         let published = Self {
             batch_size: 40,
             accumulation: 50,
+            parts: 4,
             epochs: 3.0,
             steps: None,
             seed: 56,
@@ -90,6 +94,7 @@ impl Recipe {
             Preset::Tiny => Self {
                 batch_size: 64,
                 accumulation: 1,
+                parts: 2,
                 schedule: Schedule {
                     learning_rate: 1e-3,
                     warmup: 0.05,

@@ -1,8 +1,8 @@
 //! The training loop, the same for pretraining and distillation.
 
-use crate::data::{Dataset, Masker, batches};
+use crate::data::{Batch, Dataset, Masker, batches};
 use crate::eval::{Evaluation, EvaluationOptions, evaluate};
-use crate::loss::losses;
+use crate::loss::{Objective, losses};
 use crate::metrics::{EvaluationLine, MetricsFile, Progress, TrainingLine};
 use crate::model::Model;
 use crate::ops::Dropout;
@@ -10,7 +10,9 @@ use crate::optim::{AdamW, Gradients};
 use crate::recipe::Recipe;
 use crate::rng::{Purpose, stream};
 use crate::{Error, Result};
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
+use rayon::prelude::*;
 use std::time::Instant;
 
 /// When to report.
@@ -155,34 +157,55 @@ impl Trainer<'_> {
         let recipe = self.recipe;
         let mut rng = stream(recipe.seed, Purpose::Masking, index);
         let batch = self.data.batch(sequences, self.masker, &mut rng);
-        let mut dropout = Dropout::on(stream(recipe.seed, Purpose::Dropout, index));
-        let losses = losses(
-            self.student,
-            self.teacher,
-            &batch,
-            &recipe.objective,
-            &mut dropout,
-        )?;
-        let parts = [&losses.total, &losses.ce, &losses.mlm, &losses.cos];
-        for (sum, part) in interval.losses.iter_mut().zip(parts) {
-            let value = scalar(part)?;
-            if !value.is_finite() {
-                return Err(Error::NonFinite {
-                    what: "the loss",
-                    value,
-                    step,
-                });
+        let rows = batch.rows();
+        let labelled = batch.labelled().0.len().max(1);
+        let parts: Vec<(usize, Batch)> =
+            batch.split(recipe.parts).into_iter().enumerate().collect();
+        // Each part's losses are means over its own rows; weighted by its share they add up to the batch's.
+        let computed: Vec<([f64; 4], GradStore)> = parts
+            .par_iter()
+            .map(|(part, batch)| {
+                let share = batch.rows() as f64 / rows as f64;
+                let masked_share = batch.labelled().0.len() as f64 / labelled as f64;
+                let stream_index = index * recipe.parts as u64 + *part as u64;
+                let mut dropout = Dropout::on(stream(recipe.seed, Purpose::Dropout, stream_index));
+                let objective = Objective {
+                    alpha_ce: recipe.objective.alpha_ce
+                        * recipe.objective.ce_share(share, masked_share),
+                    alpha_mlm: recipe.objective.alpha_mlm * masked_share,
+                    alpha_cos: recipe.objective.alpha_cos * share,
+                    ..recipe.objective.clone()
+                };
+                let losses = losses(self.student, self.teacher, batch, &objective, &mut dropout)?;
+                let scalars = [
+                    scalar(&losses.total)?,
+                    scalar(&losses.ce)? * recipe.objective.ce_share(share, masked_share),
+                    scalar(&losses.mlm)? * masked_share,
+                    scalar(&losses.cos)? * share,
+                ];
+                let loss = match recipe.accumulation {
+                    1 => losses.total,
+                    n => (losses.total / n as f64)?,
+                };
+                Ok((scalars, loss.backward()?))
+            })
+            .collect::<Result<_>>()?;
+        for (scalars, store) in computed {
+            for (sum, value) in interval.losses.iter_mut().zip(scalars) {
+                if !value.is_finite() {
+                    return Err(Error::NonFinite {
+                        what: "the loss",
+                        value,
+                        step,
+                    });
+                }
+                *sum += value;
             }
-            *sum += value;
+            gradients.add(self.student, store)?;
         }
-        let loss = match recipe.accumulation {
-            1 => losses.total,
-            n => (losses.total / n as f64)?,
-        };
-        gradients.add(self.student, loss.backward()?)?;
         interval.batches += 1;
-        interval.tokens += batch.rows();
-        Ok(batch.rows())
+        interval.tokens += rows;
+        Ok(rows)
     }
 }
 

@@ -31,6 +31,9 @@ pub(super) struct RecipeOptions {
     /// Batches averaged before a step
     #[arg(long, value_name = "N")]
     accumulation: Option<usize>,
+    /// Parts of a batch computed at the same time (changes the last bits)
+    #[arg(long, value_name = "N")]
+    parts: Option<usize>,
     /// Highest learning rate
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
@@ -66,6 +69,7 @@ impl RecipeOptions {
         recipe.steps = self.steps.or(recipe.steps);
         recipe.batch_size = self.batch_size.unwrap_or(recipe.batch_size);
         recipe.accumulation = self.accumulation.unwrap_or(recipe.accumulation);
+        recipe.parts = self.parts.unwrap_or(recipe.parts);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         Ok(recipe)
     }

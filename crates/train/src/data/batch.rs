@@ -41,6 +41,31 @@ impl Batch {
             .unzip()
     }
 
+    /// Cuts the batch into at most `parts` batches of whole sequences and about the same number of tokens.
+    pub fn split(self, parts: usize) -> Vec<Self> {
+        if parts <= 1 || self.lengths.len() <= 1 {
+            return vec![self];
+        }
+        let (rows, mut pieces) = (self.rows(), Vec::with_capacity(parts));
+        let (mut row, mut sequence) = (0, 0);
+        for part in 1..=parts {
+            let (first_row, first) = (row, sequence);
+            while sequence < self.lengths.len() && (row * parts < rows * part || part == parts) {
+                row += self.lengths[sequence];
+                sequence += 1;
+            }
+            if sequence > first {
+                pieces.push(Self {
+                    ids: self.ids[first_row..row].to_vec(),
+                    positions: self.positions[first_row..row].to_vec(),
+                    labels: self.labels[first_row..row].to_vec(),
+                    lengths: self.lengths[first..sequence].to_vec(),
+                });
+            }
+        }
+        pieces
+    }
+
     /// Reads `input_ids`, `attention_mask` and `labels` (`[sequences, length]`, whole numbers; label -100 means none).
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = files::read(path)?;
@@ -170,5 +195,39 @@ impl Batch {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_whole_sequences_in_order() {
+        let lengths = vec![3, 9, 4, 4, 12, 1, 7];
+        let rows = lengths.iter().sum::<usize>() as u32;
+        let batch = Batch {
+            ids: (0..rows).collect(),
+            positions: (0..rows).map(|i| i + 100).collect(),
+            labels: (0..rows).map(|i| i + 200).collect(),
+            lengths,
+        };
+        for parts in 1..10 {
+            let pieces = batch.clone().split(parts);
+            assert!(
+                pieces.len() <= parts
+                    && pieces
+                        .iter()
+                        .all(|p| p.rows() == p.lengths.iter().sum::<usize>())
+            );
+            let joined =
+                |f: &dyn Fn(&Batch) -> Vec<u32>| pieces.iter().flat_map(f).collect::<Vec<_>>();
+            assert_eq!(joined(&|p| p.ids.clone()), batch.ids);
+            assert_eq!(joined(&|p| p.positions.clone()), batch.positions);
+            assert_eq!(joined(&|p| p.labels.clone()), batch.labels);
+            if parts == 2 {
+                assert!(pieces[0].rows().abs_diff(pieces[1].rows()) <= 12);
+            }
+        }
     }
 }

@@ -1,0 +1,164 @@
+//! Every trainable tensor learns, in training mode with dropout, and the whole loss agrees with finite differences.
+
+use candle_core::{DType, Device, Tensor};
+use distil_train::data::Batch;
+use distil_train::loss::{Losses, Objective, losses};
+use distil_train::model::{Architecture, Model, ModelConfig, Parameters, Part, random};
+use distil_train::ops::{Dropout, IGNORE};
+use distil_train::rng::{Purpose, normal, stream};
+use std::collections::BTreeMap;
+
+fn config(architecture: Architecture) -> ModelConfig {
+    ModelConfig {
+        architecture,
+        vocab_size: 40,
+        hidden: 12,
+        layers: 2,
+        heads: 3,
+        intermediate: 20,
+        max_positions: 10,
+        type_vocab: if architecture == Architecture::Bert {
+            2
+        } else {
+            0
+        },
+        layer_norm_eps: 1e-12,
+        dropout: 0.1,
+        attention_dropout: 0.1,
+        // Wide, so that attention is not uniform.
+        initializer_range: 0.3,
+        pad_id: 0,
+    }
+}
+
+fn batch() -> Batch {
+    let lengths = vec![5, 10, 7];
+    let rows: usize = lengths.iter().sum();
+    Batch {
+        ids: (0..rows as u32).map(|i| 1 + i * 11 % 39).collect(),
+        positions: lengths.iter().flat_map(|&n| 0..n as u32).collect(),
+        labels: (0..rows as u32)
+            .map(|i| if i % 4 == 1 { i % 40 } else { IGNORE })
+            .collect(),
+        lengths,
+    }
+}
+
+/// Random weights with biases and LayerNorms moved off their special values.
+fn parameters(config: &ModelConfig, seed: u64) -> Parameters {
+    let parameters = random(config, seed, &Device::Cpu).unwrap();
+    let mut rng = stream(seed, Purpose::Weights, 1000);
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in parameters.all() {
+        let noise = (0..tensor.elem_count())
+            .map(|_| 0.1 * normal(&mut rng))
+            .collect::<Vec<_>>();
+        let noise = Tensor::from_vec(noise, tensor.shape(), &Device::Cpu).unwrap();
+        tensors.insert(name.to_string(), (tensor + noise).unwrap());
+    }
+    Parameters::frozen(config, tensors).unwrap()
+}
+
+fn student(architecture: Architecture, freeze: bool) -> Model {
+    let config = config(architecture);
+    let parameters =
+        parameters(&config, 1).train(&config, |part| freeze && part == Part::Positions);
+    Model::new(config, parameters.unwrap(), DType::F32).unwrap()
+}
+
+fn run(student: &Model, objective: &Objective, dropout: bool) -> Losses {
+    let teacher_config = config(Architecture::Bert);
+    let teacher = Model::new(
+        teacher_config.clone(),
+        parameters(&teacher_config, 2),
+        DType::F32,
+    )
+    .unwrap();
+    let mut dropout = if dropout {
+        Dropout::on(stream(3, Purpose::Dropout, 0))
+    } else {
+        Dropout::off()
+    };
+    losses(student, Some(&teacher), &batch(), objective, &mut dropout).unwrap()
+}
+
+fn norm(t: &Tensor) -> f32 {
+    t.sqr()
+        .unwrap()
+        .sum_all()
+        .unwrap()
+        .to_scalar::<f32>()
+        .unwrap()
+        .sqrt()
+}
+
+#[test]
+fn every_trainable_tensor_gets_a_gradient() {
+    let cases = [
+        (Architecture::Bert, Objective::MASKED_LM, false),
+        (Architecture::DistilBert, Objective::DISTILBERT, true),
+        (Architecture::DistilBert, Objective::DISTILBERT, false),
+        (
+            Architecture::DistilBert,
+            Objective {
+                soft_targets_on_masked_only: true,
+                ..Objective::DISTILBERT
+            },
+            false,
+        ),
+    ];
+    for (architecture, objective, freeze) in cases {
+        let student = student(architecture, freeze);
+        let grads = run(&student, &objective, true).total.backward().unwrap();
+        let mut count = 0;
+        for (name, var) in student.parameters.trainable() {
+            let gradient = grads
+                .get(var)
+                .unwrap_or_else(|| panic!("no gradient for {name}"));
+            assert_eq!(gradient.dims(), var.dims(), "{name}");
+            assert!(norm(gradient) > 1e-9, "{name}: the gradient is zero");
+            count += 1;
+        }
+        let positions = usize::from(freeze);
+        assert_eq!(count + positions, student.parameters.all().len());
+    }
+}
+
+#[test]
+fn the_whole_loss_agrees_with_finite_differences() {
+    let student = student(Architecture::DistilBert, false);
+    for dropout in [false, true] {
+        let grads = run(&student, &Objective::DISTILBERT, dropout)
+            .total
+            .backward()
+            .unwrap();
+        for (index, (name, var)) in student.parameters.trainable().enumerate() {
+            let gradient = grads.get(var).unwrap();
+            let original = var.as_tensor().copy().unwrap();
+            let mut rng = stream(9, Purpose::Weights, index as u64);
+            // Along the gradient and along a random direction.
+            let random: Vec<f32> = (0..var.elem_count()).map(|_| normal(&mut rng)).collect();
+            let random = Tensor::from_vec(random, var.shape(), &Device::Cpu).unwrap();
+            for direction in [gradient, &random] {
+                let direction = (direction / f64::from(norm(direction).max(1e-20))).unwrap();
+                let step = 1e-2;
+                let at = |sign: f64| {
+                    var.set(&(&original + (&direction * (sign * step)).unwrap()).unwrap())
+                        .unwrap();
+                    let loss = run(&student, &Objective::DISTILBERT, dropout).total;
+                    f64::from(loss.to_scalar::<f32>().unwrap())
+                };
+                let numeric = (at(1.0) - at(-1.0)) / (2.0 * step);
+                var.set(&original).unwrap();
+                let exact = (gradient * &direction).unwrap().sum_all().unwrap();
+                let exact = f64::from(exact.to_scalar::<f32>().unwrap());
+                // The loss is about 30, so its rounding is about 2e-6; divided by the step that is 4e-4.
+                let tolerance = 5e-3 * f64::from(norm(gradient)) + 2e-3;
+                assert!(
+                    (numeric - exact).abs() < tolerance,
+                    "{name} (dropout {dropout}): {numeric}, not {exact} (tolerance {tolerance})"
+                );
+            }
+        }
+    }
+}
