@@ -13,9 +13,13 @@ use crate::files::{open, write_whole};
 use crate::hf::{HeadKind, Model};
 use crate::pack::{Manifest, Storage, pack};
 
-/// Packs a folder with config.json, model.safetensors and vocab.txt (or tokenizer.json) into one file that holds
-/// weights, vocabulary and head. The same folder gives the same bytes.
+const DETAILS: &str = "\
+The folder has config.json, model.safetensors and vocab.txt (or tokenizer.json); weights, vocabulary and head go into \
+the file. The same folder gives the same bytes. The file appears whole or not at all.";
+
+/// Arguments of `tools pack`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Hugging Face folder of a `bert` or `distilbert` model
     folder: PathBuf,
@@ -25,7 +29,7 @@ pub struct Args {
     /// Storage of the matrices; f32 is the yardstick for speed and quality
     #[arg(long, value_enum, default_value = "int8")]
     weights: StorageArg,
-    /// Storage of the word, position and token-type tables [default: as --weights]
+    /// Storage of the word and position tables [default: as --weights]
     #[arg(long, value_enum)]
     embeddings: Option<StorageArg>,
     /// Head to pack; auto takes the one in the folder
