@@ -5,7 +5,7 @@ mod common;
 use common::{config, file, fix, tensors};
 use distil_format::{
     AlignedBytes, Artifact, Dtype, Head, Layout, OpenError, Role, SectionKind, TensorError,
-    Vocabulary, VocabularyError, build_vocabulary, data_len,
+    Vocabulary, VocabularyError, WriteError, build_vocabulary, data_len, write,
 };
 
 #[test]
@@ -25,18 +25,149 @@ fn pieces_that_are_no_text_are_refused() {
 }
 
 #[test]
-fn repeated_ids_are_refused() {
-    let mut bytes = build_vocabulary(&["a", "b", "c"]).expect("a good vocabulary");
-    let ids = bytes.len() - 6;
-    bytes[ids] = 1;
+fn a_word_that_goes_on_after_two_hashes_is_refused() {
+    // Only the first byte and its place in the root table make the difference.
+    let mut bytes = build_vocabulary(&["$#", "$#a"]).expect("a good vocabulary");
+    let root = |byte: u8| 32 + usize::from(byte) * 4;
+    bytes.copy_within(root(b'$')..root(b'$') + 4, root(b'#'));
+    bytes[root(b'$')..root(b'$') + 4].fill(0);
+    let labels = 32 + 2048;
+    assert_eq!(bytes[labels..labels + 3], *b"$#a");
+    bytes[labels] = b'#';
     assert_eq!(
         Vocabulary::new(&bytes).map(|_| ()),
-        Err(VocabularyError::Ids)
+        Err(VocabularyError::Prefix)
     );
-    bytes[ids] = 3;
+}
+
+#[test]
+fn wrong_ids_are_refused() {
+    let good = build_vocabulary(&["a", "b", "c", "d", "e", "f", "g"]).expect("a good vocabulary");
+    let attempt = |count: usize, ids: &[u16]| {
+        let mut bytes = build_vocabulary(&["a", "b", "c", "d", "e", "f", "g"][..count])
+            .expect("a good vocabulary");
+        let start = bytes.len() - 2 * count;
+        for (bytes, id) in bytes[start..].chunks_mut(2).zip(ids) {
+            bytes.copy_from_slice(&id.to_le_bytes());
+        }
+        Vocabulary::new(&bytes).map(|_| ())
+    };
+    assert!(Vocabulary::new(&good).is_ok());
+    assert_eq!(attempt(3, &[2, 0, 1]), Ok(()));
+    assert_eq!(attempt(3, &[0, 1, 1]), Err(VocabularyError::Ids));
+    assert_eq!(attempt(3, &[0, 1, 3]), Err(VocabularyError::Ids));
+    // 1, 2, 6 have the sum and the sum of squares of 0, 4, 5: out of range with six entries...
+    assert_eq!(attempt(6, &[1, 1, 2, 3, 2, 6]), Err(VocabularyError::Ids));
+    // ...and the exception that SPEC.md states with seven: forged, in range.
+    assert_eq!(attempt(7, &[1, 1, 2, 3, 2, 6, 6]), Ok(()));
+}
+
+#[test]
+fn wrong_labels_are_refused() {
+    let mut bytes = AlignedBytes::copy_of(&file(Head::SequenceClassification, false));
+    let labels = {
+        let artifact = Artifact::open(&bytes).expect("the file opens");
+        let (_, range) = artifact.sections().nth(4).expect("labels are fifth");
+        range
+    };
+    // The names are "off", "" and "größer": offsets 0, 3, 3, 11; ö is bytes 5 and 6.
+    let text = labels.start + 4 + 4 * 4;
+    assert_eq!(bytes[text..labels.end], *"offgrößer".as_bytes());
+    for (at, good, bad) in [
+        (labels.start, 3, 2),
+        (labels.start + 4, 0, 1),
+        (labels.start + 8, 3, 4),
+        (labels.start + 12, 3, 6),
+        (labels.start + 16, 11, 10),
+        (labels.start + 16, 11, 12),
+        (text + 6, 0xB6, b'o'),
+    ] {
+        assert_eq!(bytes[at], good);
+        bytes[at] = bad;
+        fix(&mut bytes);
+        assert_eq!(
+            Artifact::open(&bytes).map(|_| ()),
+            Err(OpenError::Labels),
+            "{bad}"
+        );
+        bytes[at] = good;
+    }
+}
+
+/// 64 zero bytes more at the end of a section, with every offset and length after it right.
+#[test]
+fn sections_longer_than_their_contents_are_refused() {
+    let original = file(Head::SequenceClassification, false);
+    let ranges: Vec<_> = {
+        let bytes = AlignedBytes::copy_of(&original);
+        let artifact = Artifact::open(&bytes).expect("the file opens");
+        artifact.sections().map(|(_, range)| range).collect()
+    };
+    for (section, expected) in [
+        (0, OpenError::SectionLength(SectionKind::Config)),
+        (1, OpenError::SectionLength(SectionKind::TensorTable)),
+        (2, OpenError::SectionLength(SectionKind::Weights)),
+        (3, OpenError::Vocabulary(VocabularyError::Length)),
+        (4, OpenError::Labels),
+    ] {
+        let mut longer = original.clone();
+        let end = ranges[section].end;
+        longer.splice(end..end, [0; 64]);
+        let mut bytes = AlignedBytes::copy_of(&longer);
+        let mut add = |at: usize| {
+            let mut number = [0; 8];
+            number.copy_from_slice(&bytes[at..at + 8]);
+            let number = u64::from_le_bytes(number) + 64;
+            bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+        };
+        add(16);
+        add(64 + section * 32 + 16);
+        for later in section + 1..6 {
+            add(64 + later * 32 + 8);
+        }
+        fix(&mut bytes);
+        assert_eq!(Artifact::open(&bytes).map(|_| ()), Err(expected));
+    }
+}
+
+#[test]
+fn more_entries_than_embeddings_are_refused() {
+    let mut config = config(Head::Embedding);
+    config.vocab_size = 6;
+    let pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"];
+    let longer = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"];
+    let vocabulary = build_vocabulary(&pieces).expect("a good vocabulary");
+    let attempt = |vocabulary: &[u8]| write(&config, tensors(&config, false), vocabulary, &[], &[]);
+    let longer = build_vocabulary(&longer).expect("a good vocabulary");
     assert_eq!(
-        Vocabulary::new(&bytes).map(|_| ()),
-        Err(VocabularyError::Ids)
+        attempt(&longer),
+        Err(WriteError::VocabularySize {
+            entries: 7,
+            vocab_size: 6
+        })
+    );
+    // The reader's own check: the longer section in the place of the other, which ends before the same multiple of 64.
+    let file = attempt(&vocabulary).expect("a good model");
+    let range = {
+        let bytes = AlignedBytes::copy_of(&file);
+        let artifact = Artifact::open(&bytes).expect("the file opens");
+        let (_, range) = artifact
+            .sections()
+            .nth(3)
+            .expect("the vocabulary is fourth");
+        range
+    };
+    let mut bytes = AlignedBytes::copy_of(&file);
+    bytes[range.start..range.start + longer.len()].copy_from_slice(&longer);
+    let entry = 64 + 3 * 32;
+    bytes[entry + 16..entry + 24].copy_from_slice(&(longer.len() as u64).to_le_bytes());
+    fix(&mut bytes);
+    assert_eq!(
+        Artifact::open(&bytes).map(|_| ()),
+        Err(OpenError::VocabularySize {
+            entries: 7,
+            vocab_size: 6
+        })
     );
 }
 

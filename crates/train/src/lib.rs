@@ -1,1 +1,21 @@
-//! crates/train
+//! Distils a BERT teacher into a DistilBERT student: prepares text, pretrains, distils, evaluates.
+//!
+//! The program `train` is a thin layer over this library: [`data`] turns text into masked batches, [`model`] holds BERT
+//! and DistilBERT, [`loss`] the objective, [`trainer`] the loop, and [`ops`] the differentiable operations beneath.
+
+pub mod cli;
+pub mod data;
+pub mod error;
+pub mod eval;
+pub mod files;
+pub mod loss;
+pub mod metrics;
+pub mod model;
+pub mod ops;
+pub mod optim;
+pub mod recipe;
+pub mod rng;
+pub mod schedule;
+pub mod trainer;
+
+pub use error::{Error, Result};

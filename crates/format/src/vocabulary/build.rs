@@ -169,3 +169,29 @@ fn encode(edges: &[Edge], ids: &[u32], root_edges: [usize; 2]) -> Vec<u8> {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocabulary::{Vocabulary, VocabularyError};
+    use std::string::String;
+
+    /// The builder refuses such entries; a forged file may still have them.
+    #[test]
+    fn a_trie_that_is_too_deep_is_refused() {
+        for (len, expected) in [
+            (MAX_PIECE_BYTES, Ok(1)),
+            (MAX_PIECE_BYTES + 1, Err(VocabularyError::TooLong)),
+        ] {
+            let text: String = core::iter::repeat_n('a', len).collect();
+            let piece = Piece {
+                continuation: false,
+                text: text.as_bytes(),
+                id: 0,
+            };
+            let (edges, ids, root_edges) = level_order(&[piece], 1);
+            let bytes = encode(&edges, &ids, root_edges);
+            assert_eq!(Vocabulary::new(&bytes).map(|view| view.len()), expected);
+        }
+    }
+}

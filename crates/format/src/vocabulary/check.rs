@@ -7,6 +7,7 @@ use super::{MAX_PIECE_BYTES, Vocabulary, VocabularyError as Error};
 pub(super) fn check(view: &Vocabulary<'_>) -> Result<(), Error> {
     check_levels(view)?;
     check_roots(view)?;
+    check_prefix(view)?;
     check_text(view)?;
     check_ids(view)
 }
@@ -118,6 +119,17 @@ fn check_roots(view: &Vocabulary<'_>) -> Result<(), Error> {
         first += edges;
     }
     Ok(())
+}
+
+/// No entry that starts a word goes on after `##`: it would have the name of one that continues a word.
+fn check_prefix(view: &Vocabulary<'_>) -> Result<(), Error> {
+    let second = view
+        .root(b'#', false)
+        .and_then(|(_, children)| view.find(children, b'#').filter(|_| children != 0));
+    match second {
+        Some((edge, _)) if view.children(edge) != 0 => Err(Error::Prefix),
+        _ => Ok(()),
+    }
 }
 
 /// Entries are UTF-8: below every leading byte there are only the continuation bytes that may follow it, no entry ends inside a character, and no continuation byte is anywhere else.

@@ -17,6 +17,8 @@ pub enum VocabularyError {
     Directory,
     /// The table of a root's edges is wrong.
     Roots,
+    /// An entry that starts a word begins with `##` and goes on.
+    Prefix,
     /// An entry is longer than [`MAX_PIECE_BYTES`](super::MAX_PIECE_BYTES).
     TooLong,
     /// An entry is not UTF-8.
@@ -34,6 +36,7 @@ impl fmt::Display for VocabularyError {
             Self::Order => "siblings are out of order",
             Self::Directory => "a directory count is wrong",
             Self::Roots => "a root table is wrong",
+            Self::Prefix => "an entry that starts a word begins with ##",
             Self::TooLong => "an entry is longer than 256 bytes",
             Self::Utf8 => "an entry is not UTF-8",
             Self::Ids => "the ids are not each number once",

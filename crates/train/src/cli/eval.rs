@@ -1,0 +1,94 @@
+//! `train eval`: held-out figures of a model, alone or against its teacher.
+
+use super::options::EVALUATION_SEED;
+use crate::data::DataFolder;
+use crate::eval::{EvaluationOptions, evaluate};
+use crate::metrics::Progress;
+use crate::model::{Model, ModelFolder};
+use crate::recipe::{Preset, Recipe};
+use crate::{Error, Result};
+use candle_core::{DType, Device};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Measures masked-LM loss and accuracy on held-out text, and with --teacher how close the model is to it.
+///
+/// Which tokens are masked depends on the data and the seed alone, so models can be compared.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Model: a Hugging Face folder of a bert or distilbert masked LM
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Teacher to compare with
+    #[arg(long, value_name = "DIR")]
+    teacher: Option<PathBuf>,
+    /// Prepared text with a held-out part
+    #[arg(long, value_name = "DATA_DIR")]
+    data: PathBuf,
+    /// At most this many sequences, spread over the text; 0: all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    sequences: usize,
+    /// Sequences in a batch (part of the masking)
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    batch_size: usize,
+    /// Seed of the masking
+    #[arg(long, default_value_t = EVALUATION_SEED)]
+    seed: u64,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    let data = DataFolder::open(&options.data)?;
+    let open = |path: &Path| -> Result<Model> {
+        let folder = ModelFolder::open(path)?;
+        data.check_model(path, &folder)?;
+        Ok(Model::new(
+            folder.config.clone(),
+            folder.parameters(&Device::Cpu)?,
+            DType::F32,
+        )?)
+    };
+    let model = open(&options.model)?;
+    let teacher = options.teacher.as_deref().map(open).transpose()?;
+    let held_out = data.held_out()?;
+    let masker = data.masker(&Recipe::preset(Preset::Distilbert).masking);
+    let evaluation = EvaluationOptions {
+        batch_size: options.batch_size,
+        limit: options.sequences,
+        seed: options.seed,
+    };
+    let total = match options.sequences {
+        0 => held_out.len(),
+        n => n.min(held_out.len()),
+    };
+    let mut progress = Progress::new(total as u64, "sequences");
+    let mut done = 0;
+    let figures = evaluate(
+        &model,
+        teacher.as_ref(),
+        &held_out,
+        &masker,
+        evaluation,
+        |n| {
+            done += n as u64;
+            progress.set(done, "");
+        },
+    )?;
+    progress.finish();
+    if !figures.mlm_loss.is_finite() {
+        return Err(Error::file(
+            &options.model,
+            "its loss is not finite",
+            "train it again",
+        ));
+    }
+    if options.json {
+        let text = serde_json::to_string(&figures).map_err(|e| Error::Data(e.to_string()))?;
+        println!("{text}");
+    } else {
+        println!("{}", figures.text());
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! The training objective: soft targets, masked LM and hidden-state cosine, weighted.
+
+use crate::data::Batch;
+use crate::model::Model;
+use crate::ops::{Dropout, Projection, Targets, cosine_loss, vocabulary_loss};
+use crate::{Error, Result};
+use candle_core::{DType, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Weights of the losses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objective {
+    /// Weight of `L_ce`: `T^2 KL(softmax(t/T) || softmax(s/T))`, averaged over tokens.
+    pub alpha_ce: f64,
+    /// Weight of `L_mlm`: cross-entropy at the masked tokens.
+    pub alpha_mlm: f64,
+    /// Weight of `L_cos`: mean of `1 - cos` between the last hidden states of all tokens.
+    pub alpha_cos: f64,
+    /// Temperature `T` of the soft targets.
+    pub temperature: f64,
+    /// Takes `L_ce` over the masked tokens only instead of all.
+    pub soft_targets_on_masked_only: bool,
+}
+
+impl Objective {
+    /// Masked LM alone, as a teacher is pretrained.
+    pub const MASKED_LM: Self = Self {
+        alpha_ce: 0.0,
+        alpha_mlm: 1.0,
+        alpha_cos: 0.0,
+        temperature: 1.0,
+        soft_targets_on_masked_only: false,
+    };
+
+    /// DistilBERT's weights.
+    pub const DISTILBERT: Self = Self {
+        alpha_ce: 5.0,
+        alpha_mlm: 2.0,
+        alpha_cos: 1.0,
+        temperature: 2.0,
+        soft_targets_on_masked_only: false,
+    };
+
+    /// Whether a teacher takes part.
+    pub fn needs_teacher(&self) -> bool {
+        self.alpha_ce > 0.0 || self.alpha_cos > 0.0
+    }
+
+    /// Fails on weights that make no loss.
+    pub fn check(&self) -> Result<()> {
+        for (name, value) in [
+            ("alpha-ce", self.alpha_ce),
+            ("alpha-mlm", self.alpha_mlm),
+            ("alpha-cos", self.alpha_cos),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(Error::Config(format!(
+                    "{name} is {value}; give a number of at least 0"
+                )));
+            }
+        }
+        if self.alpha_ce + self.alpha_mlm + self.alpha_cos == 0.0 {
+            return Err(Error::Config(
+                "all loss weights are 0; give at least one a weight".into(),
+            ));
+        }
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return Err(Error::Config(format!(
+                "the temperature is {}; give a positive number",
+                self.temperature
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Scalars of one batch; gradients flow from `total`.
+#[derive(Debug)]
+pub struct Losses {
+    /// The weighted sum.
+    pub total: Tensor,
+    /// Soft-target loss.
+    pub ce: Tensor,
+    /// Masked-LM loss.
+    pub mlm: Tensor,
+    /// Cosine loss.
+    pub cos: Tensor,
+}
+
+/// Forward pass of student and, where the weights ask for it, teacher.
+pub fn losses(
+    student: &Model,
+    teacher: Option<&Model>,
+    batch: &Batch,
+    objective: &Objective,
+    dropout: &mut Dropout,
+) -> Result<Losses> {
+    let device = student.device();
+    let tokens = batch.tokens(device)?;
+    let teacher_last = match teacher.filter(|_| objective.needs_teacher()) {
+        Some(teacher) => {
+            let mut states = teacher.hidden_states(&tokens, &mut Dropout::off())?;
+            states.pop().map(|last| (teacher, last))
+        }
+        None => None,
+    };
+    if objective.needs_teacher() && teacher_last.is_none() {
+        return Err(Error::Config(
+            "the loss weights ask for a teacher and there is none".into(),
+        ));
+    }
+    let mut states = student.hidden_states(&tokens, dropout)?;
+    let last = states
+        .pop()
+        .ok_or_else(|| Error::Config("a student without layers".into()))?;
+    drop(states);
+
+    // Only the rows whose logits matter reach the head.
+    let soft = objective.alpha_ce > 0.0;
+    let (masked, labels) = batch.labelled();
+    let all_rows = soft && !objective.soft_targets_on_masked_only;
+    let (select, labels) = if all_rows {
+        (None, batch.labels.clone())
+    } else {
+        (
+            Some(Tensor::from_vec(masked, labels.len(), device)?),
+            labels,
+        )
+    };
+    let project = |model: &Model, hidden: &Tensor| -> candle_core::Result<Projection> {
+        match &select {
+            Some(rows) => model.project(&hidden.index_select(rows, 0)?),
+            None => model.project(hidden),
+        }
+    };
+    let targets = Targets {
+        labels,
+        teacher: teacher_last
+            .as_ref()
+            .filter(|_| soft)
+            .map(|(teacher, last)| project(teacher, last))
+            .transpose()?,
+        temperature: objective.temperature,
+        alpha_ce: objective.alpha_ce,
+        alpha_mlm: objective.alpha_mlm,
+    };
+    let vocabulary = vocabulary_loss(&project(student, &last)?, targets)?;
+    let (total, cos) = match &teacher_last {
+        Some((_, teacher_last)) if objective.alpha_cos > 0.0 => {
+            let cos = cosine_loss(&last, teacher_last)?;
+            (
+                (vocabulary.total + (&cos * objective.alpha_cos)?)?,
+                cos.detach(),
+            )
+        }
+        _ => (vocabulary.total, Tensor::zeros((), DType::F32, device)?),
+    };
+    Ok(Losses {
+        total,
+        ce: vocabulary.ce,
+        mlm: vocabulary.mlm,
+        cos,
+    })
+}

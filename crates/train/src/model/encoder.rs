@@ -1,0 +1,192 @@
+//! The post-LN transformer encoder over packed sequences.
+
+use super::config::ModelConfig;
+use super::names::{Part, Slot};
+use super::parameters::Parameters;
+use crate::ops::{
+    Dropout, Sequences, attention, dropout_add, dropout_rows, gelu, layer_norm, linear,
+};
+use candle_core::{DType, Device, Result, Tensor};
+use std::sync::Arc;
+
+/// The input of an encoder: the real tokens of a batch, one sequence after another, without padding.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// Token ids, `[rows]`.
+    ids: Tensor,
+    /// Position of each token in its sequence, `[rows]`.
+    positions: Tensor,
+    /// Where the sequences begin.
+    pub sequences: Arc<Sequences>,
+}
+
+impl Tokens {
+    /// Uploads ids and positions of packed sequences.
+    pub fn new(
+        ids: &[u32],
+        positions: &[u32],
+        sequences: Sequences,
+        device: &Device,
+    ) -> Result<Self> {
+        Ok(Self {
+            ids: Tensor::new(ids, device)?,
+            positions: Tensor::new(positions, device)?,
+            sequences: Arc::new(sequences),
+        })
+    }
+}
+
+/// Weight and bias of a matrix or LayerNorm.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub(super) weight: Tensor,
+    pub(super) bias: Tensor,
+}
+
+impl Pair {
+    pub(super) fn new(parameters: &Parameters, part: Part) -> Result<Self> {
+        Ok(Self {
+            weight: parameters.get(part, Slot::Weight)?,
+            bias: parameters.get(part, Slot::Bias)?,
+        })
+    }
+
+    pub(super) fn linear(&self, x: &Tensor) -> Result<Tensor> {
+        linear(
+            x,
+            &self.weight.to_dtype(x.dtype())?,
+            &self.bias.to_dtype(x.dtype())?,
+        )
+    }
+
+    pub(super) fn norm(&self, x: &Tensor, eps: f64) -> Result<Tensor> {
+        layer_norm(x, &self.weight, &self.bias, eps)
+    }
+}
+
+/// Embeddings and layers.
+#[derive(Debug)]
+pub struct Encoder {
+    words: Tensor,
+    positions: Tensor,
+    token_types: Option<Tensor>,
+    norm: Pair,
+    layers: Vec<Layer>,
+    eps: f64,
+    dropout: f64,
+    dtype: DType,
+}
+
+impl Encoder {
+    /// Takes its tensors from `parameters`.
+    pub fn new(config: &ModelConfig, parameters: &Parameters, dtype: DType) -> Result<Self> {
+        let token_types = (config.type_vocab > 0)
+            .then(|| parameters.get(Part::TokenTypes, Slot::Weight))
+            .transpose()?;
+        Ok(Self {
+            words: parameters.get(Part::Words, Slot::Weight)?,
+            positions: parameters.get(Part::Positions, Slot::Weight)?,
+            token_types,
+            norm: Pair::new(parameters, Part::EmbeddingNorm)?,
+            layers: (0..config.layers)
+                .map(|i| Layer::new(config, parameters, i))
+                .collect::<Result<_>>()?,
+            eps: config.layer_norm_eps,
+            dropout: config.dropout,
+            dtype,
+        })
+    }
+
+    /// Where the tensors are.
+    pub fn device(&self) -> &Device {
+        self.words.device()
+    }
+
+    /// Hidden states `[rows, hidden]` after the embeddings and after each layer. All token types are 0.
+    pub fn forward(&self, tokens: &Tokens, dropout: &mut Dropout) -> Result<Vec<Tensor>> {
+        let words = self.words.index_select(&tokens.ids, 0)?;
+        let mut x = (words + self.positions.index_select(&tokens.positions, 0)?)?;
+        if let Some(types) = &self.token_types {
+            x = x.broadcast_add(&types.get(0)?)?;
+        }
+        let x = self.norm.norm(&x.to_dtype(self.dtype)?, self.eps)?;
+        let mut states = vec![dropout_rows(
+            &x,
+            dropout.mask(self.dropout, x.elem_count()),
+        )?];
+        for layer in &self.layers {
+            states.push(layer.forward(&states[states.len() - 1], &tokens.sequences, dropout)?);
+        }
+        Ok(states)
+    }
+}
+
+#[derive(Debug)]
+struct Layer {
+    query: Pair,
+    key: Pair,
+    value: Pair,
+    attention_output: Pair,
+    attention_norm: Pair,
+    feed_forward_in: Pair,
+    feed_forward_out: Pair,
+    output_norm: Pair,
+    heads: usize,
+    eps: f64,
+    dropout: f64,
+    attention_dropout: f64,
+}
+
+impl Layer {
+    fn new(config: &ModelConfig, parameters: &Parameters, i: usize) -> Result<Self> {
+        let pair = |part| Pair::new(parameters, part);
+        Ok(Self {
+            query: pair(Part::Query(i))?,
+            key: pair(Part::Key(i))?,
+            value: pair(Part::Value(i))?,
+            attention_output: pair(Part::AttentionOutput(i))?,
+            attention_norm: pair(Part::AttentionNorm(i))?,
+            feed_forward_in: pair(Part::FeedForwardIn(i))?,
+            feed_forward_out: pair(Part::FeedForwardOut(i))?,
+            output_norm: pair(Part::OutputNorm(i))?,
+            heads: config.heads,
+            eps: config.layer_norm_eps,
+            dropout: config.dropout,
+            attention_dropout: config.attention_dropout,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        sequences: &Arc<Sequences>,
+        dropout: &mut Dropout,
+    ) -> Result<Tensor> {
+        // One product for queries, keys and values: the stacked weights are small next to the activations.
+        let stack = |part: fn(&Pair) -> &Tensor| {
+            Tensor::cat(&[part(&self.query), part(&self.key), part(&self.value)], 0)
+        };
+        let qkv = Pair {
+            weight: stack(|p| &p.weight)?,
+            bias: stack(|p| &p.bias)?,
+        }
+        .linear(x)?;
+        let mask = dropout.mask(self.attention_dropout, self.heads * sequences.pairs());
+        let context = attention(&qkv, sequences, self.heads, mask)?;
+        let mut residual = |y: &Tensor, x: &Tensor, norm: &Pair| {
+            let mask = dropout.mask(self.dropout, y.elem_count());
+            norm.norm(&dropout_add(y, x, mask)?, self.eps)
+        };
+        let x = residual(
+            &self.attention_output.linear(&context)?,
+            x,
+            &self.attention_norm,
+        )?;
+        let inner = gelu(&self.feed_forward_in.linear(&x)?)?;
+        residual(
+            &self.feed_forward_out.linear(&inner)?,
+            &x,
+            &self.output_norm,
+        )
+    }
+}

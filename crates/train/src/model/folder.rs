@@ -1,0 +1,207 @@
+//! Hugging Face folders: `config.json`, `model.safetensors`, `vocab.txt`.
+
+use super::config::{Architecture, ModelConfig};
+use super::names::parameter_shapes;
+use super::parameters::Parameters;
+use crate::{Error, Result, files};
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// A folder opened for reading.
+#[derive(Debug)]
+pub struct ModelFolder {
+    path: PathBuf,
+    /// From `config.json`.
+    pub config: ModelConfig,
+    /// `vocab.txt`, when there is one.
+    pub vocabulary: Option<Vec<u8>>,
+    /// `tokenizer_config.json`'s `do_lower_case`, when there is one.
+    pub lowercase: Option<bool>,
+}
+
+impl ModelFolder {
+    /// Reads everything but the weights.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.is_dir() {
+            let reason = if path.exists() {
+                "not a folder"
+            } else {
+                "no such folder"
+            };
+            return Err(Error::file(
+                path,
+                reason,
+                "name a folder with config.json and model.safetensors",
+            ));
+        }
+        let config = ModelConfig::read(&path.join("config.json"))?;
+        let vocabulary = path.join("vocab.txt");
+        let vocabulary = vocabulary
+            .exists()
+            .then(|| files::read(&vocabulary))
+            .transpose()?;
+        let lowercase = std::fs::read(path.join("tokenizer_config.json"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok())
+            .and_then(|json| json["do_lower_case"].as_bool());
+        Ok(Self {
+            path: path.to_path_buf(),
+            config,
+            vocabulary,
+            lowercase,
+        })
+    }
+
+    /// Reads the weights as `f32` tensors, every one frozen.
+    pub fn parameters(&self, device: &Device) -> Result<Parameters> {
+        let path = self.path.join("model.safetensors");
+        if !path.exists() && self.path.join("pytorch_model.bin").exists() {
+            return Err(Error::file(
+                &path,
+                "no such file, but there is a pytorch_model.bin",
+                "convert it with transformers: model.save_pretrained(folder)",
+            ));
+        }
+        let bytes = files::read(&path)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| {
+            Error::file(
+                &path,
+                format!("not a safetensors file ({e})"),
+                "download or convert it again",
+            )
+        })?;
+        let mut by_name = HashMap::new();
+        for (name, view) in file.tensors() {
+            by_name.insert(common_name(&name), view);
+        }
+        let mut tensors = BTreeMap::new();
+        for (part, _, name, shape) in parameter_shapes(&self.config) {
+            let view = by_name.get(&common_name(&name)).ok_or_else(|| {
+                if part.is_head() {
+                    Error::file(
+                        &path,
+                        format!("no tensor `{name}`: the model has no masked-LM head"),
+                        "use a folder saved from a ...ForMaskedLM model",
+                    )
+                } else {
+                    Error::file(
+                        &path,
+                        format!("no tensor `{name}`"),
+                        "config.json describes another model",
+                    )
+                }
+            })?;
+            if view.shape() != shape {
+                return Err(Error::file(
+                    &path,
+                    format!(
+                        "tensor `{name}` has shape {:?}, config.json says {shape:?}",
+                        view.shape()
+                    ),
+                    "take both files from the same model",
+                ));
+            }
+            tensors.insert(name.clone(), float_tensor(&path, &name, view, device)?);
+        }
+        Ok(Parameters::frozen(&self.config, tensors)?)
+    }
+}
+
+/// A name without architecture prefix, with today's words for old ones.
+fn common_name(name: &str) -> String {
+    let name = name
+        .strip_prefix("bert.")
+        .or(name.strip_prefix("distilbert."))
+        .unwrap_or(name);
+    // Files whose decoder owns its bias.
+    if name == "cls.predictions.decoder.bias" {
+        return "cls.predictions.bias".into();
+    }
+    match name.rsplit_once('.') {
+        Some((module, "gamma")) => format!("{module}.weight"),
+        Some((module, "beta")) => format!("{module}.bias"),
+        _ => name.into(),
+    }
+}
+
+fn float_tensor(path: &Path, name: &str, view: &TensorView, device: &Device) -> Result<Tensor> {
+    use safetensors::Dtype::{BF16, F16, F32, F64};
+    let dtype = match view.dtype() {
+        F32 => DType::F32,
+        F16 => DType::F16,
+        BF16 => DType::BF16,
+        F64 => DType::F64,
+        other => {
+            return Err(Error::file(
+                path,
+                format!("tensor `{name}` has type {other:?}"),
+                "weights must be floating-point",
+            ));
+        }
+    };
+    let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+    let tensor = tensor.to_dtype(DType::F32)?;
+    // A NaN or infinity anywhere makes the sum of x - x a NaN.
+    if (&tensor - &tensor)?.sum_all()?.to_scalar::<f32>()?.is_nan() {
+        return Err(Error::file(
+            path,
+            format!("tensor `{name}` has a NaN or infinite value"),
+            "take weights from a run that did not diverge",
+        ));
+    }
+    Ok(tensor.to_device(device)?)
+}
+
+/// Writes a folder that `transformers` loads: configuration, weights, vocabulary.
+pub fn save(
+    folder: &Path,
+    config: &ModelConfig,
+    parameters: &Parameters,
+    vocabulary: Option<&[u8]>,
+    lowercase: bool,
+) -> Result<()> {
+    files::create_folder(folder)?;
+    write_tensors(&folder.join("model.safetensors"), &parameters.all())?;
+    if let Some(vocabulary) = vocabulary {
+        files::write(&folder.join("vocab.txt"), vocabulary)?;
+        let tokenizer = serde_json::json!({
+            "do_lower_case": lowercase,
+            "model_max_length": config.max_positions,
+            "tokenizer_class": match config.architecture {
+                Architecture::Bert => "BertTokenizer",
+                Architecture::DistilBert => "DistilBertTokenizer",
+            },
+        });
+        let text = format!("{tokenizer:#}\n");
+        files::write(&folder.join("tokenizer_config.json"), text.as_bytes())?;
+    }
+    files::write(
+        &folder.join("config.json"),
+        format!("{:#}\n", config.to_json()).as_bytes(),
+    )
+}
+
+/// Writes `f32` tensors with the metadata `transformers` expects.
+pub fn write_tensors(path: &Path, tensors: &BTreeMap<&str, Tensor>) -> Result<()> {
+    let mut data = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let values = tensor
+            .to_dtype(DType::F32)?
+            .flatten_all()?
+            .to_vec1::<f32>()?;
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        data.push((*name, tensor.dims().to_vec(), bytes));
+    }
+    let views = data.iter().map(|(name, shape, bytes)| {
+        TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).map(|view| (*name, view))
+    });
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let bytes = views
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|views| safetensors::serialize(views, Some(metadata)))
+        .map_err(|e| Error::file(path, e, "this is a defect of the program: please report it"))?;
+    files::write(path, &bytes)
+}

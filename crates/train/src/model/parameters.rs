@@ -1,0 +1,82 @@
+//! All tensors of a model by name, each trainable or frozen.
+
+use super::config::{Architecture, ModelConfig};
+use super::names::{Part, Slot, parameter_name, parameter_shapes};
+use candle_core::{Result, Tensor, Var, bail};
+use std::collections::BTreeMap;
+
+/// Named tensors in alphabetical order, so that every walk over them has the same order.
+#[derive(Debug)]
+pub struct Parameters {
+    architecture: Architecture,
+    frozen: BTreeMap<String, Tensor>,
+    trainable: BTreeMap<String, Var>,
+}
+
+impl Parameters {
+    /// All frozen. Fails when a tensor of `config` is missing or has another shape.
+    pub fn frozen(config: &ModelConfig, tensors: BTreeMap<String, Tensor>) -> Result<Self> {
+        for (_, _, name, shape) in parameter_shapes(config) {
+            match tensors.get(&name) {
+                None => bail!("no tensor `{name}`"),
+                Some(t) if t.dims() != shape => {
+                    bail!("tensor `{name}` has shape {:?}, not {shape:?}", t.dims())
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(Self {
+            architecture: config.architecture,
+            frozen: tensors,
+            trainable: BTreeMap::new(),
+        })
+    }
+
+    /// Makes every tensor trainable, but for those that `freeze` selects by part.
+    pub fn train(mut self, config: &ModelConfig, freeze: impl Fn(Part) -> bool) -> Result<Self> {
+        for (part, _, name, _) in parameter_shapes(config) {
+            if !freeze(part)
+                && let Some(tensor) = self.frozen.remove(&name)
+            {
+                self.trainable.insert(name, Var::from_tensor(&tensor)?);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The tensor of a part; clones share its storage and, for trainable ones, its identity in gradients.
+    pub fn get(&self, part: Part, slot: Slot) -> Result<Tensor> {
+        let name = parameter_name(self.architecture, part, slot);
+        match (self.trainable.get(&name), self.frozen.get(&name)) {
+            (Some(var), _) => Ok(var.as_tensor().clone()),
+            (None, Some(tensor)) => Ok(tensor.clone()),
+            (None, None) => bail!("no tensor `{name}`"),
+        }
+    }
+
+    /// Trainable tensors in name order.
+    pub fn trainable(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.trainable
+            .iter()
+            .map(|(name, var)| (name.as_str(), var))
+    }
+
+    /// All tensors in name order.
+    pub fn all(&self) -> BTreeMap<&str, Tensor> {
+        let frozen = self
+            .frozen
+            .iter()
+            .map(|(name, t)| (name.as_str(), t.clone()));
+        frozen
+            .chain(
+                self.trainable()
+                    .map(|(name, var)| (name, var.as_tensor().clone())),
+            )
+            .collect()
+    }
+
+    /// Numbers in all tensors.
+    pub fn count(&self) -> usize {
+        self.all().values().map(Tensor::elem_count).sum()
+    }
+}

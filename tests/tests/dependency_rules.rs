@@ -1,0 +1,132 @@
+//! Which crate may depend on which: the rules of ARCHITECTURE.md, read back from `cargo metadata`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn metadata(manifest: &str, arguments: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--manifest-path"])
+        .arg(root().join(manifest))
+        .args(arguments)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON")
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_else(|| panic!("{key} is a string"))
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().unwrap_or_else(|| panic!("{key} is a list"))
+}
+
+/// What each package of a workspace asks for to be built: its normal and build dependencies. Tests may use anything.
+fn direct(manifest: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = metadata(manifest, &["--no-deps"]);
+    let wanted = |dependency: &&Value| dependency["kind"].as_str() != Some("dev");
+    let packages = list(&metadata, "packages").iter().map(|package| {
+        let names = list(package, "dependencies").iter().filter(wanted).map(|d| text(d, "name").to_owned());
+        (text(package, "name").to_owned(), names.collect())
+    });
+    packages.collect()
+}
+
+/// Everything that a package brings along on this machine, itself left out; dependencies of tests are not followed.
+fn transitive(package: &str) -> BTreeSet<String> {
+    let host = Command::new("rustc").arg("-vV").output().expect("rustc runs").stdout;
+    let host = String::from_utf8(host).expect("rustc writes UTF-8");
+    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host");
+    let metadata = metadata("Cargo.toml", &["--filter-platform", host]);
+
+    let name_of = |id: &str| text(list(&metadata, "packages").iter().find(|p| text(p, "id") == id).unwrap(), "name");
+    let nodes = list(&metadata["resolve"], "nodes");
+    let not_only_dev = |edge: &&Value| list(edge, "dep_kinds").iter().any(|kind| kind["kind"].as_str() != Some("dev"));
+    let start = nodes.iter().map(|node| text(node, "id")).find(|id| name_of(id) == package).expect("a known package");
+    let mut seen = BTreeSet::from([start]);
+    let mut open = vec![start];
+    while let Some(id) = open.pop() {
+        let node = nodes.iter().find(|node| text(node, "id") == id).expect("every dependency is resolved");
+        for edge in list(node, "deps").iter().filter(not_only_dev) {
+            let next = text(edge, "pkg");
+            if seen.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    seen.into_iter().filter(|id| *id != start).map(|id| name_of(id).to_owned()).collect()
+}
+
+fn ours(names: &BTreeSet<String>) -> BTreeSet<&str> {
+    names.iter().map(String::as_str).filter(|name| name.starts_with("distil-")).collect()
+}
+
+#[track_caller]
+fn assert_within(package: &str, found: &BTreeSet<&str>, allowed: &[&str]) {
+    let excess: Vec<_> = found.iter().filter(|name| !allowed.contains(name)).collect();
+    assert!(excess.is_empty(), "{package} depends on {excess:?}; it may depend on {allowed:?} only");
+}
+
+const DEVICE: [&str; 4] = ["distil-format", "distil-kernels", "distil-runtime", "distil-tokenizer"];
+
+#[test]
+fn the_foundations_stand_alone() {
+    let packages = direct("Cargo.toml");
+    for package in ["distil-format", "distil-kernels", "distil-tokenizer"] {
+        assert_within(package, &packages[package].iter().map(String::as_str).collect(), &[]);
+    }
+}
+
+#[test]
+fn the_runtime_needs_only_the_foundations() {
+    let packages = direct("Cargo.toml");
+    let found = packages["distil-runtime"].iter().map(String::as_str).collect();
+    assert_within("distil-runtime", &found, &["distil-format", "distil-kernels", "distil-tokenizer", "defmt"]);
+}
+
+#[test]
+fn tools_never_see_training() {
+    let found = transitive("distil-tools");
+    assert_within("distil-tools", &ours(&found), &DEVICE);
+    for name in ["candle-core", "candle-nn"] {
+        assert!(!found.contains(name), "distil-tools brings {name} along");
+    }
+}
+
+#[test]
+fn training_never_sees_the_device_side() {
+    let found = transitive("distil-train");
+    assert_within("distil-train", &ours(&found), &[]);
+}
+
+#[test]
+fn firmware_goes_through_the_runtime() {
+    let packages = direct("firmware/Cargo.toml");
+    assert!(packages.len() >= 3, "the harness and the machines");
+    for (package, names) in &packages {
+        let allowed: &[&str] = if package == "distil-harness" { &["distil-runtime"] } else { &["distil-harness"] };
+        assert_within(package, &ours(names), allowed);
+    }
+}
+
+#[test]
+fn only_the_kernels_may_be_unsafe() {
+    for library in [
+        "crates/format/src/lib.rs",
+        "crates/tokenizer/src/lib.rs",
+        "crates/runtime/src/lib.rs",
+        "firmware/harness/src/lib.rs",
+    ] {
+        let source = std::fs::read_to_string(root().join(library)).expect("the library exists");
+        assert!(source.contains("#![forbid(unsafe_code)]"), "{library} does not forbid unsafe code");
+        assert!(source.contains("#![no_std]"), "{library} is not no_std");
+    }
+}
