@@ -5,8 +5,8 @@ use core::str::FromStr;
 
 /// An instruction set with kernels of its own.
 ///
-/// Every variant exists on every target, so that a tool can name one that this machine lacks; whether it can run
-/// is what [`Kernels::with_isa`](crate::Kernels::with_isa) answers.
+/// Every variant exists on every target, so that a tool can name one that this machine lacks;
+/// whether it can run is what [`Kernels::with_isa`](crate::Kernels::with_isa) answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
     /// Plain Rust, which defines every result.
@@ -67,7 +67,8 @@ impl fmt::Display for UnknownIsa {
 
 impl core::error::Error for UnknownIsa {}
 
-/// The instruction set does not exist on this machine, or the operating system does not save its registers.
+/// The instruction set does not exist on this machine, or the operating system does not save its
+/// registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IsaUnavailable(pub Isa);
 

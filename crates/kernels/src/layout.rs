@@ -1,12 +1,14 @@
-//! How weights lie in memory: plain data, the same for every chip, packed and unpacked by safe code on any host.
+//! How weights lie in memory: plain data, the same for every chip, packed and unpacked by safe code
+//! on any host.
 //!
 //! | layout | int8 offset of (channel `n`, input `k`) | f32 offset |
 //! |---|---|---|
 //! | [`Layout::RowMajor`] | `n*K + k` | `n*K + k` |
 //! | [`Layout::Tile16`] | `((n/16)*(K4/4) + k/4)*64 + (n%16)*4 + k%4` | `(n/16)*(K*16) + k*16 + n%16` |
 //!
-//! `K` is the number of inputs and `K4` is `K` rounded up to 4. In `Tile16` the channels are padded to a multiple of 16
-//! with zeros. One 64-byte piece of the int8 tile is one `vpdpbusd`, four `sdot` or four pairs of `smull`.
+//! `K` is the number of inputs and `K4` is `K` rounded up to 4. In `Tile16` the channels are padded
+//! to a multiple of 16 with zeros. One 64-byte piece of the int8 tile is one `vpdpbusd`, four
+//! `sdot` or four pairs of `smull`.
 
 use crate::matrix::ShapeError;
 
@@ -16,7 +18,8 @@ pub const TILE: usize = 16;
 /// Order of the values of a weight matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// One channel after the other: embedding tables, and the vocabulary projection that is tied to one.
+    /// One channel after the other: embedding tables, and the vocabulary projection that is tied to
+    /// one.
     RowMajor,
     /// Tiles of 16 channels, interleaved so that 16 outputs are made at once.
     Tile16,

@@ -13,11 +13,13 @@ pub(crate) const MAX_INPUTS: usize = 1 << 16;
 pub struct RowScale {
     /// Float value of one step.
     pub scale: f32,
-    /// Sum of the row's int8 values; instruction sets that multiply unsigned by signed bytes need it.
+    /// Sum of the row's int8 values; instruction sets that multiply unsigned by signed bytes need
+    /// it.
     pub sum: i32,
 }
 
-/// Bytes from one quantized row of `k` values to the next: `k` rounded up to 64. The padding is zero.
+/// Bytes from one quantized row of `k` values to the next: `k` rounded up to 64. The padding is
+/// zero.
 pub const fn quantized_stride(k: usize) -> usize {
     k.div_ceil(64) * 64
 }
@@ -78,13 +80,14 @@ pub(crate) enum Weights<'a> {
 impl<'a> Matrix<'a> {
     /// Int8 weights in [-127, 127] and one bfloat16 scale (as bits) for each of the `n` channels.
     ///
-    /// `scales` may be longer than `n`: a packed file pads it to a whole tile. The weight -128 is not allowed; it is
-    /// not looked for, and where it occurs the results are memory-safe but may differ between instruction sets.
+    /// `scales` may be longer than `n`: a packed file pads it to a whole tile. The weight -128 is
+    /// not allowed; it is not looked for, and where it occurs the results are memory-safe but may
+    /// differ between instruction sets.
     ///
     /// # Errors
     ///
-    /// When `values` is not exactly [`layout::packed_len_int8`] long, `scales` is shorter than `n`, a dimension is
-    /// zero or `k` is above 65,536.
+    /// When `values` is not exactly [`layout::packed_len_int8`] long, `scales` is shorter than `n`,
+    /// a dimension is zero or `k` is above 65,536.
     pub fn int8(
         values: &'a [i8],
         scales: &'a [u16],
@@ -111,7 +114,8 @@ impl<'a> Matrix<'a> {
     ///
     /// # Errors
     ///
-    /// When `values` is not exactly [`layout::packed_len_f32`] long, a dimension is zero or `k` is above 65,536.
+    /// When `values` is not exactly [`layout::packed_len_f32`] long, a dimension is zero or `k` is
+    /// above 65,536.
     pub fn float(
         values: &'a [f32],
         n: usize,
@@ -137,7 +141,8 @@ impl<'a> Matrix<'a> {
         self.k
     }
 
-    /// Whether the weights are int8, so that the product is [`matmul_int8`](crate::Kernels::matmul_int8).
+    /// Whether the weights are int8, so that the product is
+    /// [`matmul_int8`](crate::Kernels::matmul_int8).
     pub const fn is_int8(&self) -> bool {
         matches!(self.weights, Weights::Int8 { .. })
     }

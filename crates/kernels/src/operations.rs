@@ -1,4 +1,5 @@
-//! What an instruction set provides: one function for each operation, on arguments that are already checked.
+//! What an instruction set provides: one function for each operation, on arguments that are already
+//! checked.
 
 use core::ops::Range;
 
@@ -9,8 +10,8 @@ use crate::scalar::f16_to_f32;
 
 /// The functions of one instruction set.
 ///
-/// They are `unsafe` to call because the instruction set must exist on this machine; their slices have the lengths that
-/// [`Kernels`](crate::Kernels) checked.
+/// They are `unsafe` to call because the instruction set must exist on this machine; their slices
+/// have the lengths that [`Kernels`](crate::Kernels) checked.
 pub(crate) struct Operations {
     pub(crate) isa: Isa,
     pub(crate) quantize_rows:

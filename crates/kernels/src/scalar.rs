@@ -1,9 +1,11 @@
 //! The functions of one number, and the constants that their vector forms share.
 //!
-//! The coefficients come from `coefficients.py` beside this crate's manifest: weighted minimax polynomials, rounded to
-//! `f32` one after the other. Only `*`, `+`, comparisons and bit operations are used, and a division in [`tanh`].
+//! The coefficients come from `coefficients.py` beside this crate's manifest: weighted minimax
+//! polynomials, rounded to `f32` one after the other. Only `*`, `+`, comparisons and bit operations
+//! are used, and a division in [`tanh`].
 
-/// Adding this to `|x| < 2^22` leaves the integer nearest to `x` (ties to even) in the low bits of the sum.
+/// Adding this to `|x| < 2^22` leaves the integer nearest to `x` (ties to even) in the low bits of
+/// the sum.
 pub(crate) const MAGIC: f32 = 12_582_912.0;
 /// log2(e).
 pub(crate) const LOG2_E: f32 = core::f32::consts::LOG2_E;
@@ -17,7 +19,8 @@ pub(crate) const EXP_LOW: f32 = -87.0;
 pub(crate) const EXP_HIGH: f32 = 88.0;
 /// A row to quantize whose magnitudes all stay below it is all zeros.
 pub(crate) const SMALLEST: f32 = 1e-30;
-/// Softmax takes no difference to the largest value below it: e^-64 divided by a row's sum is no denormal.
+/// Softmax takes no difference to the largest value below it: e^-64 divided by a row's sum is no
+/// denormal.
 pub(crate) const SOFTMAX_LOW: f32 = -64.0;
 
 /// e^f on [-ln2/2, ln2/2], from the constant term up; relative error 4.4e-9.
@@ -40,8 +43,8 @@ pub(crate) const EXP2: [f32; 7] = [
     0.001_341_824,
     0.000_158_188_53,
 ];
-/// -log2(erfc(a / sqrt 2) / 2) for a in [0, 6], from the constant term up; 2 to the minus that has the error 1.1e-8
-/// (absolute), or 1.1e-4 (relative) where that is less.
+/// -log2(erfc(a / sqrt 2) / 2) for a in [0, 6], from the constant term up; 2 to the minus that has
+/// the error 1.1e-8 (absolute), or 1.1e-4 (relative) where that is less.
 pub(crate) const HALF_ERFC: [f32; 10] = [
     1.0,
     1.151_105_5,
@@ -106,7 +109,8 @@ fn split_polynomial<const N: usize>(x: f32, coefficients: &[f32; N]) -> f32 {
     sums[0] + x * sums[1]
 }
 
-/// `p * 2^i` where `shifted` is `i + MAGIC` and the result is a normal number: adds `i` to the exponent bits.
+/// `p * 2^i` where `shifted` is `i + MAGIC` and the result is a normal number: adds `i` to the
+/// exponent bits.
 #[inline(always)]
 fn times_power_of_two(p: f32, shifted: f32) -> f32 {
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
@@ -114,8 +118,9 @@ fn times_power_of_two(p: f32, shifted: f32) -> f32 {
 
 /// e^x, for x taken no lower than -87 and no higher than 88. Maximum error 1.2 ulp over that range.
 ///
-/// x = i ln 2 + f with an integer i and |f| <= ln 2 / 2 (Cody and Waite's two-part ln 2), then a polynomial of degree
-/// 6 for e^f and an addition to the exponent bits for 2^i. No result is denormal.
+/// x = i ln 2 + f with an integer i and |f| <= ln 2 / 2 (Cody and Waite's two-part ln 2), then a
+/// polynomial of degree 6 for e^f and an addition to the exponent bits for 2^i. No result is
+/// denormal.
 #[inline]
 pub fn exp(x: f32) -> f32 {
     let x = min(EXP_HIGH, max(EXP_LOW, x));
@@ -125,10 +130,11 @@ pub fn exp(x: f32) -> f32 {
     times_power_of_two(polynomial(f, &EXP), shifted)
 }
 
-/// GELU, x Φ(x) = max(x, 0) - |x| erfc(|x| / sqrt 2) / 2, with the erfc as 2 to the minus a polynomial.
+/// GELU, x Φ(x) = max(x, 0) - |x| erfc(|x| / sqrt 2) / 2, with the erfc as 2 to the minus a
+/// polynomial.
 ///
-/// Maximum error 5e-8 + 1.2e-7 |result|; relative to the result, 4e-7 above -1 and 1.2e-4 down to -5.5. Below -6 the
-/// result stays at -5.9e-9.
+/// Maximum error 5e-8 + 1.2e-7 |result|; relative to the result, 4e-7 above -1 and 1.2e-4 down to
+/// -5.5. Below -6 the result stays at -5.9e-9.
 #[inline]
 pub(crate) fn gelu(x: f32) -> f32 {
     let a = min(GELU_HIGH, abs(x));

@@ -1,5 +1,5 @@
-//! One number for the bits of every operation. It is the same for every instruction set, and in every build for every
-//! processor: an emulated ARM run of this test compares ARM with x86.
+//! One number for the bits of every operation. It is the same for every instruction set, and in
+//! every build for every processor: an emulated ARM run of this test compares ARM with x86.
 
 mod common;
 

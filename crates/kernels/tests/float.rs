@@ -1,4 +1,5 @@
-//! Products of float matrices: every instruction set against the reference, and the reference against float64.
+//! Products of float matrices: every instruction set against the reference, and the reference
+//! against float64.
 
 mod common;
 
@@ -161,7 +162,8 @@ fn the_reference_is_close_to_float64() {
     }
 }
 
-/// A general product with rows that are farther apart than they are long, `b` ending with its last row.
+/// A general product with rows that are farther apart than they are long, `b` ending with its last
+/// row.
 fn gemm(kernels: Kernels, rows: usize, k: usize, n: usize, gap: usize) -> Vec<f32> {
     let (a_stride, b_stride, out_stride) = (k + gap, n + gap, n + 2 * gap);
     let a = painted(rows * a_stride - gap, 1);

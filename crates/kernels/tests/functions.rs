@@ -1,4 +1,5 @@
-//! `exp`, `tanh`, `rsqrt`, GELU and the 16-bit floats against float64, over all or densely over their arguments.
+//! `exp`, `tanh`, `rsqrt`, GELU and the 16-bit floats against float64, over all or densely over
+//! their arguments.
 
 mod common;
 
@@ -62,14 +63,16 @@ fn tanh_is_within_its_bound() {
     );
 }
 
-/// erfc to about 1e-15 relative: the series of erf near zero, the continued fraction of erfc beyond 2.
+/// erfc to about 1e-15 relative: the series of erf near zero, the continued fraction of erfc beyond
+/// 2.
 fn erfc(x: f64) -> f64 {
     if x < 0.0 {
         return 2.0 - erfc(-x);
     }
     let root_pi = std::f64::consts::PI.sqrt();
     if x < 2.0 {
-        // erf x = 2 x / sqrt(pi) e^-x^2 sum of (2 x^2)^n / (1 3 5 ... (2 n + 1)): all terms positive.
+        // erf x = 2 x / sqrt(pi) e^-x^2 sum of (2 x^2)^n / (1 3 5 ... (2 n + 1)): all terms
+        // positive.
         let (mut term, mut sum) = (1.0, 1.0);
         for n in 1..80 {
             term *= 2.0 * x * x / f64::from(2 * n + 1);

@@ -1,5 +1,5 @@
-//! Row quantization and the int8 product: every instruction set against the reference, and the reference against
-//! plain integers and float64.
+//! Row quantization and the int8 product: every instruction set against the reference, and the
+//! reference against plain integers and float64.
 
 mod common;
 

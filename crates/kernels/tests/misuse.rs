@@ -1,4 +1,5 @@
-//! Wrong lengths panic before anything is written, odd numbers do no harm, and what does not exist says so.
+//! Wrong lengths panic before anything is written, odd numbers do no harm, and what does not exist
+//! says so.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Operations on rows of floats: every instruction set against the reference, and all of them against float64.
+//! Operations on rows of floats: every instruction set against the reference, and all of them
+//! against float64.
 
 mod common;
 

@@ -1,7 +1,7 @@
 //! Baseline NEON: 16 lanes are four registers.
 //!
-//! Two byte products are summed in 16 bits (`smull`, `smlal`), then pairs of them into 32 bits (`sadalp`). The first sum holds for weights
-//! in [-127, 127]: 2 * 128 * 127 is 32512.
+//! Two byte products are summed in 16 bits (`smull`, `smlal`), then pairs of them into 32 bits
+//! (`sadalp`). The first sum holds for weights in [-127, 127]: 2 * 128 * 127 is 32512.
 
 use core::arch::aarch64::*;
 use core::array::from_fn;
@@ -30,9 +30,13 @@ impl Neon {
 macro_rules! run {
     ($proof:expr, $intrinsics:expr) => {{
         let _: Neon = $proof;
-        // SAFETY: a `Neon` only exists where its instructions do; loads and stores go through references to
-        // arrays of exactly the bytes that the instruction touches, aligned for their elements.
-        #[allow(unused_unsafe, reason = "some intrinsics are safe where NEON is the baseline")]
+        // SAFETY: a `Neon` only exists where its instructions do; loads and stores go through
+        // references to arrays of exactly the bytes that the instruction touches, aligned for their
+        // elements.
+        #[allow(
+            unused_unsafe,
+            reason = "some intrinsics are safe where NEON is the baseline"
+        )]
         unsafe {
             $intrinsics
         }
@@ -117,7 +121,12 @@ impl Simd for Neon {
         run!(self, {
             let bytes = vld1q_s8(from.as_ptr());
             let (low, high) = (vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes));
-            [vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)), vmovl_high_s16(high)]
+            [
+                vmovl_s16(vget_low_s16(low)),
+                vmovl_high_s16(low),
+                vmovl_s16(vget_low_s16(high)),
+                vmovl_high_s16(high),
+            ]
         })
     }
     #[inline(always)]
@@ -142,7 +151,9 @@ impl Simd for Neon {
     }
     #[inline(always)]
     fn low_byte(self, x: Self::F32) -> Self::I32 {
-        each!(self, |i| vshrq_n_s32::<24>(vshlq_n_s32::<24>(vreinterpretq_s32_f32(x[i]))))
+        each!(self, |i| vshrq_n_s32::<24>(vshlq_n_s32::<24>(
+            vreinterpretq_s32_f32(x[i])
+        )))
     }
     #[inline(always)]
     fn sum(self, x: Self::F32) -> f32 {
@@ -161,9 +172,7 @@ impl Int8 for Neon {
     #[inline(always)]
     fn tile16(self, block: Block<'_>, sums: &mut Sums) -> usize {
         match block.rows() {
-            4.. => self.rows::<4>(block, sums),
-            3 => self.rows::<3>(block, sums),
-            2 => self.rows::<2>(block, sums),
+            2.. => self.rows::<2>(block, sums),
             _ => self.rows::<1>(block, sums),
         }
     }
@@ -189,45 +198,35 @@ impl Int8 for Neon {
     }
 }
 
-/// Sums of one row and eight channels: each register has two channels, two 32-bit lanes for each.
-type Lanes = [int32x4_t; 4];
-
 impl Neon {
-    /// `R` rows by one tile, in two halves of eight channels.
+    /// `R` rows by one tile; each register sums two channels, two 32-bit lanes for each. Takes two
+    /// steps at a time.
     #[inline(always)]
     fn rows<const R: usize>(self, block: Block<'_>, sums: &mut Sums) -> usize {
         debug_assert!(block.rows() >= R && block.tiles() == 1);
-        for half in 0..2 {
-            let lanes = self.half_tile::<R>(block, half);
-            for (lanes, sums) in lanes.into_iter().zip(&mut sums.0) {
-                for (pair, sums) in sums.as_chunks_mut::<4>().0[half * 2..].iter_mut().take(2).enumerate() {
-                    run!(self, vst1q_s32(sums.as_mut_ptr(), vpaddq_s32(lanes[2 * pair], lanes[2 * pair + 1])));
-                }
-            }
-        }
-        R
-    }
-
-    /// `R` rows by eight channels of a tile, the sums in registers; two steps of four inputs at a time.
-    #[inline(always)]
-    fn half_tile<const R: usize>(self, block: Block<'_>, half: usize) -> [Lanes; R] {
-        let (values, stride, steps) = (block.values(), block.stride(), block.steps());
-        let mut lanes = [[run!(self, vdupq_n_s32(0)); 4]; R];
+        let steps = block.steps();
+        let mut lanes = [[run!(self, vdupq_n_s32(0)); 8]; R];
         for step in (0..steps & !1).step_by(2) {
             let a: [[int8x16_t; 2]; R] = from_fn(
                 #[inline(always)]
                 |r| {
-                    // SAFETY: `r < R <= rows` and `4 * step + 8 <= 4 * steps <= stride`, so these eight bytes are
-                    // inside the row (`Block`).
-                    let a = unsafe { vld1_s8(values.add(r * stride + step * 4)) };
-let a = run!(self, vreinterpret_s32_s8(a));
+                    // SAFETY: `r < R <= rows` and `4 * step + 8 <= 4 * steps <= stride`, so these
+                    // eight bytes are inside the row (`Block`).
+                    let a = unsafe { vld1_s8(block.values().add(r * block.stride() + step * 4)) };
                     run!(self, {
-[
-vreinterpretq_s8_s32(vdupq_lane_s32::<0>(a)), vreinterpretq_s8_s32(vdupq_lane_s32::<1>(a))]})
+                        let a = vreinterpret_s32_s8(a);
+                        [
+                            vreinterpretq_s8_s32(vdupq_lane_s32::<0>(a)),
+                            vreinterpretq_s8_s32(vdupq_lane_s32::<1>(a)),
+                        ]
+                    })
                 },
             );
-            for quad in 0..2 {
-                let w = [self.weights(block, step, half, quad), self.weights(block, step + 1, half, quad)];
+            for quad in 0..4 {
+                let w = [
+                    self.weights(block, step, quad),
+                    self.weights(block, step + 1, quad),
+                ];
                 for (lanes, a) in lanes.iter_mut().zip(a) {
                     run!(self, {
                         let low = vmull_s8(vget_low_s8(w[0]), vget_low_s8(a[0]));
@@ -242,12 +241,16 @@ vreinterpretq_s8_s32(vdupq_lane_s32::<0>(a)), vreinterpretq_s8_s32(vdupq_lane_s3
         if steps % 2 == 1 {
             let step = steps - 1;
             for (r, lanes) in lanes.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are inside the row (`Block`).
-                let a = unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() };
-                let a = run!(self, vreinterpretq_s8_s32(vdupq_n_s32(a)));
-                for quad in 0..2 {
-                    let w = self.weights(block, step, half, quad);
+                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
+                // inside the row (`Block`).
+                let a = unsafe {
+                    let a = block.values().add(r * block.stride() + step * 4);
+                    a.cast::<i32>().read_unaligned()
+                };
+                for quad in 0..4 {
+                    let w = self.weights(block, step, quad);
                     run!(self, {
+                        let a = vreinterpretq_s8_s32(vdupq_n_s32(a));
                         let low = vmull_s8(vget_low_s8(w), vget_low_s8(a));
                         lanes[2 * quad] = vpadalq_s16(lanes[2 * quad], low);
                         lanes[2 * quad + 1] = vpadalq_s16(lanes[2 * quad + 1], vmull_high_s8(w, a));
@@ -255,14 +258,21 @@ vreinterpretq_s8_s32(vdupq_lane_s32::<0>(a)), vreinterpretq_s8_s32(vdupq_lane_s3
                 }
             }
         }
-        lanes
+        for (lanes, sums) in lanes.iter().zip(&mut sums.0) {
+            self.store_i32(
+                each!(self, |i| vpaddq_s32(lanes[2 * i], lanes[2 * i + 1])),
+                sums,
+            );
+        }
+        R
     }
 
     /// Four channels by four inputs.
     #[inline(always)]
-    fn weights(self, block: Block<'_>, step: usize, half: usize, quad: usize) -> int8x16_t {
-        debug_assert!(step < block.steps() && half < 2 && quad < 2);
-        // SAFETY: `step < steps`, and `half` and `quad` are below 2, so these 16 bytes are inside the weights (`Block`).
-        unsafe { vld1q_s8(block.weights().add(step * 64 + half * 32 + quad * 16)) }
+    fn weights(self, block: Block<'_>, step: usize, quad: usize) -> int8x16_t {
+        debug_assert!(step < block.steps() && quad < 4);
+        // SAFETY: `step < steps` and `quad < 4`, so these 16 bytes are inside the weights
+        // (`Block`).
+        unsafe { vld1q_s8(block.weights().add(step * 64 + quad * 16)) }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) static OPERATIONS: Operations = Operations {
     gelu: rows::gelu,
 };
 
-/// The sum of a row: element `i` goes to lane `i % 16`, then the lanes are folded in half until one is left.
+/// The sum of a row: element `i` goes to lane `i % 16`, then the lanes are folded in half until one
+/// is left.
 fn lane_sum(values: impl Iterator<Item = f32>) -> f32 {
     let mut lanes = [0.0; LANES];
     for (i, value) in values.enumerate() {

@@ -13,7 +13,11 @@ fn zip<S: Simd>(s: S, x: &[f32], out: &mut [f32], f: impl Fn(S::F32, S::F32) -> 
         s.store(f(s.load(x), s.load(out)), out);
     }
     if !rest.is_empty() {
-        store_part(s, f(load_part(s, x_rest, 0.0), load_part(s, rest, 0.0)), rest);
+        store_part(
+            s,
+            f(load_part(s, x_rest, 0.0), load_part(s, rest, 0.0)),
+            rest,
+        );
     }
 }
 
@@ -31,17 +35,33 @@ pub(super) fn map<S: Simd>(s: S, x: &mut [f32], f: impl Fn(S::F32) -> S::F32) {
 
 #[inline(always)]
 pub(crate) fn add<S: Simd>(s: S, x: &[f32], out: &mut [f32]) {
-    zip(s, x, out, #[inline(always)] |x, out| s.add(out, x));
+    zip(
+        s,
+        x,
+        out,
+        #[inline(always)]
+        |x, out| s.add(out, x),
+    );
 }
 
 #[inline(always)]
 pub(crate) fn scale<S: Simd>(s: S, factor: f32, x: &mut [f32]) {
-    map(s, x, #[inline(always)] |x| s.mul(x, s.splat(factor)));
+    map(
+        s,
+        x,
+        #[inline(always)]
+        |x| s.mul(x, s.splat(factor)),
+    );
 }
 
 #[inline(always)]
 pub(crate) fn gelu<S: Simd>(s: S, x: &mut [f32]) {
-    map(s, x, #[inline(always)] |x| functions::gelu(s, x));
+    map(
+        s,
+        x,
+        #[inline(always)]
+        |x| functions::gelu(s, x),
+    );
 }
 
 #[inline(always)]

@@ -1,8 +1,8 @@
 //! Products of float matrices.
 
+use super::Simd;
 use super::output::{Group, load_first, store_first};
 use super::simd::load_part;
-use super::Simd;
 use crate::LANES;
 use crate::layout::Layout;
 use crate::operations::{FloatProduct, Gemm};
@@ -21,10 +21,24 @@ pub(crate) fn gemm<S: Simd, const R: usize, const C: usize>(s: S, g: &Gemm<'_>, 
         let width = if groups - group >= C { C } else { 1 };
         let mut row = 0;
         while row < g.rows {
-            let right = Right { b: &g.b[group * LANES..], stride: g.b_stride, apart: LANES };
-            let taken = block::<S, R, C>(s, &g.a[row * g.a_stride..], g.a_stride, g.rows - row, right, g.k, width, &mut sums);
+            let right = Right {
+                b: &g.b[group * LANES..],
+                stride: g.b_stride,
+                apart: LANES,
+            };
+            let taken = block::<S, R, C>(
+                s,
+                &g.a[row * g.a_stride..],
+                g.a_stride,
+                g.rows - row,
+                right,
+                g.k,
+                width,
+                &mut sums,
+            );
             for (sums, i) in sums.0.chunks_exact(width).zip(row..row + taken) {
-                let out = &mut out[i * g.out_stride..][group * LANES..g.n.min((group + width) * LANES)];
+                let out =
+                    &mut out[i * g.out_stride..][group * LANES..g.n.min((group + width) * LANES)];
                 for (sums, out) in sums.iter().zip(out.chunks_mut(LANES)) {
                     store_first(s, s.mul(scale, s.load(sums)), out);
                 }
@@ -36,7 +50,11 @@ pub(crate) fn gemm<S: Simd, const R: usize, const C: usize>(s: S, g: &Gemm<'_>, 
 }
 
 #[inline(always)]
-pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
+pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(
+    s: S,
+    p: &FloatProduct<'_>,
+    out: &mut [f32],
+) {
     match p.layout {
         Layout::RowMajor => matmul_row_major(s, p, out),
         Layout::Tile16 => matmul_tile16::<S, R, C>(s, p, out),
@@ -44,21 +62,41 @@ pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatPro
 }
 
 #[inline(always)]
-fn matmul_tile16<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
+fn matmul_tile16<S: Simd, const R: usize, const C: usize>(
+    s: S,
+    p: &FloatProduct<'_>,
+    out: &mut [f32],
+) {
     let tile_len = p.k * LANES;
-    let (mut tile, end) = (p.output.channels.start / LANES, p.output.channels.end.div_ceil(LANES));
+    let (mut tile, end) = (
+        p.output.channels.start / LANES,
+        p.output.channels.end.div_ceil(LANES),
+    );
     let mut sums = Sums([[0.0; LANES]; 16]);
     while tile < end {
         let width = if end - tile >= C { C } else { 1 };
         let weights = &p.weights[tile * tile_len..][..width * tile_len];
-        let tails: [Group<S>; C] = core::array::from_fn(
-            #[inline(always)]
-            |i| Group::new(s, &p.output, (tile + i.min(width - 1)) * LANES),
-        );
+        let mut tails = [Group::new(s, &p.output, tile * LANES); C];
+        for (i, tail) in tails.iter_mut().enumerate().take(width).skip(1) {
+            *tail = Group::new(s, &p.output, (tile + i) * LANES);
+        }
         let mut row = 0;
         while row < p.rows {
-            let right = Right { b: weights, stride: LANES, apart: tile_len };
-            let taken = block::<S, R, C>(s, &p.x[row * p.k..], p.k, p.rows - row, right, p.k, width, &mut sums);
+            let right = Right {
+                b: weights,
+                stride: LANES,
+                apart: tile_len,
+            };
+            let taken = block::<S, R, C>(
+                s,
+                &p.x[row * p.k..],
+                p.k,
+                p.rows - row,
+                right,
+                p.k,
+                width,
+                &mut sums,
+            );
             for (sums, i) in sums.0.chunks_exact(width).zip(row..row + taken) {
                 for (tail, sums) in tails.iter().zip(sums) {
                     tail.finish(s, s.load(sums), &mut out[i * p.output.stride..]);
@@ -84,11 +122,9 @@ fn matmul_row_major<S: Simd>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
                     break;
                 }
                 // Beyond the last channel the last one is repeated; its sum is not stored.
-                let w: [&[f32]; 4] = core::array::from_fn(
-                    #[inline(always)]
-                    |c| &p.weights[(start + c).min(channels.end - 1) * p.k..][..p.k],
-                );
-                *sums = dot4(s, x, w);
+                let row_of =
+                    |i: usize| &p.weights[(start + i).min(channels.end - 1) * p.k..][..p.k];
+                *sums = dot4(s, x, [row_of(0), row_of(1), row_of(2), row_of(3)]);
             }
             tail.finish(s, s.load(&sums), &mut out[i * p.output.stride..]);
         }
@@ -105,10 +141,12 @@ fn dot4<S: Simd>(s: S, x: &[f32], w: [&[f32]; 4]) -> [f32; 4] {
             *lanes = s.add(*lanes, s.mul(x, load_first(s, &w[start..])));
         }
     }
-    lanes.map(#[inline(always)] |lanes| s.sum(lanes))
+    let [l0, l1, l2, l3] = lanes;
+    [s.sum(l0), s.sum(l1), s.sum(l2), s.sum(l3)]
 }
 
-/// The right operand of a block: rows `stride` apart, and its groups of 16 columns `apart` from each other.
+/// The right operand of a block: rows `stride` apart, and its groups of 16 columns `apart` from
+/// each other.
 #[derive(Clone, Copy)]
 struct Right<'a> {
     b: &'a [f32],
@@ -116,9 +154,13 @@ struct Right<'a> {
     apart: usize,
 }
 
-/// Multiplies some of `rows` rows (as many as the registers hold) with `width` groups of columns, which is `C` or 1; returns how many rows.
+/// Multiplies some of `rows` rows (as many as the registers hold) with `width` groups of columns,
+/// which is `C` or 1; returns how many rows.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "two operands, their shape, and the registers' worth of results")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "two operands, their shape, and the registers' worth of results"
+)]
 fn block<S: Simd, const R: usize, const C: usize>(
     s: S,
     a: &[f32],
@@ -152,13 +194,18 @@ fn part<S: Simd, const R: usize, const C: usize>(
     sums: &mut Sums,
 ) {
     let Right { b, stride, apart } = right;
-    let rows: [&[f32]; R] = core::array::from_fn(
-        #[inline(always)]
-        |r| &a[r * a_stride..][..k],
-    );
-    // Rows of `b` whose last group has 16 columns before the slice ends. The lanes beyond its last column are not stored.
+    let mut rows = [&a[..k]; R];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = &a[r * a_stride..][..k];
+    }
+    // Rows of `b` whose last group has 16 columns before the slice ends. The lanes beyond its last
+    // column are not stored.
     let reach = (C - 1) * apart + LANES;
-    let whole = if b.len() < reach { 0 } else { k.min((b.len() - reach) / stride + 1) };
+    let whole = if b.len() < reach {
+        0
+    } else {
+        k.min((b.len() - reach) / stride + 1)
+    };
     let mut lanes = [[s.splat(0.0); C]; R];
     for i in 0..whole {
         let mut columns = [s.splat(0.0); C];

@@ -1,7 +1,7 @@
 //! Row quantization and the int8 matrix product around each instruction set's inner loops.
 
 use super::Simd;
-use super::output::Group;
+use super::output::{Group, wanted};
 use super::simd::load_part;
 use crate::LANES;
 use crate::layout::{Layout, TILE};
@@ -11,16 +11,18 @@ use crate::scalar::{MAGIC, SMALLEST, abs, bf16_to_f32, max};
 
 /// The inner loops that each instruction set has of its own.
 pub(crate) trait Int8: Simd {
-    /// What its inner loops add to each weight; the sum of the row times this is taken off afterwards.
+    /// What its inner loops add to each weight; the sum of the row times this is taken off
+    /// afterwards.
     const OFFSET: i32;
     /// Most tiles in one block.
     const TILES: usize;
 
-    /// Multiplies the first rows of `block` with its tiles, as many rows as the registers hold, and at least one.
-    /// Writes `sums[row * block.tiles + tile]` and returns the number of rows.
+    /// Multiplies the first rows of `block` with its tiles, as many rows as the registers hold, and
+    /// at least one. Writes `sums[row * block.tiles + tile]` and returns the number of rows.
     fn tile16(self, block: Block<'_>, sums: &mut Sums) -> usize;
 
-    /// The products of a row with four rows of weights. All five are equally long, a multiple of 64.
+    /// The products of a row with four rows of weights. All five are equally long, a multiple of
+    /// 64.
     fn dot4(self, a: &[i8], w: [&[i8]; 4]) -> [i32; 4];
 }
 
@@ -40,13 +42,28 @@ pub(crate) struct Block<'a> {
 impl<'a> Block<'a> {
     /// Checks the lengths, so that an inner loop may rely on them.
     #[inline(always)]
-    fn new(values: &'a [i8], stride: usize, rows: usize, weights: &'a [i8], tiles: usize, steps: usize) -> Self {
+    fn new(
+        values: &'a [i8],
+        stride: usize,
+        rows: usize,
+        weights: &'a [i8],
+        tiles: usize,
+        steps: usize,
+    ) -> Self {
         assert!(rows > 0 && tiles > 0 && stride >= 4 * steps);
         assert!(values.len() >= rows * stride && weights.len() == tiles * steps * 64);
-        Block { values, stride, rows, weights, tiles, steps }
+        Block {
+            values,
+            stride,
+            rows,
+            weights,
+            tiles,
+            steps,
+        }
     }
 
-    /// The first value of the first row; `rows` rows of at least `4 * steps` values, `stride` apart, are readable.
+    /// The first value of the first row; `rows` rows of at least `4 * steps` values, `stride`
+    /// apart, are readable.
     #[inline(always)]
     pub(crate) fn values(&self) -> *const i8 {
         self.values.as_ptr()
@@ -88,8 +105,16 @@ impl<'a> Block<'a> {
 pub(crate) struct Sums(pub(crate) [[i32; TILE]; 32]);
 
 #[inline(always)]
-pub(crate) fn quantize_rows<S: Simd>(s: S, x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
-    let rows = x.chunks_exact(k).zip(values.chunks_exact_mut(quantized_stride(k)));
+pub(crate) fn quantize_rows<S: Simd>(
+    s: S,
+    x: &[f32],
+    k: usize,
+    values: &mut [i8],
+    scales: &mut [RowScale],
+) {
+    let rows = x
+        .chunks_exact(k)
+        .zip(values.chunks_exact_mut(quantized_stride(k)));
     for ((x, values), row) in rows.zip(scales) {
         let largest = magnitude(s, x);
         if largest < SMALLEST {
@@ -116,7 +141,10 @@ pub(crate) fn quantize_rows<S: Simd>(s: S, x: &[f32], k: usize, values: &mut [i8
         }
         let mut lanes = [0; LANES];
         s.store_i32(sums, &mut lanes);
-        *row = RowScale { scale: largest / 127.0, sum: lanes.iter().sum() };
+        *row = RowScale {
+            scale: largest / 127.0,
+            sum: lanes.iter().sum(),
+        };
     }
 }
 
@@ -130,7 +158,9 @@ fn magnitude<S: Simd>(s: S, x: &[f32]) -> f32 {
     }
     let mut last = [0.0; LANES];
     s.store(lanes, &mut last);
-    last.iter().chain(rest).fold(0.0, |largest, &x| max(abs(x), largest))
+    last.iter()
+        .chain(rest)
+        .fold(0.0, |largest, &x| max(abs(x), largest))
 }
 
 #[inline(always)]
@@ -145,18 +175,28 @@ pub(crate) fn matmul<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
 fn matmul_tile16<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
     let stride = quantized_stride(p.k);
     let steps = p.k.div_ceil(4);
-    let (mut tile, end) = (p.output.channels.start / TILE, p.output.channels.end.div_ceil(TILE));
+    let (mut tile, end) = (
+        p.output.channels.start / TILE,
+        p.output.channels.end.div_ceil(TILE),
+    );
     let mut sums = Sums([[0; TILE]; 32]);
     while tile < end {
         let tiles = S::TILES.min(end - tile);
         let weights = &p.weights[tile * steps * 64..][..tiles * steps * 64];
-        let tails: [Tail<S>; 4] = core::array::from_fn(
-            #[inline(always)]
-            |i| Tail::new(s, p, (tile + i.min(tiles - 1)) * TILE),
-        );
+        let mut tails = [Tail::new(s, p, tile * TILE); 4];
+        for (i, tail) in tails.iter_mut().enumerate().take(tiles).skip(1) {
+            *tail = Tail::new(s, p, (tile + i) * TILE);
+        }
         let mut row = 0;
         while row < p.scales.len() {
-            let block = Block::new(&p.values[row * stride..], stride, p.scales.len() - row, weights, tiles, steps);
+            let block = Block::new(
+                &p.values[row * stride..],
+                stride,
+                p.scales.len() - row,
+                weights,
+                tiles,
+                steps,
+            );
             let taken = s.tile16(block, &mut sums);
             for (sums, i) in sums.0.chunks_exact(tiles).zip(row..row + taken) {
                 let out = &mut out[i * p.output.stride..];
@@ -185,18 +225,22 @@ fn matmul_row_major<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
                     break;
                 }
                 // Beyond the last channel the last one is repeated; its sum is not stored.
-                let w: [&[i8]; 4] = core::array::from_fn(
-                    #[inline(always)]
-                    |c| &p.weights[(start + c).min(channels.end - 1) * p.k..][..p.k],
-                );
-                *sums = s.dot4(&values[..whole], w.map(#[inline(always)] |w| &w[..whole]));
+                let row_of =
+                    |i: usize| &p.weights[(start + i).min(channels.end - 1) * p.k..][..p.k];
+                let w = [row_of(0), row_of(1), row_of(2), row_of(3)];
+                let [w0, w1, w2, w3] = w;
+                let four = [&w0[..whole], &w1[..whole], &w2[..whole], &w3[..whole]];
+                *sums = s.dot4(&values[..whole], four);
                 if whole < p.k {
                     let mut last = [[0; 64]; 4];
                     for (last, w) in last.iter_mut().zip(w) {
                         last[..p.k - whole].copy_from_slice(&w[whole..]);
                     }
-                    let more = s.dot4(&values[whole..], last.each_ref().map(#[inline(always)] |w| &w[..]));
-                    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.wrapping_add(more));
+                    let [w0, w1, w2, w3] = &last;
+                    let more = s.dot4(&values[whole..], [w0, w1, w2, w3]);
+                    sums.iter_mut()
+                        .zip(more)
+                        .for_each(|(sum, more)| *sum = sum.wrapping_add(more));
                 }
             }
             tail.finish(s, &sums, row, &mut out[i * p.output.stride..]);
@@ -205,6 +249,7 @@ fn matmul_row_major<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
 }
 
 /// What turns 16 exact sums into outputs.
+#[derive(Clone, Copy)]
 struct Tail<S: Simd> {
     scales: S::F32,
     group: Group<S>,
@@ -215,10 +260,17 @@ impl<S: Int8> Tail<S> {
     fn new(s: S, p: &Int8Product<'_>, first: usize) -> Self {
         let group = Group::new(s, &p.output, first);
         let mut scales = [0.0; LANES];
-        let lanes = &mut scales[group.channels.start - first..];
-        let bits = &p.weight_scales[group.channels.clone()];
-        lanes.iter_mut().zip(bits).for_each(|(lane, &bits)| *lane = bf16_to_f32(bits));
-        Tail { scales: s.load(&scales), group }
+        let channels = wanted(&p.output, first);
+        let lanes = &mut scales[channels.start - first..];
+        let bits = &p.weight_scales[channels];
+        lanes
+            .iter_mut()
+            .zip(bits)
+            .for_each(|(lane, &bits)| *lane = bf16_to_f32(bits));
+        Tail {
+            scales: s.load(&scales),
+            group,
+        }
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! The operations, written once over [`Simd`] and compiled into each instruction set.
 //!
-//! Every function here is `#[inline(always)]`: it has no instruction set of its own and becomes part of the
-//! `#[target_feature]` function that [`instantiate`] makes of it.
+//! Every function here is `#[inline(always)]`: it has no instruction set of its own and becomes
+//! part of the `#[target_feature]` function that [`instantiate`] makes of it.
 
 mod elementwise;
 mod float;
@@ -19,8 +19,9 @@ pub(crate) use simd::Simd;
 
 /// Makes the `OPERATIONS` of an instruction set.
 ///
-/// `$token` is its [`Simd`] and [`Int8`] type, whose `new` needs `$features`; `$rows` and `$columns` are the outputs that its float
-/// products keep in registers: rows, and groups of 16 columns.
+/// `$token` is its [`Simd`] and [`Int8`] type, whose `new` needs `$features`; `$rows` and
+/// `$columns` are the outputs that its float products keep in registers: rows, and groups of 16
+/// columns.
 macro_rules! instantiate {
     ($isa:expr, $token:ty, $features:literal, $rows:literal x $columns:literal) => {
         /// The operations of this instruction set.

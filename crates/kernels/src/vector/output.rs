@@ -1,4 +1,5 @@
-//! The last steps of a matrix product: bias, epilogue, and the part of a group of 16 channels that was asked for.
+//! The last steps of a matrix product: bias, epilogue, and the part of a group of 16 channels that
+//! was asked for.
 
 use core::ops::Range;
 
@@ -10,10 +11,10 @@ use crate::operations::Output;
 use crate::scalar::f16_to_f32;
 
 /// A group of 16 channels and the ones among them that are stored.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct Group<S: Simd> {
-    /// The channels to store, all of one group.
-    pub(super) channels: Range<usize>,
+    /// How many channels to store.
+    len: usize,
     /// Lane of the first of them.
     lane: usize,
     /// Where the first of them lies in an output row.
@@ -23,23 +24,27 @@ pub(super) struct Group<S: Simd> {
 }
 
 impl<S: Simd> Group<S> {
-    /// The group whose lane 0 is channel `first`, as far as `output` wants it: at least one channel.
+    /// The group whose lane 0 is channel `first`, as far as `output` wants it: at least one
+    /// channel.
     #[inline(always)]
     pub(super) fn new(s: S, output: &Output<'_>, first: usize) -> Self {
-        let channels = first.max(output.channels.start)..(first + LANES).min(output.channels.end);
+        let channels = wanted(output, first);
         let mut bias = [0.0; LANES];
         let lanes = &mut bias[channels.start - first..channels.end - first];
         match output.bias {
             None => {}
             Some(Vector::F32(values)) => lanes.copy_from_slice(&values[channels.clone()]),
             Some(Vector::F16(values)) => {
-                lanes.iter_mut().zip(&values[channels.clone()]).for_each(|(lane, &bits)| *lane = f16_to_f32(bits));
+                lanes
+                    .iter_mut()
+                    .zip(&values[channels.clone()])
+                    .for_each(|(lane, &bits)| *lane = f16_to_f32(bits));
             }
         }
         Group {
             lane: channels.start - first,
             offset: channels.start - output.channels.start,
-            channels,
+            len: channels.len(),
             bias: s.load(&bias),
             epilogue: output.epilogue,
         }
@@ -54,7 +59,7 @@ impl<S: Simd> Group<S> {
             Epilogue::Gelu => value = functions::gelu(s, value),
             Epilogue::Relu => value = s.max(s.splat(0.0), value),
         }
-        let out = &mut row[self.offset..][..self.channels.len()];
+        let out = &mut row[self.offset..][..self.len];
         if let Ok(out) = <&mut [f32; LANES]>::try_from(&mut *out) {
             if self.epilogue == Epilogue::Add {
                 value = s.add(s.load(out), value);
@@ -66,11 +71,19 @@ impl<S: Simd> Group<S> {
         s.store(value, &mut lanes);
         let lanes = &lanes[self.lane..][..out.len()];
         if self.epilogue == Epilogue::Add {
-            out.iter_mut().zip(lanes).for_each(|(out, &value)| *out += value);
+            out.iter_mut()
+                .zip(lanes)
+                .for_each(|(out, &value)| *out += value);
         } else {
             out.copy_from_slice(lanes);
         }
     }
+}
+
+/// The channels that `output` wants of the group whose first is `first`.
+#[inline(always)]
+pub(super) fn wanted(output: &Output<'_>, first: usize) -> Range<usize> {
+    first.max(output.channels.start)..(first + LANES).min(output.channels.end)
 }
 
 /// Stores the first lanes of a value, as many as `out` has elements (at most 16).

@@ -1,12 +1,12 @@
 //! Operations with a sum over the row.
 //!
-//! A last group of fewer than 16 elements is padded so that the other lanes take a zero: a lane is never -0.0, so
-//! that changes nothing.
+//! A last group of fewer than 16 elements is padded so that the other lanes take a zero: a lane is
+//! never -0.0, so that changes nothing.
 
+use super::Simd;
 use super::elementwise::map;
 use super::functions::exp;
 use super::simd::{load_part, store_part};
-use super::Simd;
 use crate::LANES;
 use crate::scalar::{SOFTMAX_LOW, max, rsqrt};
 
@@ -26,7 +26,13 @@ fn sum<S: Simd>(s: S, x: &[f32], fill: f32, f: impl Fn(S::F32) -> S::F32) -> f32
 
 #[inline(always)]
 pub(crate) fn sum_squares<S: Simd>(s: S, x: &[f32]) -> f32 {
-    sum(s, x, 0.0, #[inline(always)] |x| s.mul(x, x))
+    sum(
+        s,
+        x,
+        0.0,
+        #[inline(always)]
+        |x| s.mul(x, x),
+    )
 }
 
 #[inline(always)]
@@ -44,7 +50,12 @@ pub(crate) fn softmax<S: Simd>(s: S, row: &mut [f32]) {
         lanes = s.add(lanes, load_part(s, rest, 0.0));
     }
     let inverse = s.splat(1.0 / s.sum(lanes));
-    map(s, row, #[inline(always)] |x| s.mul(x, inverse));
+    map(
+        s,
+        row,
+        #[inline(always)]
+        |x| s.mul(x, inverse),
+    );
 }
 
 /// e to the difference from the largest element.
@@ -63,28 +74,55 @@ fn largest<S: Simd>(s: S, row: &[f32]) -> f32 {
     }
     let mut last = [0.0; LANES];
     s.store(lanes, &mut last);
-    last.iter().chain(rest).fold(f32::NEG_INFINITY, |largest, &x| max(largest, x))
+    last.iter()
+        .chain(rest)
+        .fold(f32::NEG_INFINITY, |largest, &x| max(largest, x))
 }
 
 #[inline(always)]
 pub(crate) fn layer_norm<S: Simd>(s: S, row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32) {
     let inverse = 1.0 / row.len() as f32;
-    let mean = sum(s, row, 0.0, #[inline(always)] |x| x) * inverse;
+    let mean = sum(
+        s,
+        row,
+        0.0,
+        #[inline(always)]
+        |x| x,
+    ) * inverse;
     let center = s.splat(mean);
-    let variance = sum(s, row, mean, #[inline(always)] |x| {
-        let d = s.sub(x, center);
-        s.mul(d, d)
-    }) * inverse;
+    let variance = sum(
+        s,
+        row,
+        mean,
+        #[inline(always)]
+        |x| {
+            let d = s.sub(x, center);
+            s.mul(d, d)
+        },
+    ) * inverse;
     let rstd = s.splat(rsqrt(variance + eps));
     let (whole, rest) = row.as_chunks_mut::<LANES>();
     let (gamma, gamma_rest) = gamma.as_chunks::<LANES>();
     let (beta, beta_rest) = beta.as_chunks::<LANES>();
     for ((x, gamma), beta) in whole.iter_mut().zip(gamma).zip(beta) {
-        s.store(normal(s, s.sub(s.load(x), center), rstd, s.load(gamma), s.load(beta)), x);
+        s.store(
+            normal(
+                s,
+                s.sub(s.load(x), center),
+                rstd,
+                s.load(gamma),
+                s.load(beta),
+            ),
+            x,
+        );
     }
     if !rest.is_empty() {
         let (gamma, beta) = (load_part(s, gamma_rest, 0.0), load_part(s, beta_rest, 0.0));
-        store_part(s, normal(s, s.sub(load_part(s, rest, 0.0), center), rstd, gamma, beta), rest);
+        store_part(
+            s,
+            normal(s, s.sub(load_part(s, rest, 0.0), center), rstd, gamma, beta),
+            rest,
+        );
     }
 }
 

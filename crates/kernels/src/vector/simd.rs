@@ -2,10 +2,12 @@
 
 use crate::LANES;
 
-/// Proof that an instruction set exists, and its operations on 16 virtual lanes in however many registers they take.
+/// Proof that an instruction set exists, and its operations on 16 virtual lanes in however many
+/// registers they take.
 ///
-/// A value of an implementing type can only be made where the instructions exist, so every method is safe. The methods must be
-/// `#[inline(always)]`, and bit for bit what the plain Rust in each comment says.
+/// A value of an implementing type can only be made where the instructions exist, so every method
+/// is safe. The methods must be `#[inline(always)]`, and bit for bit what the plain Rust in each
+/// comment says.
 pub(crate) trait Simd: Copy {
     /// 16 floats.
     type F32: Copy;

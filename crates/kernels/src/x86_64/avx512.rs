@@ -1,7 +1,8 @@
 //! AVX-512 with VNNI: 16 lanes are one register.
 //!
-//! `vpdpbusd` multiplies unsigned by signed bytes without saturation. The weights are the unsigned operand: flipping the sign bit
-//! adds 128 to each, and 128 times the sum of the row is taken off the result.
+//! `vpdpbusd` multiplies unsigned by signed bytes without saturation. The weights are the unsigned
+//! operand: flipping the sign bit adds 128 to each, and 128 times the sum of the row is taken off
+//! the result.
 
 use core::arch::x86_64::*;
 
@@ -30,8 +31,9 @@ impl Avx512 {
 macro_rules! run {
     ($proof:expr, $intrinsics:expr) => {{
         let _: Avx512 = $proof;
-        // SAFETY: an `Avx512` only exists where its instructions do; loads and stores go through references to
-        // arrays of exactly the bytes that the instruction touches, and need no alignment.
+        // SAFETY: an `Avx512` only exists where its instructions do; loads and stores go through
+        // references to arrays of exactly the bytes that the instruction touches, and need no
+        // alignment.
         unsafe { $intrinsics }
     }};
 }
@@ -97,11 +99,17 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn load_i8(self, from: &[i8; LANES]) -> __m512i {
-        run!(self, _mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast())))
+        run!(
+            self,
+            _mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()))
+        )
     }
     #[inline(always)]
     fn store_i8(self, x: __m512i, to: &mut [i8; LANES]) {
-        run!(self, _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(x)))
+        run!(
+            self,
+            _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(x))
+        )
     }
     #[inline(always)]
     fn add_i32(self, a: __m512i, b: __m512i) -> __m512i {
@@ -117,7 +125,10 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn low_byte(self, x: __m512) -> __m512i {
-        run!(self, _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(_mm512_castps_si512(x))))
+        run!(
+            self,
+            _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(_mm512_castps_si512(x)))
+        )
     }
     #[inline(always)]
     fn sum(self, x: __m512) -> f32 {
@@ -158,18 +169,30 @@ impl Int8 for Avx512 {
             let a = run!(self, _mm512_loadu_si512(a.as_ptr().cast()));
             for (lanes, w) in lanes.iter_mut().zip(w) {
                 let w = &w.as_chunks::<64>().0[i];
-                let w = run!(self, _mm512_xor_si512(_mm512_loadu_si512(w.as_ptr().cast()), flip));
+                let w = run!(
+                    self,
+                    _mm512_xor_si512(_mm512_loadu_si512(w.as_ptr().cast()), flip)
+                );
                 *lanes = run!(self, _mm512_dpbusd_epi32(*lanes, w, a));
             }
         }
         run!(self, {
             let mut halves = [_mm256_setzero_si256(); 4];
             for (half, lanes) in halves.iter_mut().zip(lanes) {
-                *half = _mm256_add_epi32(_mm512_castsi512_si256(lanes), _mm512_extracti64x4_epi64::<1>(lanes));
+                *half = _mm256_add_epi32(
+                    _mm512_castsi512_si256(lanes),
+                    _mm512_extracti64x4_epi64::<1>(lanes),
+                );
             }
-            let pairs = [_mm256_hadd_epi32(halves[0], halves[1]), _mm256_hadd_epi32(halves[2], halves[3])];
+            let pairs = [
+                _mm256_hadd_epi32(halves[0], halves[1]),
+                _mm256_hadd_epi32(halves[2], halves[3]),
+            ];
             let quads = _mm256_hadd_epi32(pairs[0], pairs[1]);
-            let sums = _mm_add_epi32(_mm256_castsi256_si128(quads), _mm256_extracti128_si256::<1>(quads));
+            let sums = _mm_add_epi32(
+                _mm256_castsi256_si128(quads),
+                _mm256_extracti128_si256::<1>(quads),
+            );
             let mut out = [0; 4];
             _mm_storeu_si128(out.as_mut_ptr().cast(), sums);
             out
@@ -189,13 +212,20 @@ impl Avx512 {
         for step in 0..steps {
             let mut tiles = [flip; C];
             for (c, tile) in tiles.iter_mut().enumerate() {
-                // SAFETY: `c < C <= tiles` and `step < steps`, so these 64 bytes are inside the weights (`Block`).
+                // SAFETY: `c < C <= tiles` and `step < steps`, so these 64 bytes are inside the
+                // weights (`Block`).
                 let w = unsafe { _mm512_loadu_si512(weights.add((c * steps + step) * 64).cast()) };
                 *tile = run!(self, _mm512_xor_si512(w, flip));
             }
             for (r, lanes) in lanes.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are inside the row (`Block`).
-                let a = self.splat_i32(unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() });
+                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
+                // inside the row (`Block`).
+                let a = self.splat_i32(unsafe {
+                    values
+                        .add(r * stride + step * 4)
+                        .cast::<i32>()
+                        .read_unaligned()
+                });
                 for (lanes, tile) in lanes.iter_mut().zip(tiles) {
                     *lanes = run!(self, _mm512_dpbusd_epi32(*lanes, tile, a));
                 }

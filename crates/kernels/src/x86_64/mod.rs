@@ -17,7 +17,8 @@ pub(crate) fn operations(isa: Isa) -> Option<&'static Operations> {
     }
 }
 
-/// What CPUID reports and the operating system supports, by saving the registers when it switches tasks.
+/// What CPUID reports and the operating system supports, by saving the registers when it switches
+/// tasks.
 struct Features {
     avx2: bool,
     avx512_vnni: bool,
@@ -25,7 +26,10 @@ struct Features {
 
 impl Features {
     fn detect() -> Self {
-        const NONE: Features = Features { avx2: false, avx512_vnni: false };
+        const NONE: Features = Features {
+            avx2: false,
+            avx512_vnni: false,
+        };
         let has = |register: u32, bits: &[u32]| bits.iter().all(|bit| register >> bit & 1 == 1);
         if __cpuid(0).eax < 7 {
             return NONE;

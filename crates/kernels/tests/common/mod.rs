@@ -1,4 +1,5 @@
-//! What every test of the operations needs: inputs, shapes, guard bands, and the loop over instruction sets.
+//! What every test of the operations needs: inputs, shapes, guard bands, and the loop over
+//! instruction sets.
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
