@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, overrides_with = "no_normalize")]
     normalize: bool,
     /// Leave embeddings as they are
-    #[arg(long)]
+    #[arg(long, overrides_with = "normalize")]
     no_normalize: bool,
     /// Vocabulary to use in place of the folder's
     #[arg(long, value_name = "FILE")]
@@ -110,11 +110,11 @@ impl Args {
         let Report { head, weights, embeddings, worst_tensor, .. } = &report;
         writeln!(
             out,
-            "{}: {} from {} ({:.1} times smaller), {} parameters, head {head}, weights {weights}, embeddings {embeddings}",
+            "{}: {}, {:.0}% of the {} it was made from; {} parameters, head {head}, weights {weights}, embeddings {embeddings}",
             self.output.display(),
             bytes(report.bytes),
+            report.bytes as f64 / report.source_bytes.max(1) as f64 * 100.0,
             bytes(report.source_bytes as usize),
-            report.source_bytes as f64 / report.bytes as f64,
             report.parameters,
         )?;
         Ok(writeln!(out, "largest error of a tensor: {:.3}% ({worst_tensor})", report.worst_relative_error * 100.0)?)
