@@ -34,7 +34,10 @@ pub fn each_stdin_line(mut each: impl FnMut(&str) -> Result<(), Error>) -> Resul
             wrong(reason, "convert the text, for example with `iconv -f LATIN1 -t UTF-8`")
         })?;
         let text = text.strip_suffix('\n').unwrap_or(text);
-        each(text.strip_suffix('\r').unwrap_or(text))?;
+        each(text.strip_suffix('\r').unwrap_or(text)).map_err(|error| match error {
+            Error::Run(error) => wrong(error.to_string(), "the lines before it were answered"),
+            other => other,
+        })?;
     }
     Ok(())
 }

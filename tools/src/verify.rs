@@ -54,7 +54,7 @@ pub enum HeadReport {
     },
     /// Answers of which the best one counts.
     Best {
-        /// Answers asked for: 1 for a classifier; for a masked-LM head the [MASK]s, or where there is none all word pieces.
+        /// Answers asked for: 1 for a classifier; for a masked-LM head the `[MASK]`s, or where there is none all word pieces.
         answers: usize,
         /// Those where packed and float have the same best candidate.
         same_best: usize,

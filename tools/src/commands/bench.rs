@@ -13,16 +13,20 @@ use super::{json_line, packed};
 use crate::error::Error;
 use crate::files::{open, read_aligned};
 
-/// Measures the time from token ids to the answer for a text of N tokens, head included. Runs once to warm up, then at
-/// least 11 times and until the seconds are over.
+const DETAILS: &str = "\
+Measures the time from token ids to the answer for a text of N tokens, head included: once to warm up, then at least 11 \
+times and until the seconds are over. The last line of the output is the result.";
+
+/// Arguments of `tools bench`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Packed file
     file: PathBuf,
     /// Tokens of the text, [CLS] and [SEP] included
     #[arg(long, default_value_t = 128, value_name = "N")]
     tokens: usize,
-    /// Threads to use; only 1 is built
+    /// Threads to use; this version takes 1 only
     #[arg(long, default_value_t = 1, value_name = "N")]
     threads: usize,
     /// Instruction set to use: reference, avx2, avx512vnni, neon [default: the fastest one here]
@@ -55,7 +59,7 @@ const LEAST_RUNS: usize = 11;
 impl Args {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
         if self.threads != 1 {
-            let message = format!("--threads {}: only one thread is built", self.threads);
+            let message = format!("--threads {}: this version runs on one thread", self.threads);
             return Err(Error::usage(message, "use `--threads 1`"));
         }
         let bytes = read_aligned(&self.file)?;

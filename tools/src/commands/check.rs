@@ -14,9 +14,13 @@ use crate::files::{open, read_aligned, write_whole};
 use crate::sentences;
 use crate::text::lines_of;
 
-/// Runs texts and writes them with the exact outputs, as a small binary file that firmware compares itself with. Its
-/// layout is described in tools/src/checkfile.rs.
+const DETAILS: &str = "\
+Runs the texts and writes them with the exact outputs as a small binary file, with which a device compares its own \
+outputs bit for bit. The layout is described in tools/src/checkfile.rs.";
+
+/// Arguments of `tools check`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Packed file
     file: PathBuf,

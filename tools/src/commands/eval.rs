@@ -12,11 +12,17 @@ use crate::eval::{Subject, mlm, stsb};
 use crate::files::{open, read_aligned};
 use crate::hf::{HeadKind, Model};
 
-/// Measures a packed file, or the Hugging Face folder it was made from in float, on labelled data.
-///
-/// Tasks: `stsb` (semantic similarity; embedding head: cosine of the vectors; data: genre, file, year, id, score, two
-/// sentences, with tabs), `mlm` (masked-token accuracy and loss; masked-LM head; data: plain text, one text per line).
+const DETAILS: &str = "\
+Measures a packed file as a device runs it, or a Hugging Face folder in float. Tasks:
+
+  stsb  semantic similarity with an embedding head: correlation of the vectors' cosine with people's scores.
+        Data without a header: genre, file, year, id, score, sentence, sentence, with tabs between them.
+  mlm   masked tokens with a masked-LM head: 15% of each line's word pieces become [MASK]; accuracy and loss.
+        Data: plain text, one text per line.";
+
+/// Arguments of `tools eval`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Packed file, or Hugging Face folder
     file: PathBuf,

@@ -9,9 +9,13 @@ use crate::error::Error;
 use crate::fixture::Fixture;
 use crate::hf::{Architecture, HeadKind, Vocabulary};
 
-/// Writes a Hugging Face folder with seeded random weights: for tests of speed, size and exactness where no trained
-/// model is at hand. Its answers mean nothing. The same arguments give the same bytes.
+const DETAILS: &str = "\
+The weights are random numbers from a seed: for tests of speed, size and exactness where no trained model is at hand. \
+The answers mean nothing. The same arguments give the same bytes.";
+
+/// Arguments of `tools fixture`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Folder to write
     #[arg(short, long, value_name = "DIR")]

@@ -12,9 +12,13 @@ use crate::error::Error;
 use crate::files::{open, read_aligned};
 use crate::pack::{Manifest, TensorError};
 
-/// Shows the shape, the sizes of the parts, the labels, the memory a device needs for each length, where the file came
-/// from, and the error of packing each tensor.
+const DETAILS: &str = "\
+Shows the shape, the sizes of the parts, the labels, the working memory a device needs for texts of each length, where \
+the file came from, and for each tensor the relative error (root mean square) that packing made.";
+
+/// Arguments of `tools inspect`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Packed file
     file: PathBuf,

@@ -13,9 +13,13 @@ use crate::files::{open, write_whole};
 use crate::hf::{HeadKind, Model};
 use crate::pack::{Manifest, Storage, pack};
 
-/// Packs a folder with config.json, model.safetensors and vocab.txt (or tokenizer.json) into one file that holds
-/// weights, vocabulary and head. The same folder gives the same bytes.
+const DETAILS: &str = "\
+The folder has config.json, model.safetensors and vocab.txt (or tokenizer.json); weights, vocabulary and head go into \
+the file. The same folder gives the same bytes. The file appears whole or not at all.";
+
+/// Arguments of `tools pack`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Hugging Face folder of a `bert` or `distilbert` model
     folder: PathBuf,
@@ -25,7 +29,7 @@ pub struct Args {
     /// Storage of the matrices; f32 is the yardstick for speed and quality
     #[arg(long, value_enum, default_value = "int8")]
     weights: StorageArg,
-    /// Storage of the word, position and token-type tables [default: as --weights]
+    /// Storage of the word and position tables [default: as --weights]
     #[arg(long, value_enum)]
     embeddings: Option<StorageArg>,
     /// Head to pack; auto takes the one in the folder
@@ -38,7 +42,7 @@ pub struct Args {
     #[arg(long, overrides_with = "no_normalize")]
     normalize: bool,
     /// Leave embeddings as they are
-    #[arg(long)]
+    #[arg(long, overrides_with = "normalize")]
     no_normalize: bool,
     /// Vocabulary to use in place of the folder's
     #[arg(long, value_name = "FILE")]
@@ -106,11 +110,11 @@ impl Args {
         let Report { head, weights, embeddings, worst_tensor, .. } = &report;
         writeln!(
             out,
-            "{}: {} from {} ({:.1} times smaller), {} parameters, head {head}, weights {weights}, embeddings {embeddings}",
+            "{}: {}, {:.0}% of the {} it was made from; {} parameters, head {head}, weights {weights}, embeddings {embeddings}",
             self.output.display(),
             bytes(report.bytes),
+            report.bytes as f64 / report.source_bytes.max(1) as f64 * 100.0,
             bytes(report.source_bytes as usize),
-            report.source_bytes as f64 / report.bytes as f64,
             report.parameters,
         )?;
         Ok(writeln!(out, "largest error of a tensor: {:.3}% ({worst_tensor})", report.worst_relative_error * 100.0)?)

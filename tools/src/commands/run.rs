@@ -14,8 +14,13 @@ use crate::files::{open, read_aligned};
 use crate::sequence::{Pieces, Sequencer};
 use crate::text::each_stdin_line;
 
-/// Answers a text: its embedding, its label, or the words for each [MASK], as the file's head does.
+const DETAILS: &str = "\
+Answers as the file's head does: with the embedding, the labels by probability, or the words for each [MASK]. The answer \
+has the same bits on every instruction set.";
+
+/// Arguments of `tools run`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Packed file
     file: PathBuf,

@@ -13,10 +13,13 @@ use crate::hf;
 use crate::sequence::{Pieces, Sequencer};
 use crate::text::each_stdin_line;
 
-/// Prints one line of ids for each line of text, with [CLS] and [SEP] around them, with the vocabulary of a packed file
-/// or a vocab.txt.
+const DETAILS: &str = "\
+Prints one line of ids for each text, with [CLS] and [SEP] around them, using the vocabulary of a packed file or a \
+vocab.txt. A text may be longer than the model takes.";
+
+/// Arguments of `tools tokenize`.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("source").required(true).args(["file", "vocab"])))]
+#[command(after_help = DETAILS, group(clap::ArgGroup::new("source").required(true).args(["file", "vocab"])))]
 pub struct Args {
     /// Packed file
     file: Option<PathBuf>,

@@ -16,9 +16,13 @@ use crate::sentences;
 use crate::text::lines_of;
 use crate::verify::{HeadReport, TensorReport, TextReport, tensors, text};
 
-/// Compares a packed file with the folder it was made from, computed in float by separate code: the error of every
-/// tensor, and on each text the hidden states and the head's output. Exit code 1 below a threshold.
+const DETAILS: &str = "\
+The original is computed in float by code of its own. Shows the error of every tensor, and over the texts how far the \
+hidden states are apart and how often the head gives the same best candidate. Exit code 1 if a threshold does not hold.";
+
+/// Arguments of `tools verify`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = DETAILS)]
 pub struct Args {
     /// Packed file
     file: PathBuf,

@@ -1,4 +1,4 @@
-//! Masked-token accuracy on plain text: 15% of each line's word pieces are replaced by [MASK], and the model has to name
+//! Masked-token accuracy on plain text: 15% of each line's word pieces are replaced by `[MASK]`, and the model has to name
 //! them.
 
 use std::path::Path;

@@ -5,7 +5,7 @@ use super::{Encoder, add, gelu, linear};
 use crate::hf::{Architecture, HeadWeights, Pooling};
 
 impl Encoder<'_> {
-    /// One vector for the text: the first token's state, or the mean over all tokens ([CLS] and [SEP] included),
+    /// One vector for the text: the first token's state, or the mean over all tokens (`[CLS]` and `[SEP]` included),
     /// scaled to length 1 if asked.
     pub fn pool(&self, hidden: &[f32], pooling: Pooling) -> Vec<f32> {
         let width = self.model.config.hidden;

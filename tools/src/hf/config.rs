@@ -55,6 +55,9 @@ impl Config {
     /// Reads and checks `config.json` in `folder`.
     pub fn read(folder: &Path) -> Result<Self, HfError> {
         let path = folder.join("config.json");
+        if !path.exists() {
+            return Err(Problem::Missing.at(&path));
+        }
         let json = read_json(&path)?;
         Self::parse(&json).map_err(|problem| problem.at(&path))
     }
@@ -75,7 +78,7 @@ impl Config {
             layer_norm_eps: if bert { epsilon(json)? } else { 1e-12 },
             labels: labels(json)?,
         };
-        if config.hidden % config.heads != 0 {
+        if !config.hidden.is_multiple_of(config.heads) {
             return Err(Problem::HeadSize { hidden: config.hidden, heads: config.heads });
         }
         let activation = if bert { "hidden_act" } else { "activation" };

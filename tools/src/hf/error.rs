@@ -18,9 +18,12 @@ pub enum Problem {
     /// The path is not a folder.
     #[error("not a folder")]
     NotAFolder,
-    /// The file is not there.
-    #[error("no such file")]
+    /// The folder, or a file that it has to have, is not there.
+    #[error("no such file or folder")]
     Missing,
+    /// Another file is not there.
+    #[error("no such file")]
+    NoFile,
     /// The folder has weights, but not as one `model.safetensors`.
     #[error("no such file, but the folder has {found}")]
     OtherWeights {
@@ -181,6 +184,7 @@ impl Problem {
             Self::Missing => {
                 "a Hugging Face folder needs config.json, model.safetensors and vocab.txt (or tokenizer.json); is the path right?"
             }
+            Self::NoFile => "is the path right?",
             Self::OtherWeights { .. } => {
                 "load the model in transformers and save it with `model.save_pretrained(DIR, max_shard_size=\"100GB\")`, which writes one model.safetensors"
             }
@@ -188,7 +192,7 @@ impl Problem {
             Self::Json(_) => "the file may be cut short or overwritten: fetch or export it again",
             Self::Key { .. } => "compare with the config.json that transformers saves for this model",
             Self::Architecture { .. } => "only `bert` and `distilbert` encoders can be packed",
-            Self::Activation { .. } => "only `gelu` (the exact one, with erf) is built",
+            Self::Activation { .. } => "only `gelu` (the exact one, with erf) is supported",
             Self::Setting { .. } => "only the plain BERT and DistilBERT encoders can be packed",
             Self::HeadSize { .. } => "correct the sizes in config.json",
             Self::NotSafetensors(_) => "the download may be incomplete: fetch or export the file again",
@@ -211,7 +215,7 @@ impl Problem {
             Self::NoVocabulary => "copy the model's vocab.txt into the folder, or name one with `--vocab FILE`",
             Self::VocabularySize { .. } => "take vocab.txt and model.safetensors from the same model",
             Self::Tokenizer(_) => {
-                "only BERT's WordPiece tokenizer is built; name its vocabulary with `--vocab FILE` if there is one"
+                "only BERT's WordPiece tokenizer is supported; name its vocabulary with `--vocab FILE` if there is one"
             }
             Self::VocabularyEntry { .. } => "the vocabulary file is damaged: fetch or export it again",
             Self::SpecialToken(_) => "a BERT vocabulary has [PAD], [UNK], [CLS], [SEP] and [MASK]",

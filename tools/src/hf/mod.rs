@@ -55,22 +55,27 @@ impl Model {
         Ok(Self { folder: folder.to_path_buf(), config, head, labels, weights, pooling, sha256: file.sha256() })
     }
 
-    /// Reads the folder's vocabulary (or the given `vocab.txt`), which has to have one entry per word embedding.
+    /// Reads the folder's vocabulary, or the `vocab.txt` given instead. It has one entry per word embedding, or fewer where
+    /// training padded the table to a multiple of 8 (by less than [`MOST_PADDING`] rows).
     pub fn vocabulary(&self, instead: Option<&Path>) -> Result<Vocabulary, HfError> {
         let vocabulary = Vocabulary::read(&self.folder, instead)?;
-        if vocabulary.pieces.len() != self.config.vocab_size {
-            let problem =
-                Problem::VocabularySize { vocabulary: vocabulary.pieces.len(), config: self.config.vocab_size };
+        let (entries, rows) = (vocabulary.pieces.len(), self.config.vocab_size);
+        let padded = rows.is_multiple_of(8) && rows > entries && rows - entries < MOST_PADDING;
+        if entries != rows && !padded {
+            let problem = Problem::VocabularySize { vocabulary: entries, config: rows };
             return Err(problem.at(instead.unwrap_or(&self.folder)));
         }
         Ok(vocabulary)
     }
 }
 
+/// Word tables are padded to a multiple of 8, 64 or 128 rows for the sake of matrix units.
+pub const MOST_PADDING: usize = 128;
+
 /// Reads a file that has to be UTF-8 text.
 pub fn read_text(path: &Path) -> Result<String, HfError> {
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Problem::Missing.at(path),
+        std::io::ErrorKind::NotFound => Problem::NoFile.at(path),
         _ => Problem::Io(error).at(path),
     })?;
     String::from_utf8(bytes).map_err(|error| Problem::NotUtf8(error.utf8_error().valid_up_to()).at(path))

@@ -18,7 +18,7 @@ pub use tensors::{source, unpack};
 pub struct Storage {
     /// Matrices of the layers and the head. With `F32` biases stay float32 too.
     pub weights: Dtype,
-    /// Word, position and token-type tables.
+    /// Word and position tables; token types stay float32.
     pub embeddings: Dtype,
 }
 

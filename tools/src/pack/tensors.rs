@@ -48,10 +48,12 @@ pub fn source(model: &Model, id: TensorId) -> Option<&Tensor> {
 }
 
 /// Stores `tensor` the way its role asks: tables row by row, matrices in tiles, both in the storage asked for; biases in
-/// half precision where they fit, unless everything stays float32; normalizations in float32.
+/// half precision where they fit, unless everything stays float32; token types and normalizations in float32.
 pub(super) fn store(id: TensorId, tensor: &Tensor, storage: Storage) -> TensorData {
     let (kind, Storage { weights, embeddings }) = (id.role.kind(), storage);
     match kind {
+        // Two rows, one of which is added to every token: exact for a few kilobytes.
+        RoleKind::Table if id.role == Role::TokenTypeEmbedding => float(id, tensor, Layout::RowMajor),
         RoleKind::Table if embeddings == Dtype::Int8 => int8(id, tensor, Layout::RowMajor),
         RoleKind::Table => float(id, tensor, Layout::RowMajor),
         RoleKind::Matrix if weights == Dtype::Int8 => int8(id, tensor, Layout::Tile16),

@@ -1,0 +1,15 @@
+//! Every help text.
+
+mod support;
+
+use support::Place;
+
+#[test]
+fn help_texts() {
+    let place = Place::empty();
+    let mut said = place.ok(&["--help"]);
+    for verb in ["pack", "inspect", "tokenize", "run", "verify", "eval", "bench", "check", "fixture"] {
+        said += &format!("\n$ tools {verb} --help\n{}", place.ok(&[verb, "--help"]));
+    }
+    insta::assert_snapshot!(said);
+}
