@@ -80,7 +80,7 @@ fn rust_targets() -> Result<()> {
     if Toolchain::forced()? != Some(Toolchain::Debian) {
         if has("rustup") {
             let mut rustup = Command::new("rustup");
-            rustup.current_dir(root()).env("RUSTUP_MAX_RETRIES", "1");
+            rustup.current_dir(root()).env("RUSTUP_MAX_RETRIES", "1").env_remove("RUST_BACKTRACE");
             match run(rustup.args(["target", "add"]).args(&wanted)) {
                 Ok(()) => return Ok(()),
                 Err(error) => println!("   {error}"),

@@ -48,7 +48,13 @@ const DEVICE_CRATES: [&str; 4] = ["distil-format", "distil-kernels", "distil-tok
 
 fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
-    run(cargo().current_dir(root().join("firmware")).args(["fmt", "--all", "--check"]))
+    // Not --all: that would follow the paths into the main workspace.
+    let mut firmware = cargo();
+    firmware.current_dir(root().join("firmware")).args(["fmt", "--check", "--package", "distil-harness"]);
+    for (package, _) in firmware::targets() {
+        firmware.args(["--package", package]);
+    }
+    run(&mut firmware)
 }
 
 fn lints() -> Result<()> {
