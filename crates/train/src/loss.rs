@@ -2,7 +2,7 @@
 
 use crate::data::Batch;
 use crate::model::Model;
-use crate::ops::{Dropout, Projection, Targets, cosine_loss, vocabulary_loss};
+use crate::ops::{Dropout, Projection, Targets, VocabularyLoss, cosine_loss, vocabulary_loss};
 use crate::{Error, Result};
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
@@ -143,18 +143,28 @@ pub fn losses(
             None => model.project(hidden),
         }
     };
-    let targets = Targets {
-        labels,
-        teacher: teacher_last
-            .as_ref()
-            .filter(|_| soft)
-            .map(|(teacher, last)| project(teacher, last))
-            .transpose()?,
-        temperature: objective.temperature,
-        alpha_ce: objective.alpha_ce,
-        alpha_mlm: objective.alpha_mlm,
+    let vocabulary = if labels.is_empty() {
+        // Nothing to predict, as in a part of a batch that happens to hold no target.
+        let zero = || Tensor::zeros((), DType::F32, device);
+        VocabularyLoss {
+            total: zero()?,
+            ce: zero()?,
+            mlm: zero()?,
+        }
+    } else {
+        let targets = Targets {
+            labels,
+            teacher: teacher_last
+                .as_ref()
+                .filter(|_| soft)
+                .map(|(teacher, last)| project(teacher, last))
+                .transpose()?,
+            temperature: objective.temperature,
+            alpha_ce: objective.alpha_ce,
+            alpha_mlm: objective.alpha_mlm,
+        };
+        vocabulary_loss(&project(student, &last)?, targets)?
     };
-    let vocabulary = vocabulary_loss(&project(student, &last)?, targets)?;
     let (total, cos) = match &teacher_last {
         Some((_, teacher_last)) if objective.alpha_cos > 0.0 => {
             let cos = cosine_loss(&last, teacher_last)?;

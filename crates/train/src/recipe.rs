@@ -50,8 +50,22 @@ pub struct Recipe {
     pub dropout: f64,
     /// Keeps the position embeddings as they are.
     pub freeze_positions: bool,
+    /// First values of a student.
+    pub init: Init,
+    /// Teacher layer for each student layer; none: as many as half of the teacher's, spread evenly.
+    pub layer_map: Option<Vec<usize>>,
     /// Copies the dense layer and LayerNorm of the teacher's masked-LM head into the student.
     pub copy_transform: bool,
+}
+
+/// Where a student's first values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    /// Embeddings and layers of the teacher
+    Teacher,
+    /// Random weights
+    Random,
 }
 
 /// Named starting points.
@@ -87,6 +101,8 @@ impl Recipe {
             },
             dropout: 0.1,
             freeze_positions: true,
+            init: Init::Teacher,
+            layer_map: None,
             copy_transform: false,
         };
         match preset {

@@ -162,3 +162,42 @@ fn the_whole_loss_agrees_with_finite_differences() {
         }
     }
 }
+
+#[test]
+fn a_batch_without_targets_still_has_a_loss() {
+    let student = student(Architecture::DistilBert, false);
+    let teacher_config = config(Architecture::Bert);
+    let teacher = Model::new(
+        teacher_config.clone(),
+        parameters(&teacher_config, 2),
+        DType::F32,
+    )
+    .unwrap();
+    let mut batch = batch();
+    batch.labels.fill(IGNORE);
+    let run = |objective: &Objective| {
+        let losses = losses(
+            &student,
+            Some(&teacher),
+            &batch,
+            objective,
+            &mut Dropout::off(),
+        )
+        .unwrap();
+        let gradients = losses.total.backward().unwrap();
+        let trained = student
+            .parameters
+            .trainable()
+            .filter(|(_, var)| gradients.get(var).is_some());
+        (losses.total.to_scalar::<f32>().unwrap(), trained.count())
+    };
+    assert_eq!(run(&Objective::MASKED_LM), (0.0, 0));
+    let masked_only = Objective {
+        soft_targets_on_masked_only: true,
+        ..Objective::DISTILBERT
+    };
+    for objective in [Objective::DISTILBERT, masked_only] {
+        let (loss, trained) = run(&objective);
+        assert!(loss > 0.0 && trained > 20, "{loss} {trained}");
+    }
+}

@@ -223,6 +223,13 @@ fn masked_lm_alone_and_other_students() {
         ],
     );
     assert!(eval("random", true)["agreement"].is_number());
+    // The saved recipes hold what the options chose.
+    let recipe = |name: &str| -> Value {
+        let bytes = std::fs::read(workshop().join(name).join("recipe.json")).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    assert_eq!(recipe("mlm")["layer_map"], serde_json::json!([0, 1, 3]));
+    assert_eq!(recipe("random")["init"], "random");
     // A student is a teacher too.
     let (teacher, data, out) = (path("mlm"), path("data"), path("grandchild"));
     train(&[

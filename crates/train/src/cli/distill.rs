@@ -6,9 +6,10 @@ use crate::model::{
     Architecture, Model, ModelConfig, ModelFolder, Part, StudentPlan, random, spread_layers,
     student_from_teacher,
 };
+use crate::recipe::{Init, Recipe};
 use crate::{Error, Result};
 use candle_core::{DType, Device};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 
 /// Distils a DistilBERT student from a BERT or DistilBERT teacher.
@@ -39,9 +40,9 @@ pub(super) struct Options {
         help_heading = "Student"
     )]
     layer_map: Option<Vec<usize>>,
-    /// First values of the student
-    #[arg(long, value_enum, default_value_t = Init::Teacher, help_heading = "Student")]
-    init: Init,
+    /// First values of the student [default: teacher]
+    #[arg(long, value_enum, help_heading = "Student")]
+    init: Option<Init>,
     /// Copies the teacher's masked-LM transform too
     #[arg(long, value_name = "BOOL", help_heading = "Student")]
     copy_transform: Option<bool>,
@@ -69,14 +70,6 @@ pub(super) struct Options {
     reporting: ReportingOptions,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Init {
-    /// Embeddings and layers of the teacher
-    Teacher,
-    /// Random weights
-    Random,
-}
-
 pub(super) fn run(options: &Options) -> Result<()> {
     options.reporting.check_output(&options.output)?;
     let mut recipe = options.recipe.recipe()?;
@@ -86,11 +79,12 @@ pub(super) fn run(options: &Options) -> Result<()> {
     objective.alpha_cos = options.alpha_cos.unwrap_or(objective.alpha_cos);
     objective.temperature = options.temperature.unwrap_or(objective.temperature);
     objective.soft_targets_on_masked_only |= options.soft_targets_on_masked_only;
+    recipe.init = options.init.unwrap_or(recipe.init);
     recipe.copy_transform = options.copy_transform.unwrap_or(recipe.copy_transform);
     recipe.freeze_positions = options
         .freeze_positions
         // Random positions that never learn would be of no use.
-        .unwrap_or(recipe.freeze_positions && options.init == Init::Teacher);
+        .unwrap_or(recipe.freeze_positions && recipe.init == Init::Teacher);
     recipe.check()?;
 
     let data = DataFolder::open(&options.data)?;
@@ -98,9 +92,10 @@ pub(super) fn run(options: &Options) -> Result<()> {
     data.check_model(&options.teacher, &folder)?;
     let device = Device::Cpu;
     let plan = StudentPlan {
-        layers: layers(options, &folder.config)?,
+        layers: layers(options, &recipe, &folder.config)?,
         copy_transform: recipe.copy_transform,
     };
+    recipe.layer_map = Some(plan.layers.clone());
     let config = ModelConfig {
         architecture: Architecture::DistilBert,
         layers: plan.layers.len(),
@@ -112,7 +107,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     };
     let needs_teacher = recipe.objective.needs_teacher();
     let teacher = folder.parameters(&device)?;
-    let parameters = match options.init {
+    let parameters = match recipe.init {
         Init::Teacher => {
             student_from_teacher(&config, &folder.config, &teacher, &plan, recipe.seed)?
         }
@@ -122,7 +117,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let parameters = parameters.train(&config, |part| freeze && part == Part::Positions)?;
     let student = Model::new(config, parameters, DType::F32)?;
     let teacher = Model::new(folder.config, teacher, DType::F32)?;
-    match options.init {
+    match recipe.init {
         Init::Teacher => eprintln!("student layers start from teacher layers {:?}", plan.layers),
         Init::Random => eprintln!("the student's {} layers start at random", plan.layers.len()),
     }
@@ -137,14 +132,21 @@ pub(super) fn run(options: &Options) -> Result<()> {
     )
 }
 
-fn layers(options: &Options, teacher: &ModelConfig) -> Result<Vec<usize>> {
+fn layers(options: &Options, recipe: &Recipe, teacher: &ModelConfig) -> Result<Vec<usize>> {
     let wrong = |reason: String| {
         Err(Error::Config(format!(
             "{reason}; the teacher has layers 0 to {}",
             teacher.layers - 1
         )))
     };
-    if let Some(map) = &options.layer_map {
+    let saved = recipe
+        .layer_map
+        .as_ref()
+        .filter(|_| options.student_layers.is_none());
+    if let Some(map) = options.layer_map.as_ref().or(saved) {
+        if map.is_empty() {
+            return wrong("the layer map is empty".into());
+        }
         return match map.iter().find(|&&layer| layer >= teacher.layers) {
             Some(layer) => wrong(format!("--layer-map names layer {layer}")),
             None => Ok(map.clone()),

@@ -107,12 +107,25 @@ impl Head<'_> {
         start..start + self.d
     }
 
-    /// Attention probabilities of query `i` (before dropout).
+    /// Tokens of the sequence.
+    #[inline(always)]
+    fn length(&self) -> usize {
+        self.qkv.len() / (3 * self.h)
+    }
+
+    /// A row of probabilities, with room up to full vectors.
+    fn buffer(&self) -> Vec<f32> {
+        vec![0.0; self.length().next_multiple_of(16)]
+    }
+
+    /// Attention probabilities of query `i` (before dropout); those of padding vanish.
     #[inline(always)]
     fn probabilities(&self, i: usize, p: &mut [f32]) {
         let query = &self.qkv[self.at(i, QUERY)];
         let scale = 1.0 / (self.d as f32).sqrt();
-        for (j, p) in p.iter_mut().enumerate() {
+        let (scores, padding) = p.split_at_mut(self.length());
+        padding.fill(f32::NEG_INFINITY);
+        for (j, p) in scores.iter_mut().enumerate() {
             *p = dot(query, &self.qkv[self.at(j, KEY)]) * scale;
         }
         let largest = max(p);
@@ -129,7 +142,8 @@ impl Head<'_> {
     #[inline(always)]
     fn drop(&self, i: usize, p: &mut [f32]) {
         if let Some((keep, scale)) = self.mask {
-            let keep = &keep[i * p.len()..];
+            let length = self.length();
+            let keep = &keep[i * length..][..length];
             for (p, &k) in p.iter_mut().zip(keep) {
                 *p *= f32::from(k) * scale;
             }
@@ -139,11 +153,12 @@ impl Head<'_> {
     /// Adds the weighted values into `out [length, h]`.
     #[inline(always)]
     fn forward(&self, out: &mut [f32], p: &mut [f32]) {
-        for i in 0..p.len() {
+        let length = self.length();
+        for i in 0..length {
             self.probabilities(i, p);
             self.drop(i, p);
             let out = &mut out[i * self.h + self.column..][..self.d];
-            for (j, &p) in p.iter().enumerate() {
+            for (j, &p) in p[..length].iter().enumerate() {
                 axpy(p, &self.qkv[self.at(j, VALUE)], out);
             }
         }
@@ -153,20 +168,23 @@ impl Head<'_> {
     #[inline(always)]
     fn backward(&self, grad: &[f32], out: &mut [f32], p: &mut [f32], dp: &mut [f32]) {
         let scale = 1.0 / (self.d as f32).sqrt();
-        for i in 0..p.len() {
+        let length = self.length();
+        for i in 0..length {
             let grad = &grad[i * self.h + self.column..][..self.d];
             self.probabilities(i, p);
             dp.copy_from_slice(p);
             self.drop(i, dp);
-            for (j, &dropped) in dp.iter().enumerate() {
+            for (j, &dropped) in dp[..length].iter().enumerate() {
                 axpy(dropped, grad, &mut out[self.at(j, VALUE)]);
             }
-            for (j, dp) in dp.iter_mut().enumerate() {
+            let (scores, padding) = dp.split_at_mut(length);
+            padding.fill(0.0);
+            for (j, dp) in scores.iter_mut().enumerate() {
                 *dp = dot(grad, &self.qkv[self.at(j, VALUE)]);
             }
             self.drop(i, dp);
             let mean = dot(p, dp);
-            for (j, (p, dp)) in p.iter().zip(dp.iter()).enumerate() {
+            for (j, (p, dp)) in p.iter().zip(dp.iter()).take(length).enumerate() {
                 let ds = p * (dp - mean) * scale;
                 axpy(ds, &self.qkv[self.at(j, KEY)], &mut out[self.at(i, QUERY)]);
                 axpy(ds, &self.qkv[self.at(i, QUERY)], &mut out[self.at(j, KEY)]);
@@ -177,7 +195,17 @@ impl Head<'_> {
 
 #[inline(always)]
 fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
-    for (y, x) in y.iter_mut().zip(x) {
+    let (y16, y_rest) = y.as_chunks_mut::<16>();
+    let (x16, x_rest) = x.as_chunks::<16>();
+    for (y, x) in y16.iter_mut().zip(x16) {
+        // By value: the compiler need not prove that the slices are apart.
+        let mut sum = *y;
+        for (sum, x) in sum.iter_mut().zip(x) {
+            *sum += a * x;
+        }
+        *y = sum;
+    }
+    for (y, x) in y_rest.iter_mut().zip(x_rest) {
         *y += a * x;
     }
 }
@@ -200,26 +228,29 @@ impl Attention {
             (rest, row, pair) = (others, row + length, pair + self.heads * length * length);
         }
         tasks.into_par_iter().for_each(|(row, pair, length, out)| {
-            vectorized(|| {
-                for head in 0..self.heads {
-                    let mask = self.mask.as_ref().map(|mask| {
-                        let start = pair + head * length * length;
-                        (&mask.keep[start..start + length * length], mask.scale)
-                    });
-                    let qkv = &qkv[row * 3 * h..][..length * 3 * h];
-                    f(
-                        &Head {
-                            qkv,
-                            h,
-                            column: head * d,
-                            d,
-                            mask,
-                        },
-                        row,
-                        out,
-                    );
-                }
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    for head in 0..self.heads {
+                        let mask = self.mask.as_ref().map(|mask| {
+                            let start = pair + head * length * length;
+                            (&mask.keep[start..start + length * length], mask.scale)
+                        });
+                        let qkv = &qkv[row * 3 * h..][..length * 3 * h];
+                        f(
+                            &Head {
+                                qkv,
+                                h,
+                                column: head * d,
+                                d,
+                                mask,
+                            },
+                            row,
+                            out,
+                        );
+                    }
+                },
+            );
         });
     }
 }
@@ -238,7 +269,7 @@ impl CustomOp1 for Attention {
             self.h,
             #[inline(always)]
             |head, _, out| {
-                let mut p = vec![0.0; out.len() / head.h];
+                let mut p = head.buffer();
                 head.forward(out, &mut p);
             },
         );
@@ -256,8 +287,8 @@ impl CustomOp1 for Attention {
                     3 * h,
                     #[inline(always)]
                     |head, row, out| {
-                        let length = out.len() / (3 * h);
-                        let (mut p, mut dp) = (vec![0.0; length], vec![0.0; length]);
+                        let length = head.length();
+                        let (mut p, mut dp) = (head.buffer(), head.buffer());
                         head.backward(&grad[row * h..][..length * h], out, &mut p, &mut dp);
                     },
                 );

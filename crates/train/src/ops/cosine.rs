@@ -43,11 +43,16 @@ impl CustomOp2 for Cosine {
     ) -> Result<(CpuStorage, Shape)> {
         let (n, h) = s_layout.shape().dims2()?;
         let (s, t) = (slice(s, s_layout)?, slice(t, t_layout)?);
-        let sum = sum_rows(n, 1, |start, end, sum| {
-            for i in start..end {
-                sum[0] += 1.0 - cosine(&s[i * h..][..h], &t[i * h..][..h]).0;
-            }
-        });
+        let sum = sum_rows(
+            n,
+            1,
+            #[inline(always)]
+            |start, end, sum| {
+                for i in start..end {
+                    sum[0] += 1.0 - cosine(&s[i * h..][..h], &t[i * h..][..h]).0;
+                }
+            },
+        );
         Ok((CpuStorage::F32(vec![sum[0] / n as f32]), Shape::from(())))
     }
 
@@ -64,15 +69,20 @@ impl CustomOp2 for Cosine {
         let out = with_slice(s, |s| {
             with_slice(t, |t| {
                 let mut out = s.to_vec();
-                for_rows(&mut out, h, |first, rows| {
-                    for (i, row) in rows.chunks_exact_mut(h).enumerate() {
-                        let t = &t[(first + i) * h..][..h];
-                        let (cos, rs, rt) = cosine(row, t);
-                        for (v, t) in row.iter_mut().zip(t) {
-                            *v = scale * (t * (rs * rt) - *v * (cos * rs * rs));
+                for_rows(
+                    &mut out,
+                    h,
+                    #[inline(always)]
+                    |first, rows| {
+                        for (i, row) in rows.chunks_exact_mut(h).enumerate() {
+                            let t = &t[(first + i) * h..][..h];
+                            let (cos, rs, rt) = cosine(row, t);
+                            for (v, t) in row.iter_mut().zip(t) {
+                                *v = scale * (t * (rs * rt) - *v * (cos * rs * rs));
+                            }
                         }
-                    }
-                });
+                    },
+                );
                 Ok(out)
             })
         })?;

@@ -65,11 +65,16 @@ impl Mask {
 
     /// Multiplies `values` by the factors in place.
     fn apply(&self, values: &mut [f32]) {
-        for_rows(values, WIDTH, |first, block| {
-            for (v, &k) in block.iter_mut().zip(&self.keep[first * WIDTH..]) {
-                *v *= f32::from(k) * self.scale;
-            }
-        });
+        for_rows(
+            values,
+            WIDTH,
+            #[inline(always)]
+            |first, block| {
+                for (v, &k) in block.iter_mut().zip(&self.keep[first * WIDTH..]) {
+                    *v *= f32::from(k) * self.scale;
+                }
+            },
+        );
     }
 }
 
@@ -128,12 +133,17 @@ impl CustomOp2 for Add {
     ) -> Result<(CpuStorage, Shape)> {
         let x = slice(x, x_layout)?;
         let mut out = slice(residual, residual_layout)?.to_vec();
-        for_rows(&mut out, WIDTH, |first, block| {
-            let start = first * WIDTH;
-            for ((v, x), &k) in block.iter_mut().zip(&x[start..]).zip(&self.0.keep[start..]) {
-                *v += x * (f32::from(k) * self.0.scale);
-            }
-        });
+        for_rows(
+            &mut out,
+            WIDTH,
+            #[inline(always)]
+            |first, block| {
+                let start = first * WIDTH;
+                for ((v, x), &k) in block.iter_mut().zip(&x[start..]).zip(&self.0.keep[start..]) {
+                    *v += x * (f32::from(k) * self.0.scale);
+                }
+            },
+        );
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 

@@ -26,11 +26,16 @@ impl CustomOp1 for Gelu {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = slice(x, layout)?;
         let mut out = x.to_vec();
-        for_rows(&mut out, WIDTH, |_, block| {
-            for y in block {
-                *y *= 0.5 + 0.5 * erf(*y * std::f32::consts::FRAC_1_SQRT_2);
-            }
-        });
+        for_rows(
+            &mut out,
+            WIDTH,
+            #[inline(always)]
+            |_, block| {
+                for y in block {
+                    *y *= 0.5 + 0.5 * erf(*y * std::f32::consts::FRAC_1_SQRT_2);
+                }
+            },
+        );
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -39,13 +44,18 @@ impl CustomOp1 for Gelu {
         const DENSITY: f32 = 0.398_942_3;
         let out = with_slice(x, |x| {
             let mut out = with_slice(grad, |g| Ok(g.to_vec()))?;
-            for_rows(&mut out, WIDTH, |first, block| {
-                let start = first * WIDTH;
-                for (g, &x) in block.iter_mut().zip(&x[start..]) {
-                    let cumulative = 0.5 + 0.5 * erf(x * std::f32::consts::FRAC_1_SQRT_2);
-                    *g *= cumulative + x * DENSITY * exp(-0.5 * x * x);
-                }
-            });
+            for_rows(
+                &mut out,
+                WIDTH,
+                #[inline(always)]
+                |first, block| {
+                    let start = first * WIDTH;
+                    for (g, &x) in block.iter_mut().zip(&x[start..]) {
+                        let cumulative = 0.5 + 0.5 * erf(x * std::f32::consts::FRAC_1_SQRT_2);
+                        *g *= cumulative + x * DENSITY * exp(-0.5 * x * x);
+                    }
+                },
+            );
             Ok(out)
         })?;
         Ok(Some(Tensor::from_vec(out, x.shape(), x.device())?))

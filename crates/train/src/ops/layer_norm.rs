@@ -53,14 +53,19 @@ impl CustomOp3 for LayerNorm {
         let h = gamma_layout.shape().dims1()?;
         let (gamma, beta) = (slice(gamma, gamma_layout)?, slice(beta, beta_layout)?);
         let mut out = slice(x, x_layout)?.to_vec();
-        for_rows(&mut out, h, |_, rows| {
-            for row in rows.chunks_exact_mut(h) {
-                let (mean, rstd) = self.statistics(row);
-                for (v, (g, b)) in row.iter_mut().zip(gamma.iter().zip(beta)) {
-                    *v = (*v - mean) * rstd * g + b;
+        for_rows(
+            &mut out,
+            h,
+            #[inline(always)]
+            |_, rows| {
+                for row in rows.chunks_exact_mut(h) {
+                    let (mean, rstd) = self.statistics(row);
+                    for (v, (g, b)) in row.iter_mut().zip(gamma.iter().zip(beta)) {
+                        *v = (*v - mean) * rstd * g + b;
+                    }
                 }
-            }
-        });
+            },
+        );
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 
@@ -79,40 +84,50 @@ impl CustomOp3 for LayerNorm {
             with_slice(gamma, |gamma| {
                 with_slice(grad, |dy| {
                     let mut dx = dy.to_vec();
-                    for_rows(&mut dx, h, |first, rows| {
-                        let mut xhat = vec![0.0; h];
-                        for (i, row) in rows.chunks_exact_mut(h).enumerate() {
-                            let x = &x[(first + i) * h..][..h];
-                            let (mean, rstd) = self.statistics(x);
-                            for (v, (xhat, (x, g))) in
-                                row.iter_mut().zip(xhat.iter_mut().zip(x.iter().zip(gamma)))
-                            {
-                                *v *= g;
-                                *xhat = (x - mean) * rstd;
+                    for_rows(
+                        &mut dx,
+                        h,
+                        #[inline(always)]
+                        |first, rows| {
+                            let mut xhat = vec![0.0; h];
+                            for (i, row) in rows.chunks_exact_mut(h).enumerate() {
+                                let x = &x[(first + i) * h..][..h];
+                                let (mean, rstd) = self.statistics(x);
+                                for (v, (xhat, (x, g))) in
+                                    row.iter_mut().zip(xhat.iter_mut().zip(x.iter().zip(gamma)))
+                                {
+                                    *v *= g;
+                                    *xhat = (x - mean) * rstd;
+                                }
+                                let mean_d = sum_by(row, |v| v) * scale;
+                                let mean_dx = dot(row, &xhat) * scale;
+                                for (v, xhat) in row.iter_mut().zip(&xhat) {
+                                    *v = rstd * (*v - mean_d - xhat * mean_dx);
+                                }
                             }
-                            let mean_d = sum_by(row, |v| v) * scale;
-                            let mean_dx = dot(row, &xhat) * scale;
-                            for (v, xhat) in row.iter_mut().zip(&xhat) {
-                                *v = rstd * (*v - mean_d - xhat * mean_dx);
-                            }
-                        }
-                    });
+                        },
+                    );
                     // Row sums of dy xhat and of dy, side by side.
-                    let sums = sum_rows(n, 2 * h, |start, end, sums| {
-                        let (dgamma, dbeta) = sums.split_at_mut(h);
-                        for i in start..end {
-                            let (x, dy) = (&x[i * h..][..h], &dy[i * h..][..h]);
-                            let (mean, rstd) = self.statistics(x);
-                            for ((dg, db), (x, dy)) in dgamma
-                                .iter_mut()
-                                .zip(dbeta.iter_mut())
-                                .zip(x.iter().zip(dy))
-                            {
-                                *dg += dy * ((x - mean) * rstd);
-                                *db += dy;
+                    let sums = sum_rows(
+                        n,
+                        2 * h,
+                        #[inline(always)]
+                        |start, end, sums| {
+                            let (dgamma, dbeta) = sums.split_at_mut(h);
+                            for i in start..end {
+                                let (x, dy) = (&x[i * h..][..h], &dy[i * h..][..h]);
+                                let (mean, rstd) = self.statistics(x);
+                                for ((dg, db), (x, dy)) in dgamma
+                                    .iter_mut()
+                                    .zip(dbeta.iter_mut())
+                                    .zip(x.iter().zip(dy))
+                                {
+                                    *dg += dy * ((x - mean) * rstd);
+                                    *db += dy;
+                                }
                             }
-                        }
-                    });
+                        },
+                    );
                     Ok((dx, sums))
                 })
             })

@@ -41,13 +41,18 @@ impl CustomOp3 for Linear {
         let CpuStorage::F32(mut out) = product else {
             bail!("linear takes f32 tensors")
         };
-        for_rows(&mut out, m, |_, rows| {
-            for row in rows.chunks_exact_mut(m) {
-                for (y, b) in row.iter_mut().zip(bias) {
-                    *y += b;
+        for_rows(
+            &mut out,
+            m,
+            #[inline(always)]
+            |_, rows| {
+                for row in rows.chunks_exact_mut(m) {
+                    for (y, b) in row.iter_mut().zip(bias) {
+                        *y += b;
+                    }
                 }
-            }
-        });
+            },
+        );
         Ok((CpuStorage::F32(out), (n, m).into()))
     }
 
@@ -72,13 +77,18 @@ impl CustomOp3 for Linear {
 fn column_sums(grad: &Tensor) -> Result<Tensor> {
     let (n, m) = grad.dims2()?;
     let sums = with_slice(grad, |g| {
-        Ok(sum_rows(n, m, |start, end, sums| {
-            for row in g[start * m..end * m].chunks_exact(m) {
-                for (s, v) in sums.iter_mut().zip(row) {
-                    *s += v;
+        Ok(sum_rows(
+            n,
+            m,
+            #[inline(always)]
+            |start, end, sums| {
+                for row in g[start * m..end * m].chunks_exact(m) {
+                    for (s, v) in sums.iter_mut().zip(row) {
+                        *s += v;
+                    }
                 }
-            }
-        }))
+            },
+        ))
     })?;
     Tensor::from_vec(sums, m, grad.device())
 }

@@ -38,7 +38,12 @@ pub(super) fn vectorized<T>(f: impl FnOnce() -> T) -> T {
 pub(super) fn for_rows(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
     out.par_chunks_mut(ROWS * width)
         .enumerate()
-        .for_each(|(block, rows)| vectorized(|| f(block * ROWS, rows)));
+        .for_each(|(block, rows)| {
+            vectorized(
+                #[inline(always)]
+                || f(block * ROWS, rows),
+            )
+        });
 }
 
 /// Sums over blocks of rows: `f(first row, last row + 1, partial sums)` per block, blocks added in order.
@@ -52,7 +57,10 @@ pub(super) fn sum_rows(
         .par_iter()
         .map(|&start| {
             let mut sums = vec![0.0; width];
-            vectorized(|| f(start, (start + ROWS).min(rows), &mut sums));
+            vectorized(
+                #[inline(always)]
+                || f(start, (start + ROWS).min(rows), &mut sums),
+            );
             sums
         })
         .collect();
@@ -69,9 +77,8 @@ pub(super) fn sum_rows(
 #[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 16];
-    let (a16, b16) = (a.chunks_exact(16), b.chunks_exact(16));
-    let (a_rest, b_rest) = (a16.remainder(), b16.remainder());
-    for (x, y) in a16.zip(b16) {
+    let ((a16, a_rest), (b16, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (x, y) in a16.iter().zip(b16) {
         for i in 0..16 {
             lanes[i] += x[i] * y[i];
         }
@@ -86,8 +93,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[inline(always)]
 pub(super) fn sum_by(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; 16];
-    let chunks = x.chunks_exact(16);
-    let rest = chunks.remainder();
+    let (chunks, rest) = x.as_chunks::<16>();
     for chunk in chunks {
         for i in 0..16 {
             lanes[i] += f(chunk[i]);
@@ -103,8 +109,7 @@ pub(super) fn sum_by(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 #[inline(always)]
 pub(super) fn max(x: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; 16];
-    let chunks = x.chunks_exact(16);
-    let rest = chunks.remainder();
+    let (chunks, rest) = x.as_chunks::<16>();
     for chunk in chunks {
         for i in 0..16 {
             lanes[i] = if chunk[i] > lanes[i] {

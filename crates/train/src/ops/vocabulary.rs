@@ -237,14 +237,19 @@ impl Fused {
                     Some(t) => work.zip(t.par_chunks_exact_mut(v)).for_each_init(
                         || Scratch::new(v),
                         |scratch, (((s, label), out), t)| {
-                            *out =
-                                vectorized(|| loss.row(s, bias, t, teacher_bias, *label, scratch));
+                            *out = vectorized(
+                                #[inline(always)]
+                                || loss.row(s, bias, t, teacher_bias, *label, scratch),
+                            );
                         },
                     ),
                     None => work.for_each_init(
                         || Scratch::new(v),
                         |scratch, ((s, label), out)| {
-                            *out = vectorized(|| loss.row(s, bias, &mut [], &[], *label, scratch));
+                            *out = vectorized(
+                                #[inline(always)]
+                                || loss.row(s, bias, &mut [], &[], *label, scratch),
+                            );
                         },
                     ),
                 }
@@ -288,13 +293,18 @@ impl Gradients {
         w: Stored,
         (n, v, k): (usize, usize, usize),
     ) -> Result<()> {
-        let bias = sum_rows(n, v, |start, end, sums| {
-            for row in grad[start * v..end * v].chunks_exact(v) {
-                for (s, g) in sums.iter_mut().zip(row) {
-                    *s += g;
+        let bias = sum_rows(
+            n,
+            v,
+            #[inline(always)]
+            |start, end, sums| {
+                for row in grad[start * v..end * v].chunks_exact(v) {
+                    for (s, g) in sums.iter_mut().zip(row) {
+                        *s += g;
+                    }
                 }
-            }
-        });
+            },
+        );
         let grad = CpuStorage::F32(grad);
         let layout = Layout::contiguous((n, v));
         self.hidden.extend(product((&grad, &layout), w, (n, k, v))?);
