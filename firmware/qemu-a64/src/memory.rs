@@ -39,9 +39,9 @@ pub(crate) fn take() -> Option<Memory> {
     }
     TAKEN.store(true, Ordering::Relaxed);
     let code_bytes = (&raw const __rodata_end).addr() - (&raw const __image_start).addr();
-    // SAFETY: the emulator is started with RAM at these addresses; they lie outside the linker's memory (virt.ld), so no variable
-    // and no stack is there; they do not overlap; the flag above lets each be handed out only once; and the emulator
-    // wrote the first two before the first instruction, nothing writes them afterwards.
+    // SAFETY: the emulator is started with RAM at these addresses; they lie outside the linker's memory (virt.ld), so no
+    // variable and no stack is there; they do not overlap; the flag above lets each be handed out only once; and the
+    // emulator wrote the first two before the first instruction, nothing writes them afterwards.
     unsafe {
         Some(Memory {
             model: slice::from_raw_parts(ptr::with_exposed_provenance(MODEL.0), MODEL.1),
