@@ -60,10 +60,14 @@ fn parameters(config: &ModelConfig, seed: u64) -> Parameters {
 }
 
 fn student(architecture: Architecture, freeze: bool) -> Model {
+    student_in(DType::F32, architecture, freeze)
+}
+
+fn student_in(dtype: DType, architecture: Architecture, freeze: bool) -> Model {
     let config = config(architecture);
     let parameters =
         parameters(&config, 1).train(&config, |part| freeze && part == Part::Positions);
-    Model::new(config, parameters.unwrap(), DType::F32).unwrap()
+    Model::new(config, parameters.unwrap(), dtype).unwrap()
 }
 
 fn run(student: &Model, objective: &Objective, dropout: bool) -> Losses {
@@ -199,5 +203,47 @@ fn a_batch_without_targets_still_has_a_loss() {
     for objective in [Objective::DISTILBERT, masked_only] {
         let (loss, trained) = run(&objective);
         assert!(loss > 0.0 && trained > 20, "{loss} {trained}");
+    }
+}
+
+/// What runs where there are no fused operations: the same numbers from candle's own.
+#[test]
+fn composed_operations_agree_with_the_fused_ones() {
+    let fused = student(Architecture::DistilBert, false);
+    let expected = run(&fused, &Objective::DISTILBERT, true);
+    let expected_grads = expected.total.backward().unwrap();
+    for (dtype, loss_bound, gradient_bound) in [(DType::F64, 1e-5, 1e-4), (DType::BF16, 3e-2, 0.3)]
+    {
+        let student = student_in(dtype, Architecture::DistilBert, false);
+        let losses = run(&student, &Objective::DISTILBERT, true);
+        let pairs = [
+            (&losses.total, &expected.total),
+            (&losses.ce, &expected.ce),
+            (&losses.mlm, &expected.mlm),
+            (&losses.cos, &expected.cos),
+        ];
+        for (got, exact) in pairs {
+            let (got, exact) = (
+                got.to_scalar::<f32>().unwrap(),
+                exact.to_scalar::<f32>().unwrap(),
+            );
+            assert!(
+                (got - exact).abs() <= loss_bound * exact.abs(),
+                "{dtype:?}: {got}, not {exact}"
+            );
+        }
+        let grads = losses.total.backward().unwrap();
+        let vars = fused
+            .parameters
+            .trainable()
+            .zip(student.parameters.trainable());
+        for ((name, exact), (_, var)) in vars {
+            if name.ends_with("k_lin.bias") {
+                continue;
+            }
+            let (got, exact) = (grads.get(var).unwrap(), expected_grads.get(exact).unwrap());
+            let error = norm(&(got - exact).unwrap()) / norm(exact);
+            assert!(error <= gradient_bound, "{dtype:?} {name}: {error}");
+        }
     }
 }

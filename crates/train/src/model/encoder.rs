@@ -102,6 +102,11 @@ impl Encoder {
         self.words.device()
     }
 
+    /// The type of the activations.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
     /// Hidden states `[rows, hidden]` after the embeddings and after each layer. All token types are 0.
     pub fn forward(&self, tokens: &Tokens, dropout: &mut Dropout) -> Result<Vec<Tensor>> {
         let words = self.words.index_select(&tokens.ids, 0)?;

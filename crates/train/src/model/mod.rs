@@ -46,6 +46,11 @@ impl Model {
         self.encoder.device()
     }
 
+    /// The type it computes in.
+    pub fn dtype(&self) -> DType {
+        self.encoder.dtype()
+    }
+
     /// All hidden states `[rows, hidden]`: after the embeddings, then after each layer.
     pub fn hidden_states(&self, tokens: &Tokens, dropout: &mut Dropout) -> Result<Vec<Tensor>> {
         self.encoder.forward(tokens, dropout)
