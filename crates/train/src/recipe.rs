@@ -21,6 +21,17 @@ pub struct MaskingConfig {
     pub keep: f64,
 }
 
+impl MaskingConfig {
+    /// Every token equally likely, as BERT was pretrained, and as models are compared: figures over
+    /// held-out text then speak of text as it is, not of its rare words.
+    pub const UNIFORM: Self = Self {
+        share: 0.15,
+        smoothing: 0.0,
+        mask: 0.8,
+        keep: 0.1,
+    };
+}
+
 /// The recipe of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,10 +133,11 @@ impl Recipe {
         }
     }
 
-    /// The same for pretraining a teacher: masked LM alone, positions trained.
+    /// The same for pretraining a teacher: masked LM alone, uniform masking, positions trained.
     pub fn for_pretraining(self) -> Self {
         Self {
             objective: Objective::MASKED_LM,
+            masking: MaskingConfig::UNIFORM,
             freeze_positions: false,
             ..self
         }

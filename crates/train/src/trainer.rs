@@ -37,8 +37,10 @@ pub struct Trainer<'a> {
     pub data: &'a Dataset,
     /// Held-out text.
     pub held_out: Option<&'a Dataset>,
-    /// Draws the masked-LM targets.
+    /// Draws the masked-LM targets of training.
     pub masker: &'a Masker,
+    /// Draws those of held-out evaluations.
+    pub held_out_masker: &'a Masker,
     /// All values.
     pub recipe: &'a Recipe,
     /// When to report.
@@ -121,7 +123,7 @@ impl Trainer<'_> {
                 let before = mark.elapsed();
                 let teacher = self.teacher;
                 let options = self.reporting.evaluation;
-                let figures = evaluate(self.student, teacher, data, self.masker, options, |_| {})?;
+                let figures = evaluate(self.student, teacher, data, self.held_out_masker, options, |_| {})?;
                 metrics.write(&EvaluationLine {
                     step,
                     held_out: &figures,

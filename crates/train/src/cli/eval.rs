@@ -5,7 +5,7 @@ use crate::data::DataFolder;
 use crate::eval::{EvaluationOptions, evaluate};
 use crate::metrics::Progress;
 use crate::model::{Model, ModelFolder};
-use crate::recipe::{Preset, Recipe};
+use crate::recipe::MaskingConfig;
 use crate::{Error, Result};
 use candle_core::{DType, Device};
 use clap::Args;
@@ -53,7 +53,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let model = open(&options.model)?;
     let teacher = options.teacher.as_deref().map(open).transpose()?;
     let held_out = data.held_out()?;
-    let masker = data.masker(&Recipe::preset(Preset::Distilbert).masking);
+    let masker = data.masker(&MaskingConfig::UNIFORM);
     let evaluation = EvaluationOptions {
         batch_size: options.batch_size,
         limit: options.sequences,

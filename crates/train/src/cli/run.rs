@@ -4,7 +4,7 @@ use super::options::ReportingOptions;
 use crate::data::DataFolder;
 use crate::metrics::MetricsFile;
 use crate::model::{Model, save};
-use crate::recipe::Recipe;
+use crate::recipe::{MaskingConfig, Recipe};
 use crate::trainer::Trainer;
 use crate::{Result, files};
 use std::path::Path;
@@ -28,12 +28,14 @@ pub(super) fn run(
         Some(data.held_out()?)
     };
     let masker = data.masker(&recipe.masking);
+    let held_out_masker = data.masker(&MaskingConfig::UNIFORM);
     let trainer = Trainer {
         student,
         teacher,
         data: &train,
         held_out: held_out.as_ref(),
         masker: &masker,
+        held_out_masker: &held_out_masker,
         recipe,
         reporting: options.reporting(),
     };
