@@ -31,6 +31,8 @@ compile_error!(
 );
 
 pub mod cast;
+#[cfg(feature = "gemm")]
+pub mod host_gemm;
 mod isa;
 mod kernels;
 pub mod layout;

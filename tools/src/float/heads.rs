@@ -1,6 +1,6 @@
 //! What follows the last layer: pooling, classes, masked tokens.
 
-use super::product::Product;
+use distil_kernels::host_gemm::Product;
 use super::{Encoder, add, gelu, linear};
 use crate::hf::{Architecture, HeadWeights, Pooling};
 
