@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::table::Row;
-use crate::firmware::{self, MACHINES, Machine};
+use crate::firmware::{MACHINES, Machine};
 use crate::shell;
 
 /// Larger files fit into no board that is emulated here.
@@ -23,6 +23,8 @@ pub(super) struct Subject<'a> {
     pub(super) weights: &'static str,
     /// Where to write the packed file.
     pub(super) file: &'a Path,
+    /// Folder of the programs.
+    pub(super) programs: &'a Path,
 }
 
 /// Names of the emulated processors.
@@ -38,17 +40,18 @@ fn processor(machine: &Machine) -> String {
 impl Subject<'_> {
     /// Packs and measures; also gives the tokens of an average sentence, which is what is timed.
     pub(super) fn measure(&self, held_out: &Path, sentences: &Path) -> Result<(Row, usize)> {
-        let mut pack = tools("pack");
+        let mut pack = self.tools("pack");
         pack.arg(self.folder).arg("-o").arg(self.file);
         shell::run(pack.args(["--weights", self.weights, "--embeddings", self.weights, "--head", "masked-lm"]))?;
         let check = self.file.with_extension("check");
-        shell::run(tools("check").arg(self.file).arg("--text").arg(sentences).arg("-o").arg(&check))?;
+        shell::run(self.tools("check").arg(self.file).arg("--text").arg(sentences).arg("-o").arg(&check))?;
 
-        let inspected = json(tools("inspect").arg(self.file))?;
-        let evaluated = json(tools("eval").arg(self.file).args(["--task", "mlm", "--data"]).arg(held_out))?;
+        let inspected = json(self.tools("inspect").arg(self.file))?;
+        let evaluated = json(self.tools("eval").arg(self.file).args(["--task", "mlm", "--data"]).arg(held_out))?;
         let bytes = number(&inspected, "bytes")? as u64;
         let (instructions, tokens) = self.boards(bytes, &check)?;
-        let benched = json(tools("bench").arg(self.file).args(["--seconds", "1", "--tokens", &tokens.to_string()]))?;
+        let benched =
+            json(self.tools("bench").arg(self.file).args(["--seconds", "1", "--tokens", &tokens.to_string()]))?;
         let row = Row {
             name: self.name,
             parameters: number(&inspected, "parameters")? as u64,
@@ -60,6 +63,12 @@ impl Subject<'_> {
         Ok((row, tokens))
     }
 
+    fn tools(&self, verb: &str) -> Command {
+        let mut command = Command::new(self.programs.join("tools"));
+        command.arg(verb);
+        command
+    }
+
     /// Instructions of an average sentence on each machine, and its tokens.
     fn boards(&self, bytes: u64, check: &Path) -> Result<(Vec<Option<f64>>, usize)> {
         if bytes > MOST_BYTES_ON_A_BOARD {
@@ -69,7 +78,6 @@ impl Subject<'_> {
         let mut instructions = Vec::new();
         let mut tokens = 0;
         for machine in &MACHINES {
-            firmware::build(machine)?;
             let run = machine.run(self.file, check)?;
             eprint!("{}", run.text);
             if run.code != 0 {
@@ -82,12 +90,6 @@ impl Subject<'_> {
         }
         Ok((instructions, tokens))
     }
-}
-
-fn tools(verb: &str) -> Command {
-    let mut command = super::program("tools");
-    command.arg(verb);
-    command
 }
 
 /// Runs the command with `--json`; its last line is the object.

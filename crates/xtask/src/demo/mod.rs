@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::firmware::{self, MACHINES};
 use crate::shell;
 use measure::Subject;
 use table::Table;
@@ -39,8 +40,11 @@ pub(crate) struct Args {
     #[arg(long, requires = "teacher", num_args = 1.., value_name = "FILE")]
     text: Vec<PathBuf>,
     /// Distillation steps with a teacher of one's own
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 1000, value_name = "N")]
     steps: u32,
+    /// Train for a few steps only, with the programs that tests use: shows that every part works, not what it is worth
+    #[arg(long)]
+    quick: bool,
     /// Folder for everything the demo writes
     #[arg(long, short, default_value = "target/demo", value_name = "DIR")]
     out: PathBuf,
@@ -51,15 +55,27 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     crate::setup::ensure()?;
     let out = shell::root().join(&args.out);
     fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
-    shell::run(shell::cargo().args(["build", "--release", "--package", "distil-train", "--package", "distil-tools"]))?;
+    let programs = build(args.quick)?;
+    for machine in &MACHINES {
+        firmware::build(machine)?;
+    }
 
-    let demo = Demo { out, started: Instant::now() };
-    let (teacher, texts) = match &args.teacher {
+    let demo = Demo { out, programs, quick: args.quick, started: Instant::now() };
+    let (teacher, texts, steps) = match &args.teacher {
         None => demo.default_teacher()?,
-        Some(teacher) => demo.own_teacher(teacher, &args.text)?,
+        Some(teacher) => demo.own_teacher(teacher, &args.text, args.steps)?,
     };
-    let student = demo.distill(&teacher, args.teacher.is_some().then_some(args.steps))?;
+    let student = demo.distill(&teacher, steps)?;
     demo.compare(&teacher, &student, &texts)
+}
+
+/// Builds the two programs and gives their folder.
+fn build(quick: bool) -> Result<PathBuf> {
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "--locked", "--package", "distil-train", "--package", "distil-tools"]);
+    shell::run(if quick { &mut cargo } else { cargo.arg("--release") })?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    Ok(shell::root().join(target).join(if quick { "debug" } else { "release" }))
 }
 
 /// Held-out lines, and the sentences to fill in, as files.
@@ -69,7 +85,11 @@ struct Texts {
 }
 
 struct Demo {
+    /// Where everything goes.
     out: PathBuf,
+    /// Folder of the programs `train` and `tools`.
+    programs: PathBuf,
+    quick: bool,
     started: Instant,
 }
 
@@ -80,7 +100,7 @@ impl Demo {
     }
 
     /// The embedded corpus and a 4-layer teacher pretrained on it.
-    fn default_teacher(&self) -> Result<(PathBuf, Texts)> {
+    fn default_teacher(&self) -> Result<(PathBuf, Texts, u32)> {
         self.step("writing the corpus: home-assistant commands and everyday sentences");
         let corpus = corpus::Corpus::generate(56);
         let lines = self.write("train.txt", &corpus.train)?;
@@ -91,30 +111,21 @@ impl Demo {
 
         self.step("pretraining the teacher: 4 layers, masked-token prediction");
         let teacher = self.out.join("teacher");
+        let (steps, student_steps) = if self.quick { ("30", 20) } else { ("1500", 1200) };
         shell::run(
-            train("pretrain")
+            self.train("pretrain")
                 .arg("--data")
                 .arg(self.out.join("data"))
                 .arg("--output")
                 .arg(&teacher)
                 .args(["--preset", "tiny", "--layers", "4", "--hidden", "128", "--heads", "4", "--intermediate", "512"])
-                .args([
-                    "--max-positions",
-                    "64",
-                    "--steps",
-                    "1500",
-                    "--batch-size",
-                    "64",
-                    "--seed",
-                    SEED,
-                    "--overwrite",
-                ]),
+                .args(["--max-positions", "64", "--steps", steps, "--batch-size", "64", "--seed", SEED, "--overwrite"]),
         )?;
-        Ok((teacher, texts))
+        Ok((teacher, texts, student_steps))
     }
 
     /// The user's teacher, with every twentieth line of the user's text held out.
-    fn own_teacher(&self, teacher: &Path, files: &[PathBuf]) -> Result<(PathBuf, Texts)> {
+    fn own_teacher(&self, teacher: &Path, files: &[PathBuf], steps: u32) -> Result<(PathBuf, Texts, u32)> {
         self.step("splitting the text");
         let (mut train, mut held_out) = (Vec::new(), Vec::new());
         for file in files {
@@ -136,23 +147,23 @@ impl Demo {
             bail!("{} is missing; the teacher's folder needs its vocabulary", vocabulary.display());
         }
         self.prepare(&lines, &texts, &vocabulary)?;
-        Ok((teacher.to_path_buf(), texts))
+        Ok((teacher.to_path_buf(), texts, steps))
     }
 
     fn prepare(&self, text: &Path, texts: &Texts, vocabulary: &Path) -> Result<()> {
-        let mut command = train("prepare");
+        let mut command = self.train("prepare");
         command.arg("--text").arg(text).arg("--held-out").arg(&texts.held_out).arg("--vocab").arg(vocabulary);
         command.arg("--output").arg(self.out.join("data"));
         shell::run(command.args(["--min-length", "4", "--max-length", "64"]))
     }
 
     /// A student of half the layers, from the teacher, with the three losses.
-    fn distill(&self, teacher: &Path, steps: Option<u32>) -> Result<PathBuf> {
+    fn distill(&self, teacher: &Path, steps: u32) -> Result<PathBuf> {
         self.step("distilling the student: half the layers, soft targets + masked tokens + hidden states");
         let student = self.out.join("student");
-        let mut command = train("distill");
+        let mut command = self.train("distill");
         command.arg("--teacher").arg(teacher).arg("--data").arg(self.out.join("data")).arg("--output").arg(&student);
-        command.args(["--preset", "tiny", "--steps", &steps.unwrap_or(1200).to_string(), "--batch-size", "64"]);
+        command.args(["--preset", "tiny", "--steps", &steps.to_string(), "--batch-size", "64"]);
         shell::run(command.args(["--seed", SEED, "--overwrite"]))?;
         Ok(student)
     }
@@ -165,7 +176,7 @@ impl Demo {
         for (name, folder, weights) in subjects {
             self.step(&format!("packing and running the {name}: this machine, then the emulated boards"));
             let file = self.out.join(format!("{}.distil", name.replace([' ', '(', ')'], "_").trim_matches('_')));
-            let subject = Subject { name, folder, weights, file: &file };
+            let subject = Subject { name, folder, weights, file: &file, programs: &self.programs };
             let (row, tokens) = subject.measure(&texts.held_out, &texts.sentences)?;
             table.tokens = tokens;
             table.rows.push(row);
@@ -174,6 +185,12 @@ impl Demo {
         println!("\n{table}");
         println!("same bits on host, Cortex-M55 and Cortex-A53");
         Ok(())
+    }
+
+    fn train(&self, verb: &str) -> Command {
+        let mut command = Command::new(self.programs.join("train"));
+        command.arg(verb);
+        command
     }
 
     fn texts(&self, held_out: &[String], sentences: &[String]) -> Result<Texts> {
@@ -188,18 +205,6 @@ impl Demo {
         fs::write(&path, lines.join("\n") + "\n").with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
     }
-}
-
-/// One of the two programs, as built for release.
-fn program(name: &str) -> Command {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    Command::new(shell::root().join(target).join("release").join(name))
-}
-
-fn train(verb: &str) -> Command {
-    let mut command = program("train");
-    command.arg(verb);
-    command
 }
 
 /// The line with its middle word masked; `None` if it is too short to tell the word or too long to show.
