@@ -17,8 +17,11 @@ fn painted(len: usize) -> Vec<f32> {
 }
 
 fn matmul(c: &mut Criterion) {
-    let shapes =
-        [("attention projection", HIDDEN, HIDDEN), ("feed-forward in", INTERMEDIATE, HIDDEN), ("feed-forward out", HIDDEN, INTERMEDIATE)];
+    let shapes = [
+        ("attention projection", HIDDEN, HIDDEN),
+        ("feed-forward in", INTERMEDIATE, HIDDEN),
+        ("feed-forward out", HIDDEN, INTERMEDIATE),
+    ];
     for (use_of, n, k) in shapes {
         let mut group = c.benchmark_group(format!("matmul_int8, {use_of}"));
         let rows: Vec<i8> = (0..n * k).map(|i| (i % 251) as u8 as i8).map(|w| w.max(-127)).collect();

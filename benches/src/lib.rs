@@ -7,7 +7,15 @@ use distil_tools::fixture::Fixture;
 /// A model of MiniLM's shape (6 layers, 384 wide) with a vocabulary of 8,192, int8: large enough to miss the
 /// first cache levels, small enough to be made in a second.
 pub fn minilm_shape() -> AlignedBytes {
-    let shape = Fixture { hidden: 384, layers: 6, heads: 12, intermediate: 1536, vocab_size: 8_192, positions: 512, ..Fixture::default() };
+    let shape = Fixture {
+        hidden: 384,
+        layers: 6,
+        heads: 12,
+        intermediate: 1536,
+        vocab_size: 8_192,
+        positions: 512,
+        ..Fixture::default()
+    };
     packed(&shape, INT8)
 }
 

@@ -23,7 +23,10 @@ fn the_planned_bytes_suffice_and_nothing_around_them_is_touched() {
                 assert_eq!(session.ids().len(), tokens, "{name}");
                 session.pooled().unwrap();
                 assert!(memory[..GUARD + offset].iter().all(|&byte| byte == PAINT), "{name}: written before the arena");
-                assert!(memory[GUARD + offset + needed..].iter().all(|&b| b == PAINT), "{name}: written behind the arena");
+                assert!(
+                    memory[GUARD + offset + needed..].iter().all(|&b| b == PAINT),
+                    "{name}: written behind the arena"
+                );
             }
         }
     }

@@ -29,10 +29,13 @@ fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().unwrap_or_else(|| panic!("{key} is a list"))
 }
 
-/// What each package of a workspace asks for to be built: its normal and build dependencies. Tests may use anything.
+/// What each package of a workspace asks for to be built: its normal and build dependencies. Tests may use anything,
+/// and what is optional is not on a device.
 fn direct(manifest: &str) -> BTreeMap<String, BTreeSet<String>> {
     let metadata = metadata(manifest, &["--no-deps"]);
-    let wanted = |dependency: &&Value| dependency["kind"].as_str() != Some("dev");
+    let wanted = |dependency: &&Value| {
+        dependency["kind"].as_str() != Some("dev") && dependency["optional"].as_bool() == Some(false)
+    };
     let packages = list(&metadata, "packages").iter().map(|package| {
         let names = list(package, "dependencies").iter().filter(wanted).map(|d| text(d, "name").to_owned());
         (text(package, "name").to_owned(), names.collect())
@@ -129,4 +132,29 @@ fn only_the_kernels_may_be_unsafe() {
         assert!(source.contains("#![forbid(unsafe_code)]"), "{library} does not forbid unsafe code");
         assert!(source.contains("#![no_std]"), "{library} is not no_std");
     }
+}
+
+/// The lints of the workspace deny unsafe code; this finds whoever switches them off.
+#[test]
+fn no_other_file_holds_unsafe_code() {
+    let mut folders = ["crates", "tools", "tests", "benches"].map(|folder| root().join(folder)).to_vec();
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                if !path.ends_with("crates/kernels") {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path).expect("source is UTF-8");
+                // Put together here, so that this file does not find itself.
+                for words in [concat!("unsafe", " {"), concat!("unsafe", " fn"), concat!("allow(", "unsafe_code)")] {
+                    assert!(!source.contains(words), "{} holds `{words}`", path.display());
+                }
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 100, "only {files} files were read");
 }

@@ -7,8 +7,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use distil_format::{
-    AlignedBytes, Architecture, Artifact, Config, Dtype, Head, Layout, Pooling, RoleKind,
-    TensorData, Vocabulary, build_vocabulary, data_len, scales_len, write, xxh32,
+    AlignedBytes, Architecture, Artifact, Config, Dtype, Head, Layout, Pooling, RoleKind, TensorData, Vocabulary,
+    build_vocabulary, data_len, scales_len, write, xxh32,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,31 +26,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .take(1_000_000)
         .map(str::as_bytes)
         .collect();
-    println!(
-        "vocabulary: {} entries, {} bytes; {} words",
-        pieces.len(),
-        bytes.len(),
-        words.len()
-    );
+    println!("vocabulary: {} entries, {} bytes; {} words", pieces.len(), bytes.len(), words.len());
 
-    let open = best(20, || {
-        Vocabulary::new(black_box(&bytes)).map_or(0, |v| v.len())
-    });
+    let open = best(20, || Vocabulary::new(black_box(&bytes)).map_or(0, |v| v.len()));
     println!("check at open: {:.0} us", open.0 * 1e6);
     let vocabulary = Vocabulary::new(&bytes)?;
-    let start = best(7, || {
-        words
-            .iter()
-            .filter_map(|word| vocabulary.longest_match(word, false))
-            .count()
-    });
-    println!(
-        "word start: {:.1} ns a word",
-        start.0 * 1e9 / words.len() as f64
-    );
-    let whole = best(7, || {
-        words.iter().map(|word| count(&vocabulary, word)).sum()
-    });
+    let start = best(7, || words.iter().filter_map(|word| vocabulary.longest_match(word, false)).count());
+    println!("word start: {:.1} ns a word", start.0 * 1e9 / words.len() as f64);
+    let whole = best(7, || words.iter().map(|word| count(&vocabulary, word)).sum());
     println!(
         "whole word: {:.1} ns a word, {:.1} ns a lookup ({} lookups)",
         whole.0 * 1e9 / words.len() as f64,
@@ -60,9 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let image = AlignedBytes::copy_of(&distilbert(&bytes)?);
     let checksum = best(9, || xxh32(black_box(&image), 0) as usize);
-    let open = best(9, || {
-        Artifact::open(black_box(&image)).map_or(0, |a| a.len())
-    });
+    let open = best(9, || Artifact::open(black_box(&image)).map_or(0, |a| a.len()));
     println!(
         "DistilBERT-66M, int8, {} bytes: checksum {:.1} ms, open {:.1} ms",
         open.1,

@@ -27,11 +27,7 @@ impl AlignedBytes {
         let storage = vec![0; len.saturating_add(ALIGNMENT)];
         // The storage never grows, so its address, and with it the start, stays.
         let start = storage.as_ptr().addr().wrapping_neg() % ALIGNMENT;
-        Self {
-            storage,
-            start,
-            len,
-        }
+        Self { storage, start, len }
     }
 }
 

@@ -80,30 +80,15 @@ impl<'a> Artifact<'a> {
         let [config, table, weights, vocabulary, labels, manifest] =
             ranges.map(|range| bytes.get(range).unwrap_or_default());
 
-        let config: &[u8; 64] = config
-            .try_into()
-            .map_err(|_| OpenError::SectionLength(SectionKind::Config))?;
+        let config: &[u8; 64] = config.try_into().map_err(|_| OpenError::SectionLength(SectionKind::Config))?;
         let config = Config::decode(config)?;
         let table = check_tensors(&config, table, weights)?;
         let vocabulary = Vocabulary::new(vocabulary)?;
         if vocabulary.len() > config.vocab_size as usize {
-            return Err(OpenError::VocabularySize {
-                entries: vocabulary.len(),
-                vocab_size: config.vocab_size,
-            });
+            return Err(OpenError::VocabularySize { entries: vocabulary.len(), vocab_size: config.vocab_size });
         }
         let labels = Labels::new(labels, config.labels)?;
-        Ok(Self {
-            bytes,
-            checksum,
-            sections,
-            config,
-            table,
-            weights,
-            vocabulary,
-            labels,
-            manifest,
-        })
+        Ok(Self { bytes, checksum, sections, config, table, weights, vocabulary, labels, manifest })
     }
 
     /// What the model is.
@@ -119,18 +104,12 @@ impl<'a> Artifact<'a> {
 
     /// All tensors, in the file's order.
     pub fn tensors(&self) -> impl Iterator<Item = Tensor<'a>> + '_ {
-        self.config
-            .tensor_ids()
-            .enumerate()
-            .filter_map(|(index, id)| self.tensor_at(id, index))
+        self.config.tensor_ids().enumerate().filter_map(|(index, id)| self.tensor_at(id, index))
     }
 
     fn tensor_at(&self, id: TensorId, index: usize) -> Option<Tensor<'a>> {
         let entry = TensorEntry::decode(self.table.get(index)?);
-        let part = |offset: u64, len| {
-            self.weights
-                .get(to_range(offset, offset.checked_add(len)?)?)
-        };
+        let part = |offset: u64, len| self.weights.get(to_range(offset, offset.checked_add(len)?)?);
         Some(Tensor {
             id,
             dtype: Dtype::from_code(entry.dtype)?,
@@ -159,10 +138,7 @@ impl<'a> Artifact<'a> {
 
     /// The sections and their places in the file.
     pub fn sections(&self) -> impl Iterator<Item = (SectionKind, Range<usize>)> + '_ {
-        SectionKind::ALL
-            .iter()
-            .zip(&self.sections)
-            .map(|(&kind, &(start, end))| (kind, start..end))
+        SectionKind::ALL.iter().zip(&self.sections).map(|(&kind, &(start, end))| (kind, start..end))
     }
 
     /// Bytes of the file.
@@ -205,8 +181,7 @@ fn check_tensors<'a>(
     let mut end = 0;
     for (id, entry) in config.tensor_ids().zip(entries) {
         let entry = TensorEntry::decode(entry);
-        end = check_tensor(config, id, &entry, weights, end)
-            .map_err(|error| OpenError::Tensor { id, error })?;
+        end = check_tensor(config, id, &entry, weights, end).map_err(|error| OpenError::Tensor { id, error })?;
     }
     if end != weights.len() as u64 {
         return Err(OpenError::SectionLength(SectionKind::Weights));
@@ -229,9 +204,7 @@ fn check_tensor(
     let layout = Layout::from_code(entry.layout).ok_or(TensorError::Entry)?;
     let (rows, cols) = config.shape(id);
     if (entry.rows as usize, entry.cols as usize) != (rows, cols) {
-        return Err(TensorError::Shape {
-            expected: (rows, cols),
-        });
+        return Err(TensorError::Shape { expected: (rows, cols) });
     }
     if !storage::is_allowed(id.role, dtype, layout) {
         return Err(TensorError::Storage { dtype, layout });
@@ -240,11 +213,7 @@ fn check_tensor(
     if place != entry.place() {
         return Err(TensorError::Place);
     }
-    let part = |start, end| {
-        to_range(start, end)
-            .and_then(|range| weights.get(range))
-            .ok_or(TensorError::Place)
-    };
+    let part = |start, end| to_range(start, end).and_then(|range| weights.get(range)).ok_or(TensorError::Place);
     let data_end = place.data_offset + place.data_len;
     let is_zero = |bytes: &[u8]| bytes.iter().all(|&byte| byte == 0);
     if !is_zero(part(end, place.data_offset)?) {
@@ -255,16 +224,7 @@ fn check_tensor(
     if !is_zero(part(data_end, place.scales_offset)?) {
         return Err(TensorError::Gap);
     }
-    Storage {
-        role: id.role,
-        dtype,
-        layout,
-        rows,
-        cols,
-        data,
-        scales,
-    }
-    .check()?;
+    Storage { role: id.role, dtype, layout, rows, cols, data, scales }.check()?;
     Ok(place.end())
 }
 
@@ -279,29 +239,14 @@ pub(crate) struct Place {
 
 impl Place {
     /// The place after `end` bytes. Without scales, theirs is the end of the data. `None` if that has no u64.
-    pub(crate) fn after(
-        end: u64,
-        dtype: Dtype,
-        layout: Layout,
-        rows: usize,
-        cols: usize,
-    ) -> Option<Self> {
+    pub(crate) fn after(end: u64, dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Option<Self> {
         let data_offset = align(end)?;
         let data_len = data_len(dtype, layout, rows, cols)?;
         let data_end = data_offset.checked_add(data_len)?;
         let scales_len = scales_len(dtype, layout, rows)?;
-        let scales_offset = if scales_len == 0 {
-            data_end
-        } else {
-            align(data_end)?
-        };
+        let scales_offset = if scales_len == 0 { data_end } else { align(data_end)? };
         scales_offset.checked_add(scales_len)?;
-        Some(Self {
-            data_offset,
-            data_len,
-            scales_offset,
-            scales_len,
-        })
+        Some(Self { data_offset, data_len, scales_offset, scales_len })
     }
 
     /// End of the tensor; cannot overflow, [`Place::after`] has seen to it.
@@ -313,14 +258,7 @@ impl Place {
 impl TensorEntry {
     /// The entry of a tensor.
     #[cfg(feature = "alloc")]
-    pub(crate) fn new(
-        id: TensorId,
-        dtype: Dtype,
-        layout: Layout,
-        rows: u32,
-        cols: u32,
-        place: Place,
-    ) -> Self {
+    pub(crate) fn new(id: TensorId, dtype: Dtype, layout: Layout, rows: u32, cols: u32, place: Place) -> Self {
         Self {
             role: id.role.code(),
             dtype: dtype.code(),

@@ -99,10 +99,7 @@ impl Xxh32 {
                 .wrapping_mul(PRIME_4);
         }
         for &byte in bytes {
-            hash = hash
-                .wrapping_add(u32::from(byte).wrapping_mul(PRIME_5))
-                .rotate_left(11)
-                .wrapping_mul(PRIME_1);
+            hash = hash.wrapping_add(u32::from(byte).wrapping_mul(PRIME_5)).rotate_left(11).wrapping_mul(PRIME_1);
         }
         hash ^= hash >> 15;
         hash = hash.wrapping_mul(PRIME_2);
@@ -117,24 +114,7 @@ impl Xxh32 {
         for page in stripes.chunks(PAGE / STRIPE) {
             touch(page);
             for stripe in page {
-                let &[
-                    a0,
-                    a1,
-                    a2,
-                    a3,
-                    b0,
-                    b1,
-                    b2,
-                    b3,
-                    c0,
-                    c1,
-                    c2,
-                    c3,
-                    d0,
-                    d1,
-                    d2,
-                    d3,
-                ] = stripe;
+                let &[a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3] = stripe;
                 a = round(a, u32::from_le_bytes([a0, a1, a2, a3]));
                 b = round(b, u32::from_le_bytes([b0, b1, b2, b3]));
                 c = round(c, u32::from_le_bytes([c0, c1, c2, c3]));
@@ -156,9 +136,7 @@ fn touch(page: &[[u8; STRIPE]]) {
 
 #[inline(always)]
 fn round(lane: u32, word: u32) -> u32 {
-    lane.wrapping_add(word.wrapping_mul(PRIME_2))
-        .rotate_left(13)
-        .wrapping_mul(PRIME_1)
+    lane.wrapping_add(word.wrapping_mul(PRIME_2)).rotate_left(13).wrapping_mul(PRIME_1)
 }
 
 #[cfg(test)]
@@ -192,18 +170,11 @@ mod tests {
             (101, 0, 0x1F1A_A412),
             (101, PRIME_1, 0x498E_C8E2),
         ] {
-            assert_eq!(
-                xxh32(&buffer[..len], seed),
-                expected,
-                "length {len}, seed {seed:#x}"
-            );
+            assert_eq!(xxh32(&buffer[..len], seed), expected, "length {len}, seed {seed:#x}");
         }
         assert_eq!(xxh32(b"a", 0), 0x550D_7456);
         assert_eq!(xxh32(b"abc", 0), 0x32D1_53FF);
-        assert_eq!(
-            xxh32(b"Nobody inspects the spammish repetition", 0),
-            0xE229_3B2F
-        );
+        assert_eq!(xxh32(b"Nobody inspects the spammish repetition", 0), 0xE229_3B2F);
     }
 
     #[test]
@@ -215,11 +186,7 @@ mod tests {
                 state.update(&buffer[..first]);
                 state.update(&buffer[first..second]);
                 state.update(&buffer[second..]);
-                assert_eq!(
-                    state.finish(),
-                    xxh32(&buffer, 7),
-                    "split at {first} and {second}"
-                );
+                assert_eq!(state.finish(), xxh32(&buffer, 7), "split at {first} and {second}");
             }
         }
     }

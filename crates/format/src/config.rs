@@ -124,19 +124,11 @@ impl Config {
         ];
         for (field, value, least, most) in bounds {
             if value < least || value > most {
-                return Err(ConfigError::Range {
-                    field,
-                    value,
-                    least,
-                    most,
-                });
+                return Err(ConfigError::Range { field, value, least, most });
             }
         }
         if !self.hidden.is_multiple_of(self.heads) {
-            return Err(ConfigError::Heads {
-                hidden: self.hidden,
-                heads: self.heads,
-            });
+            return Err(ConfigError::Heads { hidden: self.hidden, heads: self.heads });
         }
         let eps = self.layer_norm_eps;
         if !(eps.is_normal() && eps > 0.0 && eps <= 1.0) {
@@ -144,10 +136,7 @@ impl Config {
         }
         let classifies = self.head == Head::SequenceClassification;
         if classifies != (self.labels > 0) {
-            return Err(ConfigError::Labels {
-                head: self.head,
-                labels: self.labels,
-            });
+            return Err(ConfigError::Labels { head: self.head, labels: self.labels });
         }
         let special = [
             ("pad", self.pad_id),
@@ -158,11 +147,7 @@ impl Config {
         ];
         for (token, id) in special {
             if id >= self.vocab_size {
-                return Err(ConfigError::SpecialToken {
-                    token,
-                    id,
-                    vocab_size: self.vocab_size,
-                });
+                return Err(ConfigError::SpecialToken { token, id, vocab_size: self.vocab_size });
             }
         }
         Ok(())

@@ -90,9 +90,7 @@ pub(crate) fn file_checksum(bytes: &[u8]) -> u32 {
 /// Checks everything outside the sections; gives the section ranges and the checksum.
 pub(crate) fn check(bytes: &[u8]) -> Result<([Range<usize>; SECTIONS], u32), OpenError> {
     let Some((header, _)) = bytes.split_first_chunk::<{ Header::LEN }>() else {
-        return Err(OpenError::TooShort {
-            actual: bytes.len(),
-        });
+        return Err(OpenError::TooShort { actual: bytes.len() });
     };
     let header = Header::decode(header);
     if header.magic != MAGIC {
@@ -105,17 +103,11 @@ pub(crate) fn check(bytes: &[u8]) -> Result<([Range<usize>; SECTIONS], u32), Ope
         return Err(OpenError::Flags(header.flags));
     }
     if usize::try_from(header.length) != Ok(bytes.len()) {
-        return Err(OpenError::Length {
-            declared: header.length,
-            actual: bytes.len(),
-        });
+        return Err(OpenError::Length { declared: header.length, actual: bytes.len() });
     }
     let computed = file_checksum(bytes);
     if header.checksum != computed {
-        return Err(OpenError::Checksum {
-            declared: header.checksum,
-            computed,
-        });
+        return Err(OpenError::Checksum { declared: header.checksum, computed });
     }
     if usize::from(header.sections) != SECTIONS || header.reserved != [0; 36] {
         return Err(OpenError::Header);
@@ -125,11 +117,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<([Range<usize>; SECTIONS], u32), Ope
 
 /// The sections' ranges: contiguous but for zero padding to the alignment, the last one ending with the file.
 fn sections(bytes: &[u8]) -> Result<[Range<usize>; SECTIONS], OpenError> {
-    let table = bytes
-        .get(Header::LEN..FRONT_LEN)
-        .ok_or(OpenError::TooShort {
-            actual: bytes.len(),
-        })?;
+    let table = bytes.get(Header::LEN..FRONT_LEN).ok_or(OpenError::TooShort { actual: bytes.len() })?;
     let (entries, _) = table.as_chunks::<{ SectionEntry::LEN }>();
     let mut ranges = [const { 0..0 }; SECTIONS];
     let mut end = FRONT_LEN as u64;
@@ -137,9 +125,7 @@ fn sections(bytes: &[u8]) -> Result<[Range<usize>; SECTIONS], OpenError> {
         let wrong = OpenError::SectionTable(kind);
         let entry = SectionEntry::decode(entry);
         let start = align(end).ok_or(wrong)?;
-        let known = entry.kind == u32::from(kind.code())
-            && entry.reserved == [0; 4]
-            && entry.reserved_end == [0; 8];
+        let known = entry.kind == u32::from(kind.code()) && entry.reserved == [0; 4] && entry.reserved_end == [0; 8];
         if !known || entry.offset != start {
             return Err(wrong);
         }

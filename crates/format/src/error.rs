@@ -78,36 +78,27 @@ impl fmt::Display for OpenError {
             Self::TooShort { actual } => {
                 write!(f, "{actual} bytes are too few for a packed model; {AGAIN}")
             }
-            Self::Magic => write!(
-                f,
-                "not a packed model (wrong first bytes); pack the model folder first"
-            ),
+            Self::Magic => write!(f, "not a packed model (wrong first bytes); pack the model folder first"),
             Self::Version(version) => write!(
                 f,
                 "the file has version {version}, this program reads version {}; pack the model with this version",
                 crate::container::VERSION
             ),
-            Self::Flags(flags) => write!(
-                f,
-                "the file uses features this program does not know (flags {flags:#x}); use a newer program"
-            ),
-            Self::Length { declared, actual } => write!(
-                f,
-                "the file should have {declared} bytes and has {actual}; {AGAIN}"
-            ),
-            Self::Checksum { declared, computed } => write!(
-                f,
-                "the file is damaged (checksum {declared:08x} expected, {computed:08x} found); {AGAIN}"
-            ),
+            Self::Flags(flags) => {
+                write!(f, "the file uses features this program does not know (flags {flags:#x}); use a newer program")
+            }
+            Self::Length { declared, actual } => {
+                write!(f, "the file should have {declared} bytes and has {actual}; {AGAIN}")
+            }
+            Self::Checksum { declared, computed } => {
+                write!(f, "the file is damaged (checksum {declared:08x} expected, {computed:08x} found); {AGAIN}")
+            }
             Self::Header => write!(f, "the file's header is wrong; {AGAIN}"),
             Self::SectionTable(section) => {
                 write!(f, "the entry of section {section} is wrong; {AGAIN}")
             }
             Self::Padding(section) => {
-                write!(
-                    f,
-                    "the padding before section {section} is not zero; {AGAIN}"
-                )
+                write!(f, "the padding before section {section} is not zero; {AGAIN}")
             }
             Self::SectionLength(section) => {
                 write!(f, "section {section} has a wrong length; {AGAIN}")
@@ -115,10 +106,7 @@ impl fmt::Display for OpenError {
             Self::Config(error) => write!(f, "configuration: {error}"),
             Self::Tensor { id, error } => write!(f, "tensor {id}: {error}; {AGAIN}"),
             Self::Vocabulary(error) => write!(f, "vocabulary: {error}; {AGAIN}"),
-            Self::VocabularySize {
-                entries,
-                vocab_size,
-            } => write!(
+            Self::VocabularySize { entries, vocab_size } => write!(
                 f,
                 "the vocabulary has {entries} entries, the word embedding only {vocab_size} rows; pack a vocabulary that belongs to the model"
             ),
@@ -204,30 +192,17 @@ impl fmt::Display for ConfigError {
             Self::Code { field, value } => {
                 write!(f, "{field} has the unknown value {value}")
             }
-            Self::Range {
-                field,
-                value,
-                least,
-                most,
-            } => write!(f, "{field} is {value}, it must be {least} to {most}"),
-            Self::Heads { hidden, heads } => write!(
-                f,
-                "the hidden size {hidden} must be a multiple of the {heads} heads"
-            ),
-            Self::Epsilon(eps) => write!(
-                f,
-                "layer_norm_eps is {eps:e}, it must be positive, normal and at most 1"
-            ),
+            Self::Range { field, value, least, most } => write!(f, "{field} is {value}, it must be {least} to {most}"),
+            Self::Heads { hidden, heads } => {
+                write!(f, "the hidden size {hidden} must be a multiple of the {heads} heads")
+            }
+            Self::Epsilon(eps) => write!(f, "layer_norm_eps is {eps:e}, it must be positive, normal and at most 1"),
             Self::Labels { head, labels } => write!(
                 f,
                 "{labels} labels with head {head}; only {} has labels, and at least one",
                 Head::SequenceClassification
             ),
-            Self::SpecialToken {
-                token,
-                id,
-                vocab_size,
-            } => write!(
+            Self::SpecialToken { token, id, vocab_size } => write!(
                 f,
                 "the {token} token has id {id}, it must be less than the {vocab_size} rows of the word embedding"
             ),
@@ -298,9 +273,7 @@ impl fmt::Display for TensorError {
             Self::Storage { dtype, layout } => {
                 write!(f, "cannot be stored as {dtype} in layout {layout}")
             }
-            Self::Shape {
-                expected: (rows, cols),
-            } => write!(f, "wrong shape, expected {rows} x {cols}"),
+            Self::Shape { expected: (rows, cols) } => write!(f, "wrong shape, expected {rows} x {cols}"),
             Self::DataLength { expected, found } => {
                 write!(f, "{found} bytes of data, expected {expected}")
             }
@@ -309,10 +282,9 @@ impl fmt::Display for TensorError {
             }
             Self::Place => write!(f, "wrong place in the file"),
             Self::Gap => write!(f, "padding before it is not zero"),
-            Self::Scale { row } => write!(
-                f,
-                "the scale of row {row} is not between 2^-60 and 2^60 (1 in padding rows)"
-            ),
+            Self::Scale { row } => {
+                write!(f, "the scale of row {row} is not between 2^-60 and 2^60 (1 in padding rows)")
+            }
             Self::Element { at } => write!(f, "element {at} is -128"),
             Self::NotFinite { at } => write!(f, "element {at} is infinite or not a number"),
             Self::TilePadding => write!(f, "padding inside its tiles is not zero"),

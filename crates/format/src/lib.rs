@@ -34,8 +34,7 @@ pub use aligned::AlignedBytes;
 pub use artifact::{Artifact, Tensor};
 pub use checksum::{Xxh32, xxh32};
 pub use config::{
-    Config, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_LABELS, MAX_LAYERS, MAX_POSITIONS, MAX_TYPES,
-    MAX_VOCABULARY,
+    Config, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_LABELS, MAX_LAYERS, MAX_POSITIONS, MAX_TYPES, MAX_VOCABULARY,
 };
 pub use container::{ALIGNMENT, MAGIC, SectionKind, VERSION};
 pub use enums::{Architecture, Dtype, Head, Layout, Pooling, UnknownName};

@@ -16,12 +16,10 @@ pub fn data_len(dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Optio
     let (rows, cols) = (u64::try_from(rows).ok()?, u64::try_from(cols).ok()?);
     let elements = match (layout, dtype) {
         (Layout::RowMajor, _) => rows.checked_mul(cols)?,
-        (Layout::Tile16, Dtype::Int8) => rows
-            .checked_next_multiple_of(TILE as u64)?
-            .checked_mul(cols.checked_next_multiple_of(QUAD as u64)?)?,
-        (Layout::Tile16, Dtype::F32) => rows
-            .checked_next_multiple_of(TILE as u64)?
-            .checked_mul(cols)?,
+        (Layout::Tile16, Dtype::Int8) => {
+            rows.checked_next_multiple_of(TILE as u64)?.checked_mul(cols.checked_next_multiple_of(QUAD as u64)?)?
+        }
+        (Layout::Tile16, Dtype::F32) => rows.checked_next_multiple_of(TILE as u64)?.checked_mul(cols)?,
         (Layout::Tile16, Dtype::F16) => return None,
     };
     elements.checked_mul(dtype.size() as u64)
@@ -69,37 +67,25 @@ impl Storage<'_> {
         }
         let expected = data_len(dtype, layout, self.rows, self.cols).ok_or(refused)?;
         if self.data.len() as u64 != expected {
-            return Err(TensorError::DataLength {
-                expected,
-                found: self.data.len() as u64,
-            });
+            return Err(TensorError::DataLength { expected, found: self.data.len() as u64 });
         }
         let expected = scales_len(dtype, layout, self.rows).ok_or(refused)?;
         if self.scales.len() as u64 != expected {
-            return Err(TensorError::ScalesLength {
-                expected,
-                found: self.scales.len() as u64,
-            });
+            return Err(TensorError::ScalesLength { expected, found: self.scales.len() as u64 });
         }
         self.check_scales()?;
-        let place = |bad: Option<usize>, error: fn(usize) -> TensorError| {
-            bad.map_or(Ok(()), |at| Err(error(at)))
-        };
+        let place = |bad: Option<usize>, error: fn(usize) -> TensorError| bad.map_or(Ok(()), |at| Err(error(at)));
         match dtype {
-            Dtype::Int8 => place(
-                find(self.data.as_chunks().0, |&[byte]: &[u8; 1]| byte == 0x80),
-                |at| TensorError::Element { at },
-            )?,
-            Dtype::F16 => place(
-                find(self.data.as_chunks().0, |&value| {
-                    u16::from_le_bytes(value) & 0x7C00 == 0x7C00
-                }),
-                |at| TensorError::NotFinite { at },
-            )?,
+            Dtype::Int8 => place(find(self.data.as_chunks().0, |&[byte]: &[u8; 1]| byte == 0x80), |at| {
+                TensorError::Element { at }
+            })?,
+            Dtype::F16 => {
+                place(find(self.data.as_chunks().0, |&value| u16::from_le_bytes(value) & 0x7C00 == 0x7C00), |at| {
+                    TensorError::NotFinite { at }
+                })?
+            }
             Dtype::F32 => place(
-                find(self.data.as_chunks().0, |&value| {
-                    u32::from_le_bytes(value) & 0x7F80_0000 == 0x7F80_0000
-                }),
+                find(self.data.as_chunks().0, |&value| u32::from_le_bytes(value) & 0x7F80_0000 == 0x7F80_0000),
                 |at| TensorError::NotFinite { at },
             )?,
         }
@@ -115,11 +101,7 @@ impl Storage<'_> {
         for (row, &scale) in self.scales.as_chunks::<2>().0.iter().enumerate() {
             // A bfloat16 is the upper half of an f32. The range rules out NaN, infinities, zero and negative numbers.
             let scale = f32::from_bits(u32::from(u16::from_le_bytes(scale)) << 16);
-            let valid = if row < self.rows {
-                (LEAST..=MOST).contains(&scale)
-            } else {
-                scale == 1.0
-            };
+            let valid = if row < self.rows { (LEAST..=MOST).contains(&scale) } else { scale == 1.0 };
             if !valid {
                 return Err(TensorError::Scale { row });
             }
@@ -139,21 +121,12 @@ impl Storage<'_> {
         let channels = self.rows % TILE;
         let last_tile = (self.rows / TILE) * steps;
         let rows_clean = channels == 0
-            || steps_of_all
-                .iter()
-                .skip(last_tile)
-                .all(|step| zero(step.get(channels * QUAD..).unwrap_or_default()));
-        let cols_clean = used == 0
-            || steps == 0
-            || steps_of_all
-                .iter()
-                .skip(steps - 1)
-                .step_by(steps)
-                .all(|step| {
-                    step.as_chunks::<QUAD>()
-                        .0
-                        .iter()
-                        .all(|quad| zero(quad.get(used..).unwrap_or_default()))
+            || steps_of_all.iter().skip(last_tile).all(|step| zero(step.get(channels * QUAD..).unwrap_or_default()));
+        let cols_clean =
+            used == 0
+                || steps == 0
+                || steps_of_all.iter().skip(steps - 1).step_by(steps).all(|step| {
+                    step.as_chunks::<QUAD>().0.iter().all(|quad| zero(quad.get(used..).unwrap_or_default()))
                 });
         rows_clean && cols_clean
     }
@@ -163,21 +136,10 @@ impl Storage<'_> {
 fn find<const N: usize>(elements: &[[u8; N]], is_bad: impl Fn(&[u8; N]) -> bool) -> Option<usize> {
     const BLOCK: usize = 256;
     let (blocks, rest) = elements.as_chunks::<BLOCK>();
-    let is_block_bad = |block: &[[u8; N]; BLOCK]| {
-        block
-            .iter()
-            .fold(0_u8, |bad, value| bad | u8::from(is_bad(value)))
-            != 0
-    };
+    let is_block_bad =
+        |block: &[[u8; N]; BLOCK]| block.iter().fold(0_u8, |bad, value| bad | u8::from(is_bad(value))) != 0;
     match blocks.iter().position(is_block_bad) {
-        Some(block) => elements
-            .iter()
-            .skip(block * BLOCK)
-            .position(is_bad)
-            .map(|at| block * BLOCK + at),
-        None => rest
-            .iter()
-            .position(is_bad)
-            .map(|at| blocks.len() * BLOCK + at),
+        Some(block) => elements.iter().skip(block * BLOCK).position(is_bad).map(|at| block * BLOCK + at),
+        None => rest.iter().position(is_bad).map(|at| blocks.len() * BLOCK + at),
     }
 }

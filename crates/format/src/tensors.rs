@@ -92,12 +92,8 @@ const EMBEDDING: [Role; 5] = [
     Role::EmbeddingNormBias,
 ];
 /// Without token types.
-const EMBEDDING_UNTYPED: [Role; 4] = [
-    Role::WordEmbedding,
-    Role::PositionEmbedding,
-    Role::EmbeddingNormWeight,
-    Role::EmbeddingNormBias,
-];
+const EMBEDDING_UNTYPED: [Role; 4] =
+    [Role::WordEmbedding, Role::PositionEmbedding, Role::EmbeddingNormWeight, Role::EmbeddingNormBias];
 const LAYER: [Role; 16] = [
     Role::Query,
     Role::QueryBias,
@@ -116,19 +112,10 @@ const LAYER: [Role; 16] = [
     Role::OutputNormWeight,
     Role::OutputNormBias,
 ];
-const MASKED_LM: [Role; 5] = [
-    Role::MlmTransform,
-    Role::MlmTransformBias,
-    Role::MlmNormWeight,
-    Role::MlmNormBias,
-    Role::MlmBias,
-];
-const CLASSIFICATION: [Role; 4] = [
-    Role::PreClassifier,
-    Role::PreClassifierBias,
-    Role::Classifier,
-    Role::ClassifierBias,
-];
+const MASKED_LM: [Role; 5] =
+    [Role::MlmTransform, Role::MlmTransformBias, Role::MlmNormWeight, Role::MlmNormBias, Role::MlmBias];
+const CLASSIFICATION: [Role; 4] =
+    [Role::PreClassifier, Role::PreClassifierBias, Role::Classifier, Role::ClassifierBias];
 
 impl Role {
     /// How the tensor is used.
@@ -136,13 +123,12 @@ impl Role {
         use Role::*;
         match self {
             WordEmbedding | PositionEmbedding | TokenTypeEmbedding => RoleKind::Table,
-            Query | Key | Value | AttentionOutput | FeedForwardIn | FeedForwardOut
-            | MlmTransform | PreClassifier | Classifier => RoleKind::Matrix,
-            QueryBias | KeyBias | ValueBias | AttentionOutputBias | FeedForwardInBias
-            | FeedForwardOutBias | MlmTransformBias | MlmBias | PreClassifierBias
-            | ClassifierBias => RoleKind::Bias,
-            EmbeddingNormWeight | EmbeddingNormBias | AttentionNormWeight | AttentionNormBias
-            | OutputNormWeight | OutputNormBias | MlmNormWeight | MlmNormBias => RoleKind::Norm,
+            Query | Key | Value | AttentionOutput | FeedForwardIn | FeedForwardOut | MlmTransform | PreClassifier
+            | Classifier => RoleKind::Matrix,
+            QueryBias | KeyBias | ValueBias | AttentionOutputBias | FeedForwardInBias | FeedForwardOutBias
+            | MlmTransformBias | MlmBias | PreClassifierBias | ClassifierBias => RoleKind::Bias,
+            EmbeddingNormWeight | EmbeddingNormBias | AttentionNormWeight | AttentionNormBias | OutputNormWeight
+            | OutputNormBias | MlmNormWeight | MlmNormBias => RoleKind::Norm,
         }
     }
 
@@ -164,11 +150,7 @@ pub struct TensorId {
 
 impl fmt::Display for TensorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.role.is_per_layer() {
-            write!(f, "layer.{}.{}", self.layer, self.role)
-        } else {
-            self.role.fmt(f)
-        }
+        if self.role.is_per_layer() { write!(f, "layer.{}.{}", self.layer, self.role) } else { self.role.fmt(f) }
     }
 }
 
@@ -176,13 +158,8 @@ impl Config {
     /// Every tensor of the model in the file's order: embeddings, layers, head.
     pub fn tensor_ids(&self) -> impl Iterator<Item = TensorId> + use<> {
         let global = |&role| TensorId { role, layer: 0 };
-        let layers = (0..self.layers)
-            .flat_map(|layer| LAYER.iter().map(move |&role| TensorId { role, layer }));
-        self.embedding_roles()
-            .iter()
-            .map(global)
-            .chain(layers)
-            .chain(self.head_roles().iter().map(global))
+        let layers = (0..self.layers).flat_map(|layer| LAYER.iter().map(move |&role| TensorId { role, layer }));
+        self.embedding_roles().iter().map(global).chain(layers).chain(self.head_roles().iter().map(global))
     }
 
     /// Tensors of the model.
@@ -196,15 +173,13 @@ impl Config {
         let before = self.embedding_roles().len();
         if id.role.is_per_layer() {
             let inside = (id.role.code() - Role::Query.code()) as usize;
-            return (id.layer < self.layers)
-                .then(|| before + id.layer as usize * LAYER.len() + inside);
+            return (id.layer < self.layers).then(|| before + id.layer as usize * LAYER.len() + inside);
         }
         if id.layer != 0 {
             return None;
         }
-        place(self.embedding_roles()).or_else(|| {
-            place(self.head_roles()).map(|at| before + self.layers as usize * LAYER.len() + at)
-        })
+        place(self.embedding_roles())
+            .or_else(|| place(self.head_roles()).map(|at| before + self.layers as usize * LAYER.len() + at))
     }
 
     /// Rows and columns of a tensor; a vector has one row.
@@ -216,28 +191,21 @@ impl Config {
             WordEmbedding => (self.vocab_size as usize, hidden),
             PositionEmbedding => (self.max_positions as usize, hidden),
             TokenTypeEmbedding => (self.type_vocab as usize, hidden),
-            Query | Key | Value | AttentionOutput | MlmTransform | PreClassifier => {
-                (hidden, hidden)
-            }
+            Query | Key | Value | AttentionOutput | MlmTransform | PreClassifier => (hidden, hidden),
             FeedForwardIn => (intermediate, hidden),
             FeedForwardOut => (hidden, intermediate),
             Classifier => (self.labels as usize, hidden),
             FeedForwardInBias => (1, intermediate),
             MlmBias => (1, self.vocab_size as usize),
             ClassifierBias => (1, self.labels as usize),
-            EmbeddingNormWeight | EmbeddingNormBias | QueryBias | KeyBias | ValueBias
-            | AttentionOutputBias | AttentionNormWeight | AttentionNormBias
-            | FeedForwardOutBias | OutputNormWeight | OutputNormBias | MlmTransformBias
-            | MlmNormWeight | MlmNormBias | PreClassifierBias => (1, hidden),
+            EmbeddingNormWeight | EmbeddingNormBias | QueryBias | KeyBias | ValueBias | AttentionOutputBias
+            | AttentionNormWeight | AttentionNormBias | FeedForwardOutBias | OutputNormWeight | OutputNormBias
+            | MlmTransformBias | MlmNormWeight | MlmNormBias | PreClassifierBias => (1, hidden),
         }
     }
 
     fn embedding_roles(&self) -> &'static [Role] {
-        if self.type_vocab > 0 {
-            &EMBEDDING
-        } else {
-            &EMBEDDING_UNTYPED
-        }
+        if self.type_vocab > 0 { &EMBEDDING } else { &EMBEDDING_UNTYPED }
     }
 
     fn head_roles(&self) -> &'static [Role] {

@@ -7,8 +7,7 @@ use core::fmt;
 use crate::artifact::{Place, TensorEntry};
 use crate::config::Config;
 use crate::container::{
-    CHECKSUM_AT, FRONT_LEN, Header, MAGIC, SECTIONS, SectionEntry, SectionKind, VERSION, align,
-    file_checksum,
+    CHECKSUM_AT, FRONT_LEN, Header, MAGIC, SECTIONS, SectionEntry, SectionKind, VERSION, align, file_checksum,
 };
 use crate::enums::{Dtype, Layout};
 use crate::error::{ConfigError, TensorError};
@@ -45,20 +44,12 @@ pub fn write(
     manifest: &[u8],
 ) -> Result<Vec<u8>, WriteError> {
     config.validate().map_err(WriteError::Config)?;
-    let entries = Vocabulary::new(vocabulary)
-        .map_err(WriteError::Vocabulary)?
-        .len();
+    let entries = Vocabulary::new(vocabulary).map_err(WriteError::Vocabulary)?.len();
     if entries > config.vocab_size as usize {
-        return Err(WriteError::VocabularySize {
-            entries,
-            vocab_size: config.vocab_size,
-        });
+        return Err(WriteError::VocabularySize { entries, vocab_size: config.vocab_size });
     }
     if labels.len() != config.labels as usize {
-        return Err(WriteError::LabelCount {
-            expected: config.labels,
-            found: labels.len(),
-        });
+        return Err(WriteError::LabelCount { expected: config.labels, found: labels.len() });
     }
     let label_bytes = Labels::encode(labels).ok_or(WriteError::LabelsTooLong)?;
     let tensors = in_order(config, tensors)?;
@@ -84,14 +75,7 @@ pub fn write(
         bytes.resize(offset as usize, 0);
         bytes.extend(part);
     };
-    let [
-        config_at,
-        table_at,
-        weights_at,
-        vocabulary_at,
-        labels_at,
-        manifest_at,
-    ] = offsets;
+    let [config_at, table_at, weights_at, vocabulary_at, labels_at, manifest_at] = offsets;
     put(config_at, &config_bytes);
     put(table_at, &table);
     for (tensor, place) in tensors.iter().zip(&places) {
@@ -112,19 +96,13 @@ fn in_order(config: &Config, tensors: Vec<TensorData>) -> Result<Vec<TensorData>
     slots.resize_with(config.tensor_count(), || None);
     for tensor in tensors {
         let id = tensor.id;
-        let slot = config
-            .index_of(id)
-            .and_then(|index| slots.get_mut(index))
-            .ok_or(WriteError::UnexpectedTensor(id))?;
+        let slot =
+            config.index_of(id).and_then(|index| slots.get_mut(index)).ok_or(WriteError::UnexpectedTensor(id))?;
         if slot.replace(tensor).is_some() {
             return Err(WriteError::RepeatedTensor(id));
         }
     }
-    config
-        .tensor_ids()
-        .zip(slots)
-        .map(|(id, slot)| slot.ok_or(WriteError::MissingTensor(id)))
-        .collect()
+    config.tensor_ids().zip(slots).map(|(id, slot)| slot.ok_or(WriteError::MissingTensor(id))).collect()
 }
 
 /// Checks the tensors and gives each its place; the table's bytes, the places, and the length of the weights section.
@@ -135,17 +113,9 @@ fn plan(config: &Config, tensors: &[TensorData]) -> Result<(Vec<u8>, Vec<Place>,
     for tensor in tensors {
         let (id, dtype, layout) = (tensor.id, tensor.dtype, tensor.layout);
         let (rows, cols) = config.shape(id);
-        Storage {
-            role: id.role,
-            dtype,
-            layout,
-            rows,
-            cols,
-            data: &tensor.data,
-            scales: &tensor.scales,
-        }
-        .check()
-        .map_err(|error| WriteError::Tensor { id, error })?;
+        Storage { role: id.role, dtype, layout, rows, cols, data: &tensor.data, scales: &tensor.scales }
+            .check()
+            .map_err(|error| WriteError::Tensor { id, error })?;
         let place = Place::after(end, dtype, layout, rows, cols).ok_or(WriteError::TooLarge)?;
         end = place.end();
         // The configuration's bounds keep every shape within u32.
@@ -163,13 +133,8 @@ fn front(lengths: [u64; SECTIONS]) -> Option<(Vec<u8>, [u64; SECTIONS], u64)> {
     for ((kind, length), offset) in SectionKind::ALL.iter().zip(lengths).zip(&mut offsets) {
         *offset = align(end)?;
         end = offset.checked_add(length)?;
-        let entry = SectionEntry {
-            kind: kind.code().into(),
-            reserved: [0; 4],
-            offset: *offset,
-            length,
-            reserved_end: [0; 8],
-        };
+        let entry =
+            SectionEntry { kind: kind.code().into(), reserved: [0; 4], offset: *offset, length, reserved_end: [0; 8] };
         table.extend(entry.encode());
     }
     let header = Header {
@@ -260,32 +225,20 @@ impl fmt::Display for WriteError {
             Self::Vocabulary(error) => {
                 write!(f, "vocabulary: {error}; build it with build_vocabulary")
             }
-            Self::VocabularySize {
-                entries,
-                vocab_size,
-            } => write!(
+            Self::VocabularySize { entries, vocab_size } => write!(
                 f,
                 "the vocabulary has {entries} entries, the word embedding only {vocab_size} rows; use the vocabulary the model was trained with"
             ),
             Self::LabelCount { expected, found } => {
-                write!(
-                    f,
-                    "{found} label names for {expected} labels; name each once"
-                )
+                write!(f, "{found} label names for {expected} labels; name each once")
             }
             Self::LabelsTooLong => write!(f, "the label names are longer than 4 GB; shorten them"),
             Self::TooLarge => write!(f, "the file is too large for this machine"),
-            Self::PieceCount(count) => write!(
-                f,
-                "the vocabulary has {count} entries, it must have 1 to {}",
-                crate::config::MAX_VOCABULARY
-            ),
+            Self::PieceCount(count) => {
+                write!(f, "the vocabulary has {count} entries, it must have 1 to {}", crate::config::MAX_VOCABULARY)
+            }
             Self::EmptyPiece { index } => {
-                write!(
-                    f,
-                    "line {} of the vocabulary is empty; remove it",
-                    index + 1
-                )
+                write!(f, "line {} of the vocabulary is empty; remove it", index + 1)
             }
             Self::LongPiece { index } => write!(
                 f,
@@ -293,17 +246,11 @@ impl fmt::Display for WriteError {
                 index + 1,
                 crate::vocabulary::MAX_PIECE_BYTES
             ),
-            Self::RepeatedPiece { first, second } => write!(
-                f,
-                "line {} of the vocabulary repeats line {}; remove one",
-                second + 1,
-                first + 1
-            ),
+            Self::RepeatedPiece { first, second } => {
+                write!(f, "line {} of the vocabulary repeats line {}; remove one", second + 1, first + 1)
+            }
             Self::VocabularyTooLarge => {
-                write!(
-                    f,
-                    "the vocabulary's entries are too long together; use a smaller one"
-                )
+                write!(f, "the vocabulary's entries are too long together; use a smaller one")
             }
         }
     }

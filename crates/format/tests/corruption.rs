@@ -5,8 +5,8 @@ mod common;
 
 use common::{CHECKSUM, PIECES, file, fix};
 use distil_format::{
-    AlignedBytes, Artifact, Head, MAX_PIECE_BYTES, OpenError, SectionKind, Vocabulary,
-    build_vocabulary, data_len, scales_len,
+    AlignedBytes, Artifact, Head, MAX_PIECE_BYTES, OpenError, SectionKind, Vocabulary, build_vocabulary, data_len,
+    scales_len,
 };
 
 /// Uses everything an opened file offers and checks what is promised about it.
@@ -15,10 +15,7 @@ fn exercise(artifact: &Artifact<'_>) {
     config.validate().expect("an opened configuration is good");
     assert_eq!(artifact.tensors().count(), config.tensor_count());
     for tensor in artifact.tensors() {
-        assert_eq!(
-            artifact.tensor(tensor.id.role, tensor.id.layer),
-            Some(tensor)
-        );
+        assert_eq!(artifact.tensor(tensor.id.role, tensor.id.layer), Some(tensor));
         let bytes = data_len(tensor.dtype, tensor.layout, tensor.rows, tensor.cols);
         assert_eq!(bytes, Some(tensor.data.len() as u64));
         let bytes = scales_len(tensor.dtype, tensor.layout, tensor.rows);
@@ -40,17 +37,11 @@ fn exercise_vocabulary(bytes: &[u8], vocabulary: Vocabulary<'_>) {
     let mut pieces = Vec::new();
     for id in 0..vocabulary.len() as u32 {
         let (text, continuation) = vocabulary.piece(id, &mut out).expect("an entry");
-        assert_eq!(
-            vocabulary.longest_match(text.as_bytes(), continuation),
-            Some((id, text.len()))
-        );
+        assert_eq!(vocabulary.longest_match(text.as_bytes(), continuation), Some((id, text.len())));
         pieces.push(format!("{}{text}", if continuation { "##" } else { "" }));
     }
     assert_eq!(build_vocabulary(&pieces).as_deref(), Ok(bytes));
-    for text in PIECES
-        .iter()
-        .chain(&["antsé中国😀\0", "unbelievable", "\u{10ffff}"])
-    {
+    for text in PIECES.iter().chain(&["antsé中国😀\0", "unbelievable", "\u{10ffff}"]) {
         for start in text.char_indices().map(|(at, _)| at) {
             for continuation in [false, true] {
                 let rest = &text[start..];
@@ -65,19 +56,10 @@ fn exercise_vocabulary(bytes: &[u8], vocabulary: Vocabulary<'_>) {
 
 /// Values to put in a byte's place: its neighbours, single bits, extremes.
 fn values(byte: u8) -> impl Iterator<Item = u8> {
-    [
-        0,
-        1,
-        2,
-        0x7F,
-        0x80,
-        0xFF,
-        byte.wrapping_add(1),
-        byte.wrapping_sub(1),
-    ]
-    .into_iter()
-    .chain((0..8).map(move |bit| byte ^ (1 << bit)))
-    .filter(move |&value| value != byte)
+    [0, 1, 2, 0x7F, 0x80, 0xFF, byte.wrapping_add(1), byte.wrapping_sub(1)]
+        .into_iter()
+        .chain((0..8).map(move |bit| byte ^ (1 << bit)))
+        .filter(move |&value| value != byte)
 }
 
 #[test]
@@ -100,17 +82,11 @@ fn bytes_after_the_end_are_an_error() {
     let mut longer = file(Head::Embedding, false);
     longer.push(0);
     let mut bytes = AlignedBytes::copy_of(&longer);
-    assert!(matches!(
-        Artifact::open(&bytes),
-        Err(OpenError::Length { .. })
-    ));
+    assert!(matches!(Artifact::open(&bytes), Err(OpenError::Length { .. })));
     let len = bytes.len() as u64;
     bytes[16..24].copy_from_slice(&len.to_le_bytes());
     fix(&mut bytes);
-    assert_eq!(
-        Artifact::open(&bytes).map(|_| ()),
-        Err(OpenError::SectionTable(SectionKind::Manifest))
-    );
+    assert_eq!(Artifact::open(&bytes).map(|_| ()), Err(OpenError::SectionTable(SectionKind::Manifest)));
 }
 
 #[test]
@@ -120,10 +96,7 @@ fn every_changed_byte_breaks_the_checksum() {
         let byte = bytes[at];
         for value in values(byte) {
             bytes[at] = value;
-            assert!(
-                Artifact::open(&bytes).is_err(),
-                "byte {at} from {byte} to {value}"
-            );
+            assert!(Artifact::open(&bytes).is_err(), "byte {at} from {byte} to {value}");
         }
         bytes[at] = byte;
     }
@@ -132,11 +105,7 @@ fn every_changed_byte_breaks_the_checksum() {
 
 #[test]
 fn every_changed_byte_with_a_good_checksum_is_an_error_or_harmless() {
-    for head in [
-        Head::Embedding,
-        Head::MaskedLm,
-        Head::SequenceClassification,
-    ] {
+    for head in [Head::Embedding, Head::MaskedLm, Head::SequenceClassification] {
         let mut bytes = AlignedBytes::copy_of(&file(head, head == Head::Embedding));
         let (mut opened, mut refused) = (0, 0);
         for at in (0..bytes.len()).filter(|at| !CHECKSUM.contains(at)) {
@@ -158,10 +127,7 @@ fn every_changed_byte_with_a_good_checksum_is_an_error_or_harmless() {
             bytes[at] = byte;
         }
         // Both happen: weights may be any number, structure may not.
-        assert!(
-            opened > 1000 && refused > 10_000,
-            "{head}: {opened} opened, {refused} refused"
-        );
+        assert!(opened > 1000 && refused > 10_000, "{head}: {opened} opened, {refused} refused");
     }
 }
 
@@ -172,17 +138,9 @@ fn pairs_of_changed_bytes_are_an_error_or_harmless() {
     let mut bytes = AlignedBytes::copy_of(&original);
     let ranges: Vec<_> = {
         let artifact = Artifact::open(&bytes).expect("the file opens");
-        let described = [
-            SectionKind::Config,
-            SectionKind::Vocabulary,
-            SectionKind::Labels,
-        ];
-        let inside = artifact
-            .sections()
-            .filter(|(kind, _)| described.contains(kind));
-        std::iter::once(0..256)
-            .chain(inside.map(|(_, range)| range))
-            .collect()
+        let described = [SectionKind::Config, SectionKind::Vocabulary, SectionKind::Labels];
+        let inside = artifact.sections().filter(|(kind, _)| described.contains(kind));
+        std::iter::once(0..256).chain(inside.map(|(_, range)| range)).collect()
     };
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = |n: usize| {

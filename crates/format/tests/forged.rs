@@ -4,8 +4,8 @@ mod common;
 
 use common::{config, file, fix, tensors};
 use distil_format::{
-    AlignedBytes, Artifact, Dtype, Head, Layout, OpenError, Role, SectionKind, TensorError,
-    Vocabulary, VocabularyError, WriteError, build_vocabulary, data_len, write,
+    AlignedBytes, Artifact, Dtype, Head, Layout, OpenError, Role, SectionKind, TensorError, Vocabulary,
+    VocabularyError, WriteError, build_vocabulary, data_len, write,
 };
 
 #[test]
@@ -17,10 +17,7 @@ fn pieces_that_are_no_text_are_refused() {
     for (at, value) in [(2, 0xA0), (3, b'x'), (3, 0xC0)] {
         let mut bytes = bytes.clone();
         bytes[labels + at] = value;
-        assert_eq!(
-            Vocabulary::new(&bytes).map(|_| ()),
-            Err(VocabularyError::Utf8)
-        );
+        assert_eq!(Vocabulary::new(&bytes).map(|_| ()), Err(VocabularyError::Utf8));
     }
 }
 
@@ -34,18 +31,14 @@ fn a_word_that_goes_on_after_two_hashes_is_refused() {
     let labels = 32 + 2048;
     assert_eq!(bytes[labels..labels + 3], *b"$#a");
     bytes[labels] = b'#';
-    assert_eq!(
-        Vocabulary::new(&bytes).map(|_| ()),
-        Err(VocabularyError::Prefix)
-    );
+    assert_eq!(Vocabulary::new(&bytes).map(|_| ()), Err(VocabularyError::Prefix));
 }
 
 #[test]
 fn wrong_ids_are_refused() {
     let good = build_vocabulary(&["a", "b", "c", "d", "e", "f", "g"]).expect("a good vocabulary");
     let attempt = |count: usize, ids: &[u16]| {
-        let mut bytes = build_vocabulary(&["a", "b", "c", "d", "e", "f", "g"][..count])
-            .expect("a good vocabulary");
+        let mut bytes = build_vocabulary(&["a", "b", "c", "d", "e", "f", "g"][..count]).expect("a good vocabulary");
         let start = bytes.len() - 2 * count;
         for (bytes, id) in bytes[start..].chunks_mut(2).zip(ids) {
             bytes.copy_from_slice(&id.to_le_bytes());
@@ -85,11 +78,7 @@ fn wrong_labels_are_refused() {
         assert_eq!(bytes[at], good);
         bytes[at] = bad;
         fix(&mut bytes);
-        assert_eq!(
-            Artifact::open(&bytes).map(|_| ()),
-            Err(OpenError::Labels),
-            "{bad}"
-        );
+        assert_eq!(Artifact::open(&bytes).map(|_| ()), Err(OpenError::Labels), "{bad}");
         bytes[at] = good;
     }
 }
@@ -139,22 +128,13 @@ fn more_entries_than_embeddings_are_refused() {
     let vocabulary = build_vocabulary(&pieces).expect("a good vocabulary");
     let attempt = |vocabulary: &[u8]| write(&config, tensors(&config, false), vocabulary, &[], &[]);
     let longer = build_vocabulary(&longer).expect("a good vocabulary");
-    assert_eq!(
-        attempt(&longer),
-        Err(WriteError::VocabularySize {
-            entries: 7,
-            vocab_size: 6
-        })
-    );
+    assert_eq!(attempt(&longer), Err(WriteError::VocabularySize { entries: 7, vocab_size: 6 }));
     // The reader's own check: the longer section in the place of the other, which ends before the same multiple of 64.
     let file = attempt(&vocabulary).expect("a good model");
     let range = {
         let bytes = AlignedBytes::copy_of(&file);
         let artifact = Artifact::open(&bytes).expect("the file opens");
-        let (_, range) = artifact
-            .sections()
-            .nth(3)
-            .expect("the vocabulary is fourth");
+        let (_, range) = artifact.sections().nth(3).expect("the vocabulary is fourth");
         range
     };
     let mut bytes = AlignedBytes::copy_of(&file);
@@ -162,13 +142,7 @@ fn more_entries_than_embeddings_are_refused() {
     let entry = 64 + 3 * 32;
     bytes[entry + 16..entry + 24].copy_from_slice(&(longer.len() as u64).to_le_bytes());
     fix(&mut bytes);
-    assert_eq!(
-        Artifact::open(&bytes).map(|_| ()),
-        Err(OpenError::VocabularySize {
-            entries: 7,
-            vocab_size: 6
-        })
-    );
+    assert_eq!(Artifact::open(&bytes).map(|_| ()), Err(OpenError::VocabularySize { entries: 7, vocab_size: 6 }));
 }
 
 /// Counts and lengths as large as their fields allow, in a file of a few kilobytes.
@@ -190,27 +164,14 @@ fn huge_numbers_are_refused_without_overflow() {
         result
     };
     // The header's length, and each section's offset and length.
-    let large: [u64; 6] = [
-        u64::MAX,
-        u64::MAX - 63,
-        1 << 63,
-        u64::MAX >> 1,
-        1 << 32,
-        u32::MAX as u64,
-    ];
+    let large: [u64; 6] = [u64::MAX, u64::MAX - 63, 1 << 63, u64::MAX >> 1, 1 << 32, u32::MAX as u64];
     for value in large {
         let value = value.to_le_bytes();
-        assert!(matches!(
-            attempt(&[(16, &value)]),
-            Err(OpenError::Length { .. })
-        ));
+        assert!(matches!(attempt(&[(16, &value)]), Err(OpenError::Length { .. })));
         for section in 0..6 {
             let entry = 64 + section * 32;
             for at in [entry + 8, entry + 16] {
-                assert!(matches!(
-                    attempt(&[(at, &value)]),
-                    Err(OpenError::SectionTable(_))
-                ));
+                assert!(matches!(attempt(&[(at, &value)]), Err(OpenError::SectionTable(_))));
             }
         }
         // Each offset and length of each tensor.
@@ -219,10 +180,7 @@ fn huge_numbers_are_refused_without_overflow() {
             for at in [16, 24, 32, 40] {
                 assert!(matches!(
                     attempt(&[(entry + at, &value)]),
-                    Err(OpenError::Tensor {
-                        error: TensorError::Place,
-                        ..
-                    })
+                    Err(OpenError::Tensor { error: TensorError::Place, .. })
                 ));
             }
         }
@@ -236,18 +194,10 @@ fn huge_numbers_are_refused_without_overflow() {
         (config + 28, (1_u32 << 16).to_le_bytes()),
     ];
     let table = sections[1].start;
-    let changes: Vec<(usize, &[u8])> = largest
-        .iter()
-        .map(|(at, value)| (*at, &value[..]))
-        .collect();
+    let changes: Vec<(usize, &[u8])> = largest.iter().map(|(at, value)| (*at, &value[..])).collect();
     assert!(matches!(
         attempt(&changes),
-        Err(OpenError::Tensor {
-            error: TensorError::Shape {
-                expected: (1_048_576, 8192)
-            },
-            ..
-        })
+        Err(OpenError::Tensor { error: TensorError::Shape { expected: (1_048_576, 8192) }, .. })
     ));
     // With a first entry that agrees: the data would be 8 GB.
     let length = (1_u64 << 33).to_le_bytes();
@@ -261,27 +211,15 @@ fn huge_numbers_are_refused_without_overflow() {
         (table + 32, &length[..]),
         (table + 40, &scales[..]),
     ]);
-    assert!(matches!(
-        attempt(&agreeing),
-        Err(OpenError::Tensor {
-            error: TensorError::Place,
-            ..
-        })
-    ));
+    assert!(matches!(attempt(&agreeing), Err(OpenError::Tensor { error: TensorError::Place, .. })));
     // The vocabulary's counts and the labels' count.
     let vocabulary = sections[3].start;
     for value in [u32::MAX, 1 << 20, (1 << 22) - 1, 1 << 16] {
         let value = value.to_le_bytes();
         for at in [0, 4] {
-            assert!(matches!(
-                attempt(&[(vocabulary + at, &value)]),
-                Err(OpenError::Vocabulary(_))
-            ));
+            assert!(matches!(attempt(&[(vocabulary + at, &value)]), Err(OpenError::Vocabulary(_))));
         }
-        assert_eq!(
-            attempt(&[(sections[4].start, &value)]),
-            Err(OpenError::Labels)
-        );
+        assert_eq!(attempt(&[(sections[4].start, &value)]), Err(OpenError::Labels));
     }
     assert_eq!(data_len(Dtype::F32, Layout::Tile16, usize::MAX, 2), None);
     assert_eq!(data_len(Dtype::F32, Layout::RowMajor, usize::MAX, 2), None);
@@ -305,11 +243,7 @@ fn forged_values_are_refused() {
         let (at, bad, expected): (usize, &[u8], _) = match tensor.dtype {
             Dtype::Int8 => (offset, &[0x80], TensorError::Element { at: 0 }),
             Dtype::F16 => (offset, &[0, 0x7C], TensorError::NotFinite { at: 0 }),
-            Dtype::F32 => (
-                offset,
-                &[0, 0, 0xC0, 0x7F],
-                TensorError::NotFinite { at: 0 },
-            ),
+            Dtype::F32 => (offset, &[0, 0, 0xC0, 0x7F], TensorError::NotFinite { at: 0 }),
         };
         let mut refused = vec![(at, bad, expected)];
         if tensor.scales.is_empty() {
@@ -323,10 +257,7 @@ fn forged_values_are_refused() {
             bytes[at..at + bad.len()].copy_from_slice(bad);
             fix(&mut bytes);
             let id = tensor.id;
-            assert_eq!(
-                Artifact::open(&bytes).map(|_| ()),
-                Err(OpenError::Tensor { id, error })
-            );
+            assert_eq!(Artifact::open(&bytes).map(|_| ()), Err(OpenError::Tensor { id, error }));
             bytes[at..at + bad.len()].copy_from_slice(&good);
         }
     }
@@ -345,17 +276,11 @@ fn padding_reserved_bytes_and_unknown_codes_are_refused() {
         for tensor in artifact.tensors() {
             for part in [tensor.data, tensor.scales] {
                 let from = part.as_ptr().addr() - start;
-                assert!(
-                    !used[from..from + part.len()].contains(&true),
-                    "tensors overlap"
-                );
+                assert!(!used[from..from + part.len()].contains(&true), "tensors overlap");
                 used[from..from + part.len()].fill(true);
             }
         }
-        let gaps: Vec<usize> = (0..used.len())
-            .filter(|&at| !used[at])
-            .map(|at| sections[2].start + at)
-            .collect();
+        let gaps: Vec<usize> = (0..used.len()).filter(|&at| !used[at]).map(|at| sections[2].start + at).collect();
         (sections, gaps)
     };
     let mut attempt = |at: usize, value: u8| {
@@ -372,10 +297,7 @@ fn padding_reserved_bytes_and_unknown_codes_are_refused() {
     assert_eq!(attempt(8, 2), OpenError::Version(2));
     assert_eq!(attempt(10, 7), OpenError::Header);
     for bit in 0..32 {
-        assert_eq!(
-            attempt(12 + bit / 8, 1 << (bit % 8)),
-            OpenError::Flags(1 << bit)
-        );
+        assert_eq!(attempt(12 + bit / 8, 1 << (bit % 8)), OpenError::Flags(1 << bit));
     }
     for at in 28..64 {
         assert_eq!(attempt(at, 1), OpenError::Header);
@@ -394,37 +316,19 @@ fn padding_reserved_bytes_and_unknown_codes_are_refused() {
     }
     assert!(padding > 0 && !gaps.is_empty());
     for at in gaps {
-        assert!(matches!(
-            attempt(at, 1),
-            OpenError::Tensor {
-                error: TensorError::Gap,
-                ..
-            }
-        ));
+        assert!(matches!(attempt(at, 1), OpenError::Tensor { error: TensorError::Gap, .. }));
     }
     for at in 0..8 {
         for value in [3, 0x80, 0xFF] {
-            assert!(matches!(
-                attempt(sections[0].start + at, value),
-                OpenError::Config(_)
-            ));
+            assert!(matches!(attempt(sections[0].start + at, value), OpenError::Config(_)));
         }
     }
     for entry in sections[1].clone().step_by(48) {
         for (at, value) in [(0, 30), (1, 3), (2, 2), (3, 1), (4, 9)] {
-            assert!(matches!(
-                attempt(entry + at, value),
-                OpenError::Tensor {
-                    error: TensorError::Entry,
-                    ..
-                }
-            ));
+            assert!(matches!(attempt(entry + at, value), OpenError::Tensor { error: TensorError::Entry, .. }));
         }
     }
     for at in 12..32 {
-        assert_eq!(
-            attempt(sections[3].start + at, 1),
-            OpenError::Vocabulary(VocabularyError::Counts)
-        );
+        assert_eq!(attempt(sections[3].start + at, 1), OpenError::Vocabulary(VocabularyError::Counts));
     }
 }

@@ -4,15 +4,11 @@ mod common;
 
 use common::{PIECES, config, file, labels, tensors};
 use distil_format::{
-    AlignedBytes, Artifact, ConfigError, Dtype, Head, OpenError, Role, SectionKind, TensorError,
-    TensorId, WriteError, build_vocabulary, write, xxh32,
+    AlignedBytes, Artifact, ConfigError, Dtype, Head, OpenError, Role, SectionKind, TensorError, TensorId, WriteError,
+    build_vocabulary, write, xxh32,
 };
 
-const HEADS: [Head; 3] = [
-    Head::Embedding,
-    Head::MaskedLm,
-    Head::SequenceClassification,
-];
+const HEADS: [Head; 3] = [Head::Embedding, Head::MaskedLm, Head::SequenceClassification];
 
 #[test]
 fn every_part_comes_back() {
@@ -26,9 +22,7 @@ fn every_part_comes_back() {
             let written = tensors(&config, float);
             assert_eq!(artifact.tensors().count(), written.len());
             for (i, tensor) in written.iter().enumerate() {
-                let read = artifact
-                    .tensor(tensor.id.role, tensor.id.layer)
-                    .expect("the tensor is there");
+                let read = artifact.tensor(tensor.id.role, tensor.id.layer).expect("the tensor is there");
                 assert_eq!(artifact.tensors().nth(i), Some(read));
                 assert_eq!(config.index_of(tensor.id), Some(i));
                 assert_eq!((read.rows, read.cols), config.shape(tensor.id));
@@ -40,10 +34,7 @@ fn every_part_comes_back() {
             }
             assert_eq!(artifact.tensor(Role::Query, 1), None);
             assert_eq!(artifact.tensor(Role::WordEmbedding, 1), None);
-            assert_eq!(
-                artifact.tensor(Role::MlmBias, 0).is_some(),
-                head == Head::MaskedLm
-            );
+            assert_eq!(artifact.tensor(Role::MlmBias, 0).is_some(), head == Head::MaskedLm);
             for (i, label) in labels(&config).iter().enumerate() {
                 assert_eq!(artifact.label(i), Some(label.as_str()));
             }
@@ -84,10 +75,7 @@ fn an_address_that_is_no_multiple_of_64_is_refused() {
     let file = file(Head::Embedding, false);
     let mut bytes = AlignedBytes::zeroed(file.len() + 4);
     bytes[4..].copy_from_slice(&file);
-    assert_eq!(
-        Artifact::open(&bytes[4..]).map(|_| ()),
-        Err(OpenError::Misaligned)
-    );
+    assert_eq!(Artifact::open(&bytes[4..]).map(|_| ()), Err(OpenError::Misaligned));
 }
 
 #[test]
@@ -102,29 +90,17 @@ fn writing_says_what_is_wrong() {
     let id = |role| TensorId { role, layer: 0 };
     let mut missing = all();
     missing.retain(|tensor| tensor.id.role != Role::KeyBias);
-    assert_eq!(
-        attempt(missing),
-        Err(WriteError::MissingTensor(id(Role::KeyBias)))
-    );
+    assert_eq!(attempt(missing), Err(WriteError::MissingTensor(id(Role::KeyBias))));
     let mut repeated = all();
     repeated.push(repeated[3].clone());
-    assert_eq!(
-        attempt(repeated.clone()),
-        Err(WriteError::RepeatedTensor(repeated[3].id))
-    );
+    assert_eq!(attempt(repeated.clone()), Err(WriteError::RepeatedTensor(repeated[3].id)));
     let mut unexpected = all();
     unexpected[0].id.role = Role::MlmBias;
-    assert_eq!(
-        attempt(unexpected),
-        Err(WriteError::UnexpectedTensor(id(Role::MlmBias)))
-    );
+    assert_eq!(attempt(unexpected), Err(WriteError::UnexpectedTensor(id(Role::MlmBias))));
 
     let alter = |role: Role, change: &dyn Fn(&mut distil_format::TensorData)| {
         let mut tensors = all();
-        let tensor = tensors
-            .iter_mut()
-            .find(|tensor| tensor.id.role == role)
-            .expect("the tensor is there");
+        let tensor = tensors.iter_mut().find(|tensor| tensor.id.role == role).expect("the tensor is there");
         change(tensor);
         match attempt(tensors) {
             Err(WriteError::Tensor { id, error }) if id.role == role => error,
@@ -132,67 +108,39 @@ fn writing_says_what_is_wrong() {
         }
     };
     let word = Role::WordEmbedding;
-    assert!(matches!(
-        alter(word, &|t| t.data.truncate(3)),
-        TensorError::DataLength { found: 3, .. }
-    ));
-    assert!(matches!(
-        alter(word, &|t| t.scales.clear()),
-        TensorError::ScalesLength { found: 0, .. }
-    ));
-    assert!(matches!(
-        alter(word, &|t| t.dtype = Dtype::F16),
-        TensorError::Storage { .. }
-    ));
-    assert_eq!(
-        alter(word, &|t| t.data[7] = 0x80),
-        TensorError::Element { at: 7 }
-    );
+    assert!(matches!(alter(word, &|t| t.data.truncate(3)), TensorError::DataLength { found: 3, .. }));
+    assert!(matches!(alter(word, &|t| t.scales.clear()), TensorError::ScalesLength { found: 0, .. }));
+    assert!(matches!(alter(word, &|t| t.dtype = Dtype::F16), TensorError::Storage { .. }));
+    assert_eq!(alter(word, &|t| t.data[7] = 0x80), TensorError::Element { at: 7 });
     // Zero, negative, infinite, NaN, too small, too large: bfloat16 bits.
     for scale in [0x0000_u16, 0xBF80, 0x7F80, 0x7FC0, 0x2100, 0x5E00] {
-        let error = alter(word, &|t| {
-            t.scales[2..4].copy_from_slice(&scale.to_le_bytes())
-        });
+        let error = alter(word, &|t| t.scales[2..4].copy_from_slice(&scale.to_le_bytes()));
         assert_eq!(error, TensorError::Scale { row: 1 }, "{scale:#x}");
     }
     let query = Role::Query;
-    assert_eq!(
-        alter(query, &|t| t.scales[30] = 0),
-        TensorError::Scale { row: 15 }
-    );
+    assert_eq!(alter(query, &|t| t.scales[30] = 0), TensorError::Scale { row: 15 });
     // 6 x 6 in tiles of 16 x 4: input 6 of channel 0, and channel 6 of input 0, are padding.
     for padding in [64 + 2, 6 * 4, 127] {
-        assert_eq!(
-            alter(query, &|t| t.data[padding] = 1),
-            TensorError::TilePadding
-        );
+        assert_eq!(alter(query, &|t| t.data[padding] = 1), TensorError::TilePadding);
     }
     for bits in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         assert_eq!(
-            alter(Role::OutputNormBias, &|t| t.data[8..12]
-                .copy_from_slice(&bits.to_le_bytes())),
+            alter(Role::OutputNormBias, &|t| t.data[8..12].copy_from_slice(&bits.to_le_bytes())),
             TensorError::NotFinite { at: 2 }
         );
     }
     for bits in [0x7C00_u16, 0xFC00, 0x7E01] {
         assert_eq!(
-            alter(Role::QueryBias, &|t| t.data[2..4]
-                .copy_from_slice(&bits.to_le_bytes())),
+            alter(Role::QueryBias, &|t| t.data[2..4].copy_from_slice(&bits.to_le_bytes())),
             TensorError::NotFinite { at: 1 }
         );
     }
 
     assert_eq!(
         write(&good, all(), &vocabulary, &names[1..], b""),
-        Err(WriteError::LabelCount {
-            expected: 3,
-            found: 2
-        })
+        Err(WriteError::LabelCount { expected: 3, found: 2 })
     );
-    assert!(matches!(
-        write(&good, all(), &vocabulary[1..], &names, b""),
-        Err(WriteError::Vocabulary(_))
-    ));
+    assert!(matches!(write(&good, all(), &vocabulary[1..], &names, b""), Err(WriteError::Vocabulary(_))));
 }
 
 #[test]
@@ -204,10 +152,7 @@ fn configurations_are_checked() {
     };
     assert_eq!(with(&|_| ()), Ok(()));
     for (field, change) in [
-        (
-            "hidden",
-            (|c| c.hidden = 8193) as fn(&mut distil_format::Config),
-        ),
+        ("hidden", (|c| c.hidden = 8193) as fn(&mut distil_format::Config)),
         ("layers", |c| c.layers = 25),
         ("layers", |c| c.layers = 0),
         ("heads", |c| c.heads = 0),
@@ -217,29 +162,14 @@ fn configurations_are_checked() {
         ("type_vocab", |c| c.type_vocab = 257),
         ("labels", |c| c.labels = 1 << 17),
     ] {
-        assert!(
-            matches!(with(&change), Err(ConfigError::Range { field: f, .. }) if f == field),
-            "{field}"
-        );
+        assert!(matches!(with(&change), Err(ConfigError::Range { field: f, .. }) if f == field), "{field}");
     }
-    assert!(matches!(
-        with(&|c| c.heads = 4),
-        Err(ConfigError::Heads { .. })
-    ));
-    assert!(matches!(
-        with(&|c| c.labels = 2),
-        Err(ConfigError::Labels { .. })
-    ));
+    assert!(matches!(with(&|c| c.heads = 4), Err(ConfigError::Heads { .. })));
+    assert!(matches!(with(&|c| c.labels = 2), Err(ConfigError::Labels { .. })));
     for eps in [0.0, -1e-12, f32::NAN, f32::INFINITY, 1e-40, 2.0] {
-        assert!(matches!(
-            with(&|c| c.layer_norm_eps = eps),
-            Err(ConfigError::Epsilon(_))
-        ));
+        assert!(matches!(with(&|c| c.layer_norm_eps = eps), Err(ConfigError::Epsilon(_))));
     }
-    assert!(matches!(
-        with(&|c| c.mask_id = c.vocab_size),
-        Err(ConfigError::SpecialToken { token: "mask", .. })
-    ));
+    assert!(matches!(with(&|c| c.mask_id = c.vocab_size), Err(ConfigError::SpecialToken { token: "mask", .. })));
 }
 
 #[test]
@@ -248,14 +178,9 @@ fn names_are_read_and_written() {
     assert_eq!("masked-lm".parse(), Ok(Head::MaskedLm));
     assert_eq!(Dtype::Int8.to_string(), "int8");
     assert_eq!(distil_format::Layout::Tile16.to_string(), "tile16");
-    let id = TensorId {
-        role: Role::QueryBias,
-        layer: 3,
-    };
+    let id = TensorId { role: Role::QueryBias, layer: 3 };
     assert_eq!(id.to_string(), "layer.3.query-bias");
-    let error = "mean,"
-        .parse::<distil_format::Pooling>()
-        .expect_err("no such pooling");
+    let error = "mean,".parse::<distil_format::Pooling>().expect_err("no such pooling");
     assert_eq!(error.to_string(), "unknown pooling; use one of mean, cls");
     for &role in Role::ALL {
         assert_eq!(Role::from_code(role.code()), Some(role));
@@ -289,22 +214,11 @@ fn distilbert_fits_67_500_000_bytes() {
         mask_id: 103,
         ..config(Head::SequenceClassification)
     };
-    let parameters: usize = config
-        .tensor_ids()
-        .map(|id| config.shape(id))
-        .map(|(rows, cols)| rows * cols)
-        .sum();
+    let parameters: usize = config.tensor_ids().map(|id| config.shape(id)).map(|(rows, cols)| rows * cols).sum();
     assert_eq!(parameters, 66_955_010);
     let vocabulary = build_vocabulary(&pieces).expect("a good vocabulary");
     let names = ["negative".to_owned(), "positive".to_owned()];
-    let bytes = write(
-        &config,
-        tensors(&config, false),
-        &vocabulary,
-        &names,
-        &[0; 8192],
-    )
-    .expect("a good model");
+    let bytes = write(&config, tensors(&config, false), &vocabulary, &names, &[0; 8192]).expect("a good model");
     eprintln!("DistilBERT, int8: {} bytes", bytes.len());
     assert!(bytes.len() <= 67_500_000, "{} bytes", bytes.len());
     let bytes = AlignedBytes::copy_of(&bytes);

@@ -17,14 +17,8 @@ fn split(piece: &str) -> (&str, bool) {
 }
 
 /// The longest entry that `text` begins with, found the slow way.
-fn oracle(
-    map: &HashMap<(&[u8], bool), u32>,
-    text: &[u8],
-    continuation: bool,
-) -> Option<(u32, usize)> {
-    (1..=text.len())
-        .rev()
-        .find_map(|len| Some((*map.get(&(&text[..len], continuation))?, len)))
+fn oracle(map: &HashMap<(&[u8], bool), u32>, text: &[u8], continuation: bool) -> Option<(u32, usize)> {
+    (1..=text.len()).rev().find_map(|len| Some((*map.get(&(&text[..len], continuation))?, len)))
 }
 
 fn check_all(pieces: &[&str], texts: &[&[u8]]) {
@@ -65,18 +59,7 @@ fn check_all(pieces: &[&str], texts: &[&[u8]]) {
 
 #[test]
 fn small_vocabulary() {
-    check_all(
-        PIECES,
-        &[
-            b"andante",
-            b"unbelievable",
-            "中国中".as_bytes(),
-            b"",
-            b"\0",
-            b"##",
-            b"\xff\xff",
-        ],
-    );
+    check_all(PIECES, &[b"andante", b"unbelievable", "中国中".as_bytes(), b"", b"\0", b"##", b"\xff\xff"]);
 }
 
 #[test]
@@ -91,14 +74,8 @@ fn smallest_vocabularies() {
 fn edges_at_and_around_the_end_of_a_block() {
     // One, two and more whole blocks of siblings, and one more or less.
     for count in [1, 2, 63, 64, 65, 127, 128] {
-        let pieces: Vec<String> = (0..count)
-            .map(|i| char::from(i as u8).to_string())
-            .collect();
-        let pieces: Vec<&str> = pieces
-            .iter()
-            .map(String::as_str)
-            .filter(|p| *p != "#")
-            .collect();
+        let pieces: Vec<String> = (0..count).map(|i| char::from(i as u8).to_string()).collect();
+        let pieces: Vec<&str> = pieces.iter().map(String::as_str).filter(|p| *p != "#").collect();
         check_all(&pieces, &[b"\0", b"ab", b"\x7f"]);
         let pairs: Vec<String> = pieces.iter().map(|piece| format!("x{piece}")).collect();
         let pairs: Vec<&str> = pairs.iter().map(String::as_str).collect();
@@ -110,26 +87,14 @@ fn edges_at_and_around_the_end_of_a_block() {
 fn the_longest_entry_is_allowed_and_no_longer() {
     let longest = "a".repeat(MAX_PIECE_BYTES);
     check_all(&[&longest, "a"], &[]);
-    assert_eq!(
-        build_vocabulary(&["a", &format!("{longest}a")]),
-        Err(WriteError::LongPiece { index: 1 })
-    );
+    assert_eq!(build_vocabulary(&["a", &format!("{longest}a")]), Err(WriteError::LongPiece { index: 1 }));
 }
 
 #[test]
 fn bad_lists_are_refused() {
     assert_eq!(build_vocabulary(&[""; 0]), Err(WriteError::PieceCount(0)));
-    assert_eq!(
-        build_vocabulary(&["a", ""]),
-        Err(WriteError::EmptyPiece { index: 1 })
-    );
-    assert_eq!(
-        build_vocabulary(&["a", "##a", "b", "##a"]),
-        Err(WriteError::RepeatedPiece {
-            first: 1,
-            second: 3
-        })
-    );
+    assert_eq!(build_vocabulary(&["a", ""]), Err(WriteError::EmptyPiece { index: 1 }));
+    assert_eq!(build_vocabulary(&["a", "##a", "b", "##a"]), Err(WriteError::RepeatedPiece { first: 1, second: 3 }));
 }
 
 #[test]
@@ -144,10 +109,7 @@ fn ids_of_four_bytes() {
         }
         let last = count - 1;
         let mut out = [0; 8];
-        assert_eq!(
-            vocabulary.piece(last, &mut out),
-            Some((pieces[last as usize].as_str(), false))
-        );
+        assert_eq!(vocabulary.piece(last, &mut out), Some((pieces[last as usize].as_str(), false)));
     }
 }
 

@@ -9,21 +9,12 @@ use std::time::{Duration, Instant};
 use distil_kernels::{Epilogue, Isa, Kernels, Layout, Matrix, RowScale, layout, quantized_stride};
 
 fn main() {
-    let wanted: Option<Isa> = env::args()
-        .nth(1)
-        .map(|name| name.parse().unwrap_or_else(|error| panic!("{error}")));
-    for kernels in
-        Kernels::available().filter(|kernels| wanted.is_none_or(|isa| isa == kernels.isa()))
-    {
+    let wanted: Option<Isa> = env::args().nth(1).map(|name| name.parse().unwrap_or_else(|error| panic!("{error}")));
+    for kernels in Kernels::available().filter(|kernels| wanted.is_none_or(|isa| isa == kernels.isa())) {
         println!("{}", kernels.isa());
-        for (rows, k, n) in [
-            (128, 768, 768),
-            (128, 768, 3072),
-            (128, 3072, 768),
-            (16, 768, 768),
-            (1, 768, 768),
-            (1, 3072, 768),
-        ] {
+        for (rows, k, n) in
+            [(128, 768, 768), (128, 768, 3072), (128, 3072, 768), (16, 768, 768), (1, 768, 768), (1, 3072, 768)]
+        {
             int8(kernels, rows, k, n, Layout::Tile16, Epilogue::Store);
         }
         int8(kernels, 128, 768, 3072, Layout::Tile16, Epilogue::Gelu);
@@ -51,15 +42,8 @@ fn best(mut f: impl FnMut()) -> Duration {
 
 fn report(what: &str, shape: &str, work: usize, unit: &str, time: Duration) {
     let nanoseconds = time.as_nanos().max(1) as f64;
-    let rate = if unit == "G MAC/s" {
-        work as f64 / nanoseconds
-    } else {
-        nanoseconds / work as f64
-    };
-    println!(
-        "  {what:<24} {shape:<20} {:>10.1} us {rate:>9.3} {unit}",
-        nanoseconds / 1e3
-    );
+    let rate = if unit == "G MAC/s" { work as f64 / nanoseconds } else { nanoseconds / work as f64 };
+    println!("  {what:<24} {shape:<20} {:>10.1} us {rate:>9.3} {unit}", nanoseconds / 1e3);
 }
 
 fn painted(len: usize) -> Vec<f32> {
@@ -75,61 +59,23 @@ fn int8(kernels: Kernels, rows: usize, k: usize, n: usize, layout: Layout, epilo
     kernels.quantize_rows(&painted(rows * k), k, &mut values, &mut row_scales);
     let mut out = vec![0.0; rows * n];
     let time = best(|| {
-        kernels.matmul_int8(
-            &values,
-            &row_scales,
-            &matrix,
-            0..n,
-            None,
-            epilogue,
-            black_box(&mut out),
-            n,
-        );
+        kernels.matmul_int8(&values, &row_scales, &matrix, 0..n, None, epilogue, black_box(&mut out), n);
     });
-    report(
-        &format!("int8 {layout:?} {epilogue:?}"),
-        &format!("{rows} x {k} x {n}"),
-        rows * k * n,
-        "G MAC/s",
-        time,
-    );
+    report(&format!("int8 {layout:?} {epilogue:?}"), &format!("{rows} x {k} x {n}"), rows * k * n, "G MAC/s", time);
 }
 
 fn gemm(kernels: Kernels, what: &str, rows: usize, k: usize, n: usize) {
     let (a, b, mut out) = (painted(rows * k), painted(k * n), vec![0.0; rows * n]);
     let time = best(|| kernels.gemm_f32(&a, k, rows, &b, n, k, n, 0.125, black_box(&mut out), n));
-    report(
-        &format!("gemm_f32 {what}"),
-        &format!("{rows} x {k} x {n}"),
-        rows * k * n,
-        "G MAC/s",
-        time,
-    );
+    report(&format!("gemm_f32 {what}"), &format!("{rows} x {k} x {n}"), rows * k * n, "G MAC/s", time);
 }
 
 fn float(kernels: Kernels, rows: usize, k: usize, n: usize) {
     let (x, weights, mut out) = (painted(rows * k), painted(n * k), vec![0.0; rows * n]);
     for layout in [Layout::Tile16, Layout::RowMajor] {
         let matrix = Matrix::float(&weights, n, k, layout).unwrap();
-        let time = best(|| {
-            kernels.matmul_f32(
-                &x,
-                rows,
-                &matrix,
-                0..n,
-                None,
-                Epilogue::Store,
-                black_box(&mut out),
-                n,
-            )
-        });
-        report(
-            &format!("f32 {layout:?}"),
-            &format!("{rows} x {k} x {n}"),
-            rows * k * n,
-            "G MAC/s",
-            time,
-        );
+        let time = best(|| kernels.matmul_f32(&x, rows, &matrix, 0..n, None, Epilogue::Store, black_box(&mut out), n));
+        report(&format!("f32 {layout:?}"), &format!("{rows} x {k} x {n}"), rows * k * n, "G MAC/s", time);
     }
 }
 
@@ -148,14 +94,8 @@ fn rows(kernels: Kernels) {
     each("copy alone", &mut |_| {});
     each("gelu", &mut |x| kernels.gelu(x));
     each("softmax", &mut |x| kernels.softmax(x));
-    each("layer_norm", &mut |x| {
-        kernels.layer_norm(x, &row, &row, 1e-12)
-    });
+    each("layer_norm", &mut |x| kernels.layer_norm(x, &row, &row, 1e-12));
     let (mut values, mut scales) = ([0; 768], [RowScale::default()]);
-    each("quantize_rows", &mut |x| {
-        kernels.quantize_rows(x, 768, &mut values, &mut scales)
-    });
-    each("add_dequantized", &mut |x| {
-        kernels.add_dequantized(&values, 0.5, x)
-    });
+    each("quantize_rows", &mut |x| kernels.quantize_rows(x, 768, &mut values, &mut scales));
+    each("add_dequantized", &mut |x| kernels.add_dequantized(&values, 0.5, x));
 }

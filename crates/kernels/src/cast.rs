@@ -51,9 +51,8 @@ fn slice_of<T: Plain>(bytes: &[u8]) -> Option<&[T]> {
     let aligned = bytes.as_ptr().cast::<T>().is_aligned();
     // SAFETY: the pointer is aligned for `T`, the bytes are a whole number of `T`, and any bytes
     // are a `T` (`Sealed`).
-    (aligned && bytes.len().is_multiple_of(size_of::<T>())).then(|| unsafe {
-        core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<T>())
-    })
+    (aligned && bytes.len().is_multiple_of(size_of::<T>()))
+        .then(|| unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<T>()) })
 }
 
 /// The bytes of numbers, as they lie in memory (little-endian).

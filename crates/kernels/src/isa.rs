@@ -44,10 +44,7 @@ impl FromStr for Isa {
     type Err = UnknownIsa;
 
     fn from_str(name: &str) -> Result<Self, UnknownIsa> {
-        Isa::ALL
-            .into_iter()
-            .find(|isa| isa.name() == name)
-            .ok_or(UnknownIsa)
+        Isa::ALL.into_iter().find(|isa| isa.name() == name).ok_or(UnknownIsa)
     }
 }
 
@@ -74,11 +71,7 @@ pub struct IsaUnavailable(pub Isa);
 
 impl fmt::Display for IsaUnavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "this machine cannot run {}; leave the choice to detection, or use reference",
-            self.0
-        )
+        write!(f, "this machine cannot run {}; leave the choice to detection, or use reference", self.0)
     }
 }
 

@@ -27,11 +27,7 @@ impl Kernels {
 
     /// The fastest instruction set of this machine.
     pub fn detect() -> Self {
-        Isa::ALL
-            .into_iter()
-            .rev()
-            .find_map(|isa| Self::with_isa(isa).ok())
-            .unwrap_or_else(Self::reference)
+        Isa::ALL.into_iter().rev().find_map(|isa| Self::with_isa(isa).ok()).unwrap_or_else(Self::reference)
     }
 
     /// This instruction set.
@@ -42,17 +38,13 @@ impl Kernels {
     pub fn with_isa(isa: Isa) -> Result<Self, IsaUnavailable> {
         match isa {
             Isa::Reference => Ok(Self::reference()),
-            isa => native::operations(isa)
-                .map(Kernels)
-                .ok_or(IsaUnavailable(isa)),
+            isa => native::operations(isa).map(Kernels).ok_or(IsaUnavailable(isa)),
         }
     }
 
     /// Every instruction set that can run here, the reference first.
     pub fn available() -> impl Iterator<Item = Self> {
-        Isa::ALL
-            .into_iter()
-            .filter_map(|isa| Self::with_isa(isa).ok())
+        Isa::ALL.into_iter().filter_map(|isa| Self::with_isa(isa).ok())
     }
 
     /// Which instruction set this is.
@@ -72,11 +64,7 @@ impl Kernels {
     pub fn quantize_rows(self, x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
         let rows = scales.len();
         assert!(k > 0, "quantize_rows: a row needs at least one value");
-        assert_eq!(
-            Some(x.len()),
-            rows.checked_mul(k),
-            "quantize_rows: x must be rows * k long"
-        );
+        assert_eq!(Some(x.len()), rows.checked_mul(k), "quantize_rows: x must be rows * k long");
         assert_eq!(
             Some(values.len()),
             rows.checked_mul(quantized_stride(k)),
@@ -99,16 +87,8 @@ impl Kernels {
     ///
     /// When `gamma` or `beta` is not as long as the row.
     pub fn layer_norm(self, row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32) {
-        assert_eq!(
-            gamma.len(),
-            row.len(),
-            "layer_norm: gamma must be as long as the row"
-        );
-        assert_eq!(
-            beta.len(),
-            row.len(),
-            "layer_norm: beta must be as long as the row"
-        );
+        assert_eq!(gamma.len(), row.len(), "layer_norm: gamma must be as long as the row");
+        assert_eq!(beta.len(), row.len(), "layer_norm: beta must be as long as the row");
         // SAFETY: this token exists, so its instruction set does; the lengths are checked.
         unsafe { (self.0.layer_norm)(row, gamma, beta, eps) }
     }
@@ -119,11 +99,7 @@ impl Kernels {
     ///
     /// When the lengths differ.
     pub fn add_dequantized(self, values: &[i8], scale: f32, out: &mut [f32]) {
-        assert_eq!(
-            values.len(),
-            out.len(),
-            "add_dequantized: the lengths must be equal"
-        );
+        assert_eq!(values.len(), out.len(), "add_dequantized: the lengths must be equal");
         // SAFETY: this token exists, so its instruction set does; the lengths are checked.
         unsafe { (self.0.add_dequantized)(values, scale, out) }
     }

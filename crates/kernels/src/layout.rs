@@ -29,10 +29,7 @@ pub enum Layout {
 pub const fn packed_len_int8(n: usize, k: usize, layout: Layout) -> Option<usize> {
     match layout {
         Layout::RowMajor => n.checked_mul(k),
-        Layout::Tile16 => match (
-            n.checked_next_multiple_of(TILE),
-            k.checked_next_multiple_of(4),
-        ) {
+        Layout::Tile16 => match (n.checked_next_multiple_of(TILE), k.checked_next_multiple_of(4)) {
             (Some(n), Some(k)) => n.checked_mul(k),
             _ => None,
         },
@@ -54,9 +51,7 @@ pub const fn packed_len_f32(n: usize, k: usize, layout: Layout) -> Option<usize>
 pub const fn offset_int8(channel: usize, input: usize, k: usize, layout: Layout) -> usize {
     match layout {
         Layout::RowMajor => channel * k + input,
-        Layout::Tile16 => {
-            ((channel / TILE) * k.div_ceil(4) + input / 4) * 64 + (channel % TILE) * 4 + input % 4
-        }
+        Layout::Tile16 => ((channel / TILE) * k.div_ceil(4) + input / 4) * 64 + (channel % TILE) * 4 + input % 4,
     }
 }
 
@@ -73,19 +68,11 @@ pub const fn offset_f32(channel: usize, input: usize, k: usize, layout: Layout) 
 /// # Errors
 ///
 /// When `values` is not `n*k` long or `out` is not [`packed_len_int8`] long.
-pub fn pack_int8(
-    values: &[i8],
-    n: usize,
-    k: usize,
-    layout: Layout,
-    out: &mut [i8],
-) -> Result<(), ShapeError> {
+pub fn pack_int8(values: &[i8], n: usize, k: usize, layout: Layout, out: &mut [i8]) -> Result<(), ShapeError> {
     check(n.checked_mul(k), values.len())?;
     check(packed_len_int8(n, k, layout), out.len())?;
     out.fill(0);
-    each(n, k, |channel, input| {
-        out[offset_int8(channel, input, k, layout)] = values[channel * k + input]
-    });
+    each(n, k, |channel, input| out[offset_int8(channel, input, k, layout)] = values[channel * k + input]);
     Ok(())
 }
 
@@ -94,19 +81,11 @@ pub fn pack_int8(
 /// # Errors
 ///
 /// When `values` is not `n*k` long or `out` is not [`packed_len_f32`] long.
-pub fn pack_f32(
-    values: &[f32],
-    n: usize,
-    k: usize,
-    layout: Layout,
-    out: &mut [f32],
-) -> Result<(), ShapeError> {
+pub fn pack_f32(values: &[f32], n: usize, k: usize, layout: Layout, out: &mut [f32]) -> Result<(), ShapeError> {
     check(n.checked_mul(k), values.len())?;
     check(packed_len_f32(n, k, layout), out.len())?;
     out.fill(0.0);
-    each(n, k, |channel, input| {
-        out[offset_f32(channel, input, k, layout)] = values[channel * k + input]
-    });
+    each(n, k, |channel, input| out[offset_f32(channel, input, k, layout)] = values[channel * k + input]);
     Ok(())
 }
 
@@ -115,18 +94,10 @@ pub fn pack_f32(
 /// # Errors
 ///
 /// When `values` is not [`packed_len_int8`] long or `out` is not `n*k` long.
-pub fn unpack_int8(
-    values: &[i8],
-    n: usize,
-    k: usize,
-    layout: Layout,
-    out: &mut [i8],
-) -> Result<(), ShapeError> {
+pub fn unpack_int8(values: &[i8], n: usize, k: usize, layout: Layout, out: &mut [i8]) -> Result<(), ShapeError> {
     check(packed_len_int8(n, k, layout), values.len())?;
     check(n.checked_mul(k), out.len())?;
-    each(n, k, |channel, input| {
-        out[channel * k + input] = values[offset_int8(channel, input, k, layout)]
-    });
+    each(n, k, |channel, input| out[channel * k + input] = values[offset_int8(channel, input, k, layout)]);
     Ok(())
 }
 
@@ -135,18 +106,10 @@ pub fn unpack_int8(
 /// # Errors
 ///
 /// When `values` is not [`packed_len_f32`] long or `out` is not `n*k` long.
-pub fn unpack_f32(
-    values: &[f32],
-    n: usize,
-    k: usize,
-    layout: Layout,
-    out: &mut [f32],
-) -> Result<(), ShapeError> {
+pub fn unpack_f32(values: &[f32], n: usize, k: usize, layout: Layout, out: &mut [f32]) -> Result<(), ShapeError> {
     check(packed_len_f32(n, k, layout), values.len())?;
     check(n.checked_mul(k), out.len())?;
-    each(n, k, |channel, input| {
-        out[channel * k + input] = values[offset_f32(channel, input, k, layout)]
-    });
+    each(n, k, |channel, input| out[channel * k + input] = values[offset_f32(channel, input, k, layout)]);
     Ok(())
 }
 
@@ -159,9 +122,5 @@ fn each(n: usize, k: usize, mut visit: impl FnMut(usize, usize)) {
 }
 
 fn check(expected: Option<usize>, found: usize) -> Result<(), ShapeError> {
-    if expected == Some(found) {
-        Ok(())
-    } else {
-        Err(ShapeError::Values { expected, found })
-    }
+    if expected == Some(found) { Ok(()) } else { Err(ShapeError::Values { expected, found }) }
 }

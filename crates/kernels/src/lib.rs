@@ -20,17 +20,14 @@
 //! others with it. Results for NaN and infinite inputs are memory-safe and unspecified.
 
 #![no_std]
-#![allow(
-    unsafe_code,
-    reason = "the only crate of the workspace with instruction sets to prove"
-)]
+#![allow(unsafe_code, reason = "the only crate of the workspace with instruction sets to prove")]
 
 #[cfg(target_endian = "big")]
-compile_error!(
-    "packed models are little-endian and are read in place: a big-endian target cannot run them"
-);
+compile_error!("packed models are little-endian and are read in place: a big-endian target cannot run them");
 
 pub mod cast;
+#[cfg(feature = "gemm")]
+pub mod host_gemm;
 mod isa;
 mod kernels;
 pub mod layout;

@@ -88,26 +88,12 @@ impl<'a> Matrix<'a> {
     ///
     /// When `values` is not exactly [`layout::packed_len_int8`] long, `scales` is shorter than `n`,
     /// a dimension is zero or `k` is above 65,536.
-    pub fn int8(
-        values: &'a [i8],
-        scales: &'a [u16],
-        n: usize,
-        k: usize,
-        layout: Layout,
-    ) -> Result<Self, ShapeError> {
+    pub fn int8(values: &'a [i8], scales: &'a [u16], n: usize, k: usize, layout: Layout) -> Result<Self, ShapeError> {
         check(layout::packed_len_int8(n, k, layout), values.len(), n, k)?;
         if scales.len() < n {
-            return Err(ShapeError::Scales {
-                expected: n,
-                found: scales.len(),
-            });
+            return Err(ShapeError::Scales { expected: n, found: scales.len() });
         }
-        Ok(Matrix {
-            weights: Weights::Int8 { values, scales },
-            n,
-            k,
-            layout,
-        })
+        Ok(Matrix { weights: Weights::Int8 { values, scales }, n, k, layout })
     }
 
     /// Float weights.
@@ -116,19 +102,9 @@ impl<'a> Matrix<'a> {
     ///
     /// When `values` is not exactly [`layout::packed_len_f32`] long, a dimension is zero or `k` is
     /// above 65,536.
-    pub fn float(
-        values: &'a [f32],
-        n: usize,
-        k: usize,
-        layout: Layout,
-    ) -> Result<Self, ShapeError> {
+    pub fn float(values: &'a [f32], n: usize, k: usize, layout: Layout) -> Result<Self, ShapeError> {
         check(layout::packed_len_f32(n, k, layout), values.len(), n, k)?;
-        Ok(Matrix {
-            weights: Weights::Float(values),
-            n,
-            k,
-            layout,
-        })
+        Ok(Matrix { weights: Weights::Float(values), n, k, layout })
     }
 
     /// Number of output channels.
@@ -196,33 +172,15 @@ impl fmt::Display for ShapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ShapeError::Empty => f.write_str("a matrix needs at least one channel and one input"),
-            ShapeError::TooWide { k } => write!(
-                f,
-                "{k} inputs in a row; split it, at most {MAX_INPUTS} are exact"
-            ),
-            ShapeError::Values {
-                expected: Some(expected),
-                found,
-            } => {
-                write!(
-                    f,
-                    "{found} values where the shape needs {expected}; check shape and layout"
-                )
+            ShapeError::TooWide { k } => write!(f, "{k} inputs in a row; split it, at most {MAX_INPUTS} are exact"),
+            ShapeError::Values { expected: Some(expected), found } => {
+                write!(f, "{found} values where the shape needs {expected}; check shape and layout")
             }
-            ShapeError::Values {
-                expected: None,
-                found,
-            } => {
-                write!(
-                    f,
-                    "{found} values for a shape too large to address; check the shape"
-                )
+            ShapeError::Values { expected: None, found } => {
+                write!(f, "{found} values for a shape too large to address; check the shape")
             }
             ShapeError::Scales { expected, found } => {
-                write!(
-                    f,
-                    "{found} scales for {expected} channels; give one for each"
-                )
+                write!(f, "{found} scales for {expected} channels; give one for each")
             }
         }
     }

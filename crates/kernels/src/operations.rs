@@ -14,8 +14,7 @@ use crate::scalar::f16_to_f32;
 /// have the lengths that [`Kernels`](crate::Kernels) checked.
 pub(crate) struct Operations {
     pub(crate) isa: Isa,
-    pub(crate) quantize_rows:
-        unsafe fn(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]),
+    pub(crate) quantize_rows: unsafe fn(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]),
     pub(crate) matmul_int8: unsafe fn(&Int8Product<'_>, out: &mut [f32]),
     pub(crate) matmul_f32: unsafe fn(&FloatProduct<'_>, out: &mut [f32]),
     pub(crate) gemm_f32: unsafe fn(&Gemm<'_>, out: &mut [f32]),

@@ -24,25 +24,10 @@ pub(crate) const SMALLEST: f32 = 1e-30;
 pub(crate) const SOFTMAX_LOW: f32 = -64.0;
 
 /// e^f on [-ln2/2, ln2/2], from the constant term up; relative error 4.4e-9.
-pub(crate) const EXP: [f32; 7] = [
-    1.0,
-    1.0,
-    0.5,
-    0.166_664_88,
-    0.041_665_55,
-    0.008_372_286,
-    0.001_403_607_1,
-];
+pub(crate) const EXP: [f32; 7] = [1.0, 1.0, 0.5, 0.166_664_88, 0.041_665_55, 0.008_372_286, 0.001_403_607_1];
 /// 2^f on [-1/2, 1/2], from the constant term up; relative error 5.3e-9.
-pub(crate) const EXP2: [f32; 7] = [
-    1.0,
-    0.693_147_24,
-    0.240_226_55,
-    0.055_502_724,
-    0.009_617_064,
-    0.001_341_824,
-    0.000_158_188_53,
-];
+pub(crate) const EXP2: [f32; 7] =
+    [1.0, 0.693_147_24, 0.240_226_55, 0.055_502_724, 0.009_617_064, 0.001_341_824, 0.000_158_188_53];
 /// -log2(erfc(a / sqrt 2) / 2) for a in [0, 6], from the constant term up; 2 to the minus that has
 /// the error 1.1e-8 (absolute), or 1.1e-4 (relative) where that is less.
 pub(crate) const HALF_ERFC: [f32; 10] = [
@@ -60,13 +45,7 @@ pub(crate) const HALF_ERFC: [f32; 10] = [
 /// GELU takes no magnitude above it: erfc(6 / sqrt 2) / 2 is 9.9e-10.
 pub(crate) const GELU_HIGH: f32 = 6.0;
 /// (tanh x - x) / x^3 on [0, 0.625] in powers of x^2; relative error of tanh 4.6e-9.
-const TANH: [f32; 5] = [
-    -0.333_332_8,
-    0.133_314_06,
-    -0.053_736_515,
-    0.020_628_167,
-    -0.005_692_296_7,
-];
+const TANH: [f32; 5] = [-0.333_332_8, 0.133_314_06, -0.053_736_515, 0.020_628_167, -0.005_692_296_7];
 
 /// The larger one; the second when they do not compare or are equal. What `maxps` does.
 #[inline(always)]

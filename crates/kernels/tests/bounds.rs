@@ -1,10 +1,7 @@
 //! Reads stay inside the slices: every input ends where an unmapped page begins, or begins where
 //! one ends.
 
-#![allow(
-    unsafe_code,
-    reason = "memory without access comes from the operating system"
-)]
+#![allow(unsafe_code, reason = "memory without access comes from the operating system")]
 #![cfg(all(unix, target_pointer_width = "64"))]
 
 mod common;
@@ -14,19 +11,10 @@ use std::slice;
 
 use common::*;
 use distil_kernels::cast::Plain;
-use distil_kernels::{
-    Epilogue, Kernels, Layout, Matrix, RowScale, Vector, layout, quantized_stride,
-};
+use distil_kernels::{Epilogue, Kernels, Layout, Matrix, RowScale, Vector, layout, quantized_stride};
 
 unsafe extern "C" {
-    fn mmap(
-        address: *mut c_void,
-        len: usize,
-        protection: i32,
-        flags: i32,
-        file: i32,
-        offset: i64,
-    ) -> *mut c_void;
+    fn mmap(address: *mut c_void, len: usize, protection: i32, flags: i32, file: i32, offset: i64) -> *mut c_void;
     fn mprotect(address: *mut c_void, len: usize, protection: i32) -> i32;
     fn munmap(address: *mut c_void, len: usize) -> i32;
 }
@@ -35,11 +23,7 @@ unsafe extern "C" {
 const PAGE: usize = 65_536;
 const NO_ACCESS: i32 = 0;
 const READ_WRITE: i32 = 3;
-const PRIVATE_ANONYMOUS: i32 = if cfg!(target_os = "linux") {
-    0x22
-} else {
-    0x1002
-};
+const PRIVATE_ANONYMOUS: i32 = if cfg!(target_os = "linux") { 0x22 } else { 0x1002 };
 
 /// A copy of a slice between two pages without access, touching the one before or the one behind
 /// it.
@@ -58,27 +42,13 @@ impl<T: Plain> Fenced<T> {
         // SAFETY: a new private mapping; its middle part becomes accessible, and the copy lies
         // inside it.
         unsafe {
-            let mapping = mmap(
-                std::ptr::null_mut(),
-                mapped,
-                NO_ACCESS,
-                PRIVATE_ANONYMOUS,
-                -1,
-                0,
-            );
+            let mapping = mmap(std::ptr::null_mut(), mapped, NO_ACCESS, PRIVATE_ANONYMOUS, -1, 0);
             assert_ne!(mapping as isize, -1, "mmap");
             let middle = mapping.cast::<u8>().add(PAGE);
             assert_eq!(mprotect(middle.cast(), inside, READ_WRITE), 0, "mprotect");
-            let start = middle
-                .add(if at_end { inside - bytes } else { 0 })
-                .cast::<T>();
+            let start = middle.add(if at_end { inside - bytes } else { 0 }).cast::<T>();
             start.copy_from_nonoverlapping(values.as_ptr(), values.len());
-            Fenced {
-                mapping,
-                mapped,
-                start,
-                len: values.len(),
-            }
+            Fenced { mapping, mapped, start, len: values.len() }
         }
     }
 
@@ -103,17 +73,8 @@ impl<T> Drop for Fenced<T> {
 
 #[test]
 fn reads_and_writes_stay_inside() {
-    for (kernels, at_end) in
-        Kernels::available().flat_map(|kernels| [(kernels, true), (kernels, false)])
-    {
-        for (rows, k, n) in [
-            (1, 1, 1),
-            (2, 3, 17),
-            (3, 16, 16),
-            (13, 37, 33),
-            (5, 64, 26),
-            (12, 65, 48),
-        ] {
+    for (kernels, at_end) in Kernels::available().flat_map(|kernels| [(kernels, true), (kernels, false)]) {
+        for (rows, k, n) in [(1, 1, 1), (2, 3, 17), (3, 16, 16), (13, 37, 33), (5, 64, 26), (12, 65, 48)] {
             let x = Fenced::new(&painted(rows * k, 1), at_end);
             let mut values = Fenced::new(&vec![0_i8; rows * quantized_stride(k)], at_end);
             let mut scales = Fenced::new(&vec![RowScale::default(); rows], at_end);
@@ -122,58 +83,21 @@ fn reads_and_writes_stay_inside() {
             let bias = Fenced::new(&painted_halves(n, 3), at_end);
             let bias = Some(Vector::F16(bias.get()));
             let weight_scales = Fenced::new(&painted_scales(n, 4), at_end);
-            for (layout, epilogue) in [
-                (Layout::Tile16, Epilogue::Add),
-                (Layout::RowMajor, Epilogue::Gelu),
-            ] {
+            for (layout, epilogue) in [(Layout::Tile16, Epilogue::Add), (Layout::RowMajor, Epilogue::Gelu)] {
                 let bytes = painted_bytes(layout::packed_len_int8(n, k, layout).unwrap(), 5);
                 let bytes = Fenced::new(&bytes, at_end);
                 let int8 = Matrix::int8(bytes.get(), weight_scales.get(), n, k, layout).unwrap();
-                kernels.matmul_int8(
-                    values.get(),
-                    scales.get(),
-                    &int8,
-                    0..n,
-                    bias,
-                    epilogue,
-                    out.get_mut(),
-                    n,
-                );
-                let floats = Fenced::new(
-                    &painted(layout::packed_len_f32(n, k, layout).unwrap(), 6),
-                    at_end,
-                );
+                kernels.matmul_int8(values.get(), scales.get(), &int8, 0..n, bias, epilogue, out.get_mut(), n);
+                let floats = Fenced::new(&painted(layout::packed_len_f32(n, k, layout).unwrap(), 6), at_end);
                 let float = Matrix::float(floats.get(), n, k, layout).unwrap();
-                kernels.matmul_f32(
-                    x.get(),
-                    rows,
-                    &float,
-                    0..n,
-                    bias,
-                    epilogue,
-                    out.get_mut(),
-                    n,
-                );
+                kernels.matmul_f32(x.get(), rows, &float, 0..n, bias, epilogue, out.get_mut(), n);
             }
             for gap in [0, 5] {
                 let b = Fenced::new(&painted(k * (n + gap) - gap, 7), at_end);
-                kernels.gemm_f32(
-                    x.get(),
-                    k,
-                    rows,
-                    b.get(),
-                    n + gap,
-                    k,
-                    n,
-                    1.0,
-                    out.get_mut(),
-                    n,
-                );
+                kernels.gemm_f32(x.get(), k, rows, b.get(), n + gap, k, n, 1.0, out.get_mut(), n);
             }
-            let (gamma, beta) = (
-                Fenced::new(&painted(rows * n, 8), at_end),
-                Fenced::new(&painted(rows * n, 9), at_end),
-            );
+            let (gamma, beta) =
+                (Fenced::new(&painted(rows * n, 8), at_end), Fenced::new(&painted(rows * n, 9), at_end));
             let bytes = Fenced::new(&painted_bytes(rows * n, 10), at_end);
             kernels.layer_norm(out.get_mut(), gamma.get(), beta.get(), 1e-12);
             kernels.softmax(out.get_mut());
@@ -204,8 +128,5 @@ fn the_fence_stops_a_read() {
         .output()
         .unwrap()
         .status;
-    assert!(
-        !status.success(),
-        "reading beyond the fence must end the process"
-    );
+    assert!(!status.success(), "reading beyond the fence must end the process");
 }

@@ -4,9 +4,7 @@
 mod common;
 
 use common::*;
-use distil_kernels::{
-    Epilogue, Kernels, Layout, Matrix, RowScale, Vector, exp, layout, quantized_stride, rsqrt, tanh,
-};
+use distil_kernels::{Epilogue, Kernels, Layout, Matrix, RowScale, Vector, exp, layout, quantized_stride, rsqrt, tanh};
 
 /// FNV-1a over bits.
 struct Digest(u64);
@@ -36,11 +34,7 @@ fn the_bits_are_the_same_everywhere() {
             digest.floats(&[row.scale]);
             digest.add(row.sum as u32);
         }
-        let (bytes, floats, bias) = (
-            painted_bytes(n * k, 2),
-            painted(n * k, 3),
-            painted_halves(n, 4),
-        );
+        let (bytes, floats, bias) = (painted_bytes(n * k, 2), painted(n * k, 3), painted_halves(n, 4));
         let weight_scales = painted_scales(n, 5);
         for layout in [Layout::RowMajor, Layout::Tile16] {
             let mut int8 = vec![0; layout::packed_len_int8(n, k, layout).unwrap()];
@@ -49,34 +43,11 @@ fn the_bits_are_the_same_everywhere() {
             let mut float = vec![0.0; layout::packed_len_f32(n, k, layout).unwrap()];
             layout::pack_f32(&floats, n, k, layout, &mut float).unwrap();
             let float = Matrix::float(&float, n, k, layout).unwrap();
-            for epilogue in [
-                Epilogue::Store,
-                Epilogue::Gelu,
-                Epilogue::Relu,
-                Epilogue::Add,
-            ] {
+            for epilogue in [Epilogue::Store, Epilogue::Gelu, Epilogue::Relu, Epilogue::Add] {
                 let mut out = painted(rows * n, 6);
-                kernels.matmul_int8(
-                    &values,
-                    &scales,
-                    &int8,
-                    0..n,
-                    Some(Vector::F16(&bias)),
-                    epilogue,
-                    &mut out,
-                    n,
-                );
+                kernels.matmul_int8(&values, &scales, &int8, 0..n, Some(Vector::F16(&bias)), epilogue, &mut out, n);
                 digest.floats(&out);
-                kernels.matmul_f32(
-                    &x,
-                    rows,
-                    &float,
-                    0..n,
-                    Some(Vector::F16(&bias)),
-                    epilogue,
-                    &mut out,
-                    n,
-                );
+                kernels.matmul_f32(&x, rows, &float, 0..n, Some(Vector::F16(&bias)), epilogue, &mut out, n);
                 digest.floats(&out);
             }
         }
@@ -98,10 +69,6 @@ fn the_bits_are_the_same_everywhere() {
         for x in painted(251, 8) {
             digest.floats(&[exp(20.0 * x), tanh(x), rsqrt(x * x + 0.01)]);
         }
-        assert_eq!(
-            digest.0, 0x1c6a_53a4_55bc_8209,
-            "{kernels:?}: {:#018x}",
-            digest.0
-        );
+        assert_eq!(digest.0, 0x1c6a_53a4_55bc_8209, "{kernels:?}: {:#018x}", digest.0);
     }
 }

@@ -8,12 +8,7 @@ use std::ops::Range;
 use common::*;
 use distil_kernels::{Epilogue, Kernels, Layout, Matrix, Vector, layout};
 
-const EPILOGUES: [Epilogue; 4] = [
-    Epilogue::Store,
-    Epilogue::Gelu,
-    Epilogue::Relu,
-    Epilogue::Add,
-];
+const EPILOGUES: [Epilogue; 4] = [Epilogue::Store, Epilogue::Gelu, Epilogue::Relu, Epilogue::Add];
 const LAYOUTS: [Layout; 2] = [Layout::Tile16, Layout::RowMajor];
 
 /// Operands of a product with weights.
@@ -32,57 +27,23 @@ impl Case {
         let weights = painted(n * k, 2);
         let mut packed = vec![0.0; layout::packed_len_f32(n, k, layout).unwrap()];
         layout::pack_f32(&weights, n, k, layout, &mut packed).unwrap();
-        Case {
-            rows,
-            k,
-            n,
-            layout,
-            x: painted(rows * k, 1),
-            weights,
-            packed,
-        }
+        Case { rows, k, n, layout, x: painted(rows * k, 1), weights, packed }
     }
 
-    fn run(
-        &self,
-        kernels: Kernels,
-        channels: Range<usize>,
-        bias: Option<Vector>,
-        epilogue: Epilogue,
-    ) -> Vec<f32> {
+    fn run(&self, kernels: Kernels, channels: Range<usize>, bias: Option<Vector>, epilogue: Epilogue) -> Vec<f32> {
         let matrix = Matrix::float(&self.packed, self.n, self.k, self.layout).unwrap();
         let stride = channels.len() + 2;
         let mut out = Guarded::new(&painted(self.rows * stride, 9), 12345.0);
-        kernels.matmul_f32(
-            &self.x,
-            self.rows,
-            &matrix,
-            channels,
-            bias,
-            epilogue,
-            out.get(),
-            stride,
-        );
+        kernels.matmul_f32(&self.x, self.rows, &matrix, channels, bias, epilogue, out.get(), stride);
         out.checked().to_vec()
     }
 
-    fn compare(
-        &self,
-        kernels: Kernels,
-        channels: Range<usize>,
-        bias: Option<Vector>,
-        epilogue: Epilogue,
-    ) {
+    fn compare(&self, kernels: Kernels, channels: Range<usize>, bias: Option<Vector>, epilogue: Epilogue) {
         let expected = self.run(Kernels::reference(), channels.clone(), bias, epilogue);
         let found = self.run(kernels, channels.clone(), bias, epilogue);
         assert_bits(&expected, &found, || {
-            let Case {
-                rows, k, n, layout, ..
-            } = self;
-            format!(
-                "{:?} {rows} x {k} x {n} {layout:?} {channels:?} {epilogue:?}",
-                kernels.isa()
-            )
+            let Case { rows, k, n, layout, .. } = self;
+            format!("{:?} {rows} x {k} x {n} {layout:?} {channels:?} {epilogue:?}", kernels.isa())
         });
     }
 }
@@ -92,21 +53,11 @@ fn every_shape_has_the_bits_of_the_reference() {
     let (floats, halves) = (painted(64, 3), painted_halves(64, 4));
     each_isa(|kernels| {
         let mut turn = 0;
-        for (&k, &n) in INPUTS
-            .iter()
-            .flat_map(|k| CHANNELS.iter().map(move |n| (k, n)))
-        {
-            for &rows in ROWS
-                .iter()
-                .filter(|&&rows| rows * k * n < 1_000_000 || rows < 9)
-            {
+        for (&k, &n) in INPUTS.iter().flat_map(|k| CHANNELS.iter().map(move |n| (k, n))) {
+            for &rows in ROWS.iter().filter(|&&rows| rows * k * n < 1_000_000 || rows < 9) {
                 for layout in LAYOUTS {
                     turn += 1;
-                    let bias = [
-                        None,
-                        Some(Vector::F32(&floats[..n])),
-                        Some(Vector::F16(&halves[..n])),
-                    ][turn % 3];
+                    let bias = [None, Some(Vector::F32(&floats[..n])), Some(Vector::F16(&halves[..n]))][turn % 3];
                     Case::new(rows, k, n, layout).compare(kernels, 0..n, bias, EPILOGUES[turn % 4]);
                 }
             }
@@ -137,26 +88,14 @@ fn the_reference_is_close_to_float64() {
     let bias = painted(n, 3);
     for layout in LAYOUTS {
         let case = Case::new(rows, k, n, layout);
-        let out = case.run(
-            Kernels::reference(),
-            0..n,
-            Some(Vector::F32(&bias)),
-            Epilogue::Store,
-        );
+        let out = case.run(Kernels::reference(), 0..n, Some(Vector::F32(&bias)), Epilogue::Store);
         for (row, out) in out.chunks(n + 2).enumerate() {
             for (channel, &found) in out[..n].iter().enumerate() {
-                let terms = (0..k).map(|j| {
-                    f64::from(case.x[row * k + j]) * f64::from(case.weights[channel * k + j])
-                });
-                let (exact, size) = terms.fold((0.0, 0.0), |(sum, size): (f64, f64), t| {
-                    (sum + t, size + t.abs())
-                });
+                let terms = (0..k).map(|j| f64::from(case.x[row * k + j]) * f64::from(case.weights[channel * k + j]));
+                let (exact, size) = terms.fold((0.0, 0.0), |(sum, size): (f64, f64), t| (sum + t, size + t.abs()));
                 let bound = k as f64 * f64::from(f32::EPSILON) / 2.0 * size;
                 let error = (f64::from(found) - exact - f64::from(bias[channel])).abs();
-                assert!(
-                    error <= bound,
-                    "{layout:?} {row} {channel}: {error:e} above {bound:e}"
-                );
+                assert!(error <= bound, "{layout:?} {row} {channel}: {error:e} above {bound:e}");
             }
         }
     }
@@ -169,18 +108,7 @@ fn gemm(kernels: Kernels, rows: usize, k: usize, n: usize, gap: usize) -> Vec<f3
     let a = painted(rows * a_stride - gap, 1);
     let b = painted(k * b_stride - gap, 2);
     let mut out = Guarded::new(&painted(rows * out_stride - 2 * gap, 9), 12345.0);
-    kernels.gemm_f32(
-        &a,
-        a_stride,
-        rows,
-        &b,
-        b_stride,
-        k,
-        n,
-        0.125,
-        out.get(),
-        out_stride,
-    );
+    kernels.gemm_f32(&a, a_stride, rows, &b, b_stride, k, n, 0.125, out.get(), out_stride);
     out.checked().to_vec()
 }
 
@@ -189,15 +117,11 @@ fn general_products_have_the_bits_of_the_reference() {
     each_isa(|kernels| {
         for &rows in &ROWS {
             for k in [1, 2, 16, 17, 26, 32, 64, 65, 128] {
-                for n in [
-                    1, 2, 3, 7, 15, 16, 17, 26, 31, 32, 33, 47, 48, 49, 64, 65, 128,
-                ] {
+                for n in [1, 2, 3, 7, 15, 16, 17, 26, 31, 32, 33, 47, 48, 49, 64, 65, 128] {
                     for gap in [0, 1, 19] {
                         let expected = gemm(Kernels::reference(), rows, k, n, gap);
                         let found = gemm(kernels, rows, k, n, gap);
-                        assert_bits(&expected, &found, || {
-                            format!("{kernels:?} {rows} x {k} x {n}, gap {gap}")
-                        });
+                        assert_bits(&expected, &found, || format!("{kernels:?} {rows} x {k} x {n}, gap {gap}"));
                     }
                 }
             }
@@ -213,11 +137,8 @@ fn general_products_are_close_to_float64() {
         let (a, b) = (painted(rows * (k + gap), 1), painted(k * (n + gap), 2));
         for (i, row) in out.chunks(n + 2 * gap).enumerate() {
             for (j, &found) in row[..n].iter().enumerate() {
-                let terms = (0..k)
-                    .map(|l| f64::from(a[i * (k + gap) + l]) * f64::from(b[l * (n + gap) + j]));
-                let (exact, size) = terms.fold((0.0, 0.0), |(sum, size): (f64, f64), t| {
-                    (sum + t, size + t.abs())
-                });
+                let terms = (0..k).map(|l| f64::from(a[i * (k + gap) + l]) * f64::from(b[l * (n + gap) + j]));
+                let (exact, size) = terms.fold((0.0, 0.0), |(sum, size): (f64, f64), t| (sum + t, size + t.abs()));
                 let bound = k as f64 * f64::from(f32::EPSILON) / 2.0 * size * 0.125;
                 assert!((f64::from(found) - exact * 0.125).abs() <= bound, "{i} {j}");
             }

@@ -57,10 +57,7 @@ fn tanh_is_within_its_bound() {
     }
     println!("tanh: {worst:.3} ulp");
     assert!(worst <= 1.3, "{worst}");
-    assert_eq!(
-        (tanh(0.0), tanh(f32::INFINITY), tanh(f32::NEG_INFINITY)),
-        (0.0, 1.0, -1.0)
-    );
+    assert_eq!((tanh(0.0), tanh(f32::INFINITY), tanh(f32::NEG_INFINITY)), (0.0, 1.0, -1.0));
 }
 
 /// erfc to about 1e-15 relative: the series of erf near zero, the continued fraction of erfc beyond
@@ -96,11 +93,7 @@ fn the_erfc_of_this_test_is_right() {
         (2.0, 0.004_677_734_981_047_266),
         (5.0, 1.537_459_794_428_035e-12),
     ] {
-        assert!(
-            (erfc(x) - value).abs() <= 1e-13 * value.max(1e-3) + 1e-14 * value,
-            "{x}: {:e}",
-            erfc(x)
-        );
+        assert!((erfc(x) - value).abs() <= 1e-13 * value.max(1e-3) + 1e-14 * value, "{x}: {:e}", erfc(x));
     }
 }
 
@@ -120,13 +113,8 @@ fn gelu_is_within_its_bound() {
             tail = tail.max(error / expected.abs());
         }
     }
-    println!(
-        "gelu: {absolute:.2e} + 1.2e-7 |y|; relative {relative:.2e} above -1, {tail:.2e} down to -5.5"
-    );
-    assert!(
-        absolute <= 5e-8 && relative <= 4e-7 && tail <= 1.2e-4,
-        "{absolute:e} {relative:e} {tail:e}"
-    );
+    println!("gelu: {absolute:.2e} + 1.2e-7 |y|; relative {relative:.2e} above -1, {tail:.2e} down to -5.5");
+    assert!(absolute <= 5e-8 && relative <= 4e-7 && tail <= 1.2e-4, "{absolute:e} {relative:e} {tail:e}");
 }
 
 #[test]
@@ -147,10 +135,7 @@ fn halves_convert_exactly() {
             0 => assert_eq!(found, sign * fraction * 2.0_f64.powi(-24)),
             31 if fraction == 0.0 => assert_eq!(found, sign * f64::INFINITY),
             31 => assert!(found.is_nan()),
-            _ => assert_eq!(
-                found,
-                sign * (1.0 + fraction / 1024.0) * 2.0_f64.powi(exponent - 15)
-            ),
+            _ => assert_eq!(found, sign * (1.0 + fraction / 1024.0) * 2.0_f64.powi(exponent - 15)),
         }
         assert_eq!(found.is_sign_negative(), sign < 0.0);
         assert_eq!(bf16_to_f32(bits).to_bits(), u32::from(bits) << 16);

@@ -7,16 +7,10 @@ use std::ops::Range;
 
 use common::*;
 use distil_kernels::{
-    Epilogue, Kernels, Layout, Matrix, RowScale, Vector, bf16_to_f32, f16_to_f32, layout,
-    quantized_stride,
+    Epilogue, Kernels, Layout, Matrix, RowScale, Vector, bf16_to_f32, f16_to_f32, layout, quantized_stride,
 };
 
-const EPILOGUES: [Epilogue; 4] = [
-    Epilogue::Store,
-    Epilogue::Gelu,
-    Epilogue::Relu,
-    Epilogue::Add,
-];
+const EPILOGUES: [Epilogue; 4] = [Epilogue::Store, Epilogue::Gelu, Epilogue::Relu, Epilogue::Add];
 const LAYOUTS: [Layout; 2] = [Layout::Tile16, Layout::RowMajor];
 
 /// Operands of a product.
@@ -33,38 +27,18 @@ struct Case {
 }
 
 impl Case {
-    fn new(
-        rows: usize,
-        k: usize,
-        n: usize,
-        layout: Layout,
-        value: impl Fn(usize) -> i8,
-        weights: Vec<i8>,
-    ) -> Self {
+    fn new(rows: usize, k: usize, n: usize, layout: Layout, value: impl Fn(usize) -> i8, weights: Vec<i8>) -> Self {
         let stride = quantized_stride(k);
         let mut values = vec![0; rows * stride];
         let mut row_scales = Vec::new();
         for (row, values) in values.chunks_mut(stride).enumerate() {
             (0..k).for_each(|i| values[i] = value(row * k + i));
             let sum = values.iter().map(|&v| i32::from(v)).sum();
-            row_scales.push(RowScale {
-                scale: 0.011 + row as f32 * 0.003,
-                sum,
-            });
+            row_scales.push(RowScale { scale: 0.011 + row as f32 * 0.003, sum });
         }
         let mut packed = vec![0; layout::packed_len_int8(n, k, layout).unwrap()];
         layout::pack_int8(&weights, n, k, layout, &mut packed).unwrap();
-        Case {
-            rows,
-            k,
-            n,
-            layout,
-            values,
-            row_scales,
-            weights,
-            packed,
-            scales: painted_scales(n, 5),
-        }
+        Case { rows, k, n, layout, values, row_scales, weights, packed, scales: painted_scales(n, 5) }
     }
 
     fn painted(rows: usize, k: usize, n: usize, layout: Layout) -> Self {
@@ -72,46 +46,20 @@ impl Case {
         Self::new(rows, k, n, layout, |i| values[i], painted_bytes(n * k, 2))
     }
 
-    fn run(
-        &self,
-        kernels: Kernels,
-        channels: Range<usize>,
-        bias: Option<Vector>,
-        epilogue: Epilogue,
-    ) -> Vec<f32> {
+    fn run(&self, kernels: Kernels, channels: Range<usize>, bias: Option<Vector>, epilogue: Epilogue) -> Vec<f32> {
         let matrix = Matrix::int8(&self.packed, &self.scales, self.n, self.k, self.layout).unwrap();
         let stride = channels.len() + 3;
         let mut out = Guarded::new(&painted(self.rows * stride, 9), 12345.0);
-        kernels.matmul_int8(
-            &self.values,
-            &self.row_scales,
-            &matrix,
-            channels,
-            bias,
-            epilogue,
-            out.get(),
-            stride,
-        );
+        kernels.matmul_int8(&self.values, &self.row_scales, &matrix, channels, bias, epilogue, out.get(), stride);
         out.checked().to_vec()
     }
 
-    fn compare(
-        &self,
-        kernels: Kernels,
-        channels: Range<usize>,
-        bias: Option<Vector>,
-        epilogue: Epilogue,
-    ) {
+    fn compare(&self, kernels: Kernels, channels: Range<usize>, bias: Option<Vector>, epilogue: Epilogue) {
         let expected = self.run(Kernels::reference(), channels.clone(), bias, epilogue);
         let found = self.run(kernels, channels.clone(), bias, epilogue);
         assert_bits(&expected, &found, || {
-            let Case {
-                rows, k, n, layout, ..
-            } = self;
-            format!(
-                "{:?} {rows} x {k} x {n} {layout:?} {channels:?} {epilogue:?}",
-                kernels.isa()
-            )
+            let Case { rows, k, n, layout, .. } = self;
+            format!("{:?} {rows} x {k} x {n} {layout:?} {channels:?} {epilogue:?}", kernels.isa())
         });
     }
 }
@@ -121,27 +69,12 @@ fn every_shape_has_the_bits_of_the_reference() {
     let (floats, halves) = (painted(64, 3), painted_halves(64, 4));
     each_isa(|kernels| {
         let mut turn = 0;
-        for (&k, &n) in INPUTS
-            .iter()
-            .flat_map(|k| CHANNELS.iter().map(move |n| (k, n)))
-        {
-            for &rows in ROWS
-                .iter()
-                .filter(|&&rows| rows * k * n < 2_000_000 || rows < 14)
-            {
+        for (&k, &n) in INPUTS.iter().flat_map(|k| CHANNELS.iter().map(move |n| (k, n))) {
+            for &rows in ROWS.iter().filter(|&&rows| rows * k * n < 2_000_000 || rows < 14) {
                 for layout in LAYOUTS {
                     turn += 1;
-                    let bias = [
-                        None,
-                        Some(Vector::F32(&floats[..n])),
-                        Some(Vector::F16(&halves[..n])),
-                    ][turn % 3];
-                    Case::painted(rows, k, n, layout).compare(
-                        kernels,
-                        0..n,
-                        bias,
-                        EPILOGUES[turn % 4],
-                    );
+                    let bias = [None, Some(Vector::F32(&floats[..n])), Some(Vector::F16(&halves[..n]))][turn % 3];
+                    Case::painted(rows, k, n, layout).compare(kernels, 0..n, bias, EPILOGUES[turn % 4]);
                 }
             }
         }
@@ -191,11 +124,7 @@ fn the_reference_is_the_formula() {
     for layout in LAYOUTS {
         let case = Case::painted(rows, k, n, layout);
         for (epilogue, half) in EPILOGUES.into_iter().flat_map(|e| [(e, false), (e, true)]) {
-            let bias = if half {
-                Vector::F16(&halves)
-            } else {
-                Vector::F32(&floats)
-            };
+            let bias = if half { Vector::F16(&halves) } else { Vector::F32(&floats) };
             let out = case.run(Kernels::reference(), 0..n, Some(bias), epilogue);
             let before = painted(out.len(), 9);
             for (i, (&found, &before)) in out.iter().zip(&before).enumerate() {
@@ -206,17 +135,11 @@ fn the_reference_is_the_formula() {
                 }
                 let dot: i64 = (0..k)
                     .map(|j| {
-                        i64::from(case.values[row * quantized_stride(k) + j])
-                            * i64::from(case.weights[channel * k + j])
+                        i64::from(case.values[row * quantized_stride(k) + j]) * i64::from(case.weights[channel * k + j])
                     })
                     .sum();
-                let scale = f64::from(case.row_scales[row].scale)
-                    * f64::from(bf16_to_f32(case.scales[channel]));
-                let bias = f64::from(if half {
-                    f16_to_f32(halves[channel])
-                } else {
-                    floats[channel]
-                });
+                let scale = f64::from(case.row_scales[row].scale) * f64::from(bf16_to_f32(case.scales[channel]));
+                let bias = f64::from(if half { f16_to_f32(halves[channel]) } else { floats[channel] });
                 let value = dot as f64 * scale + bias;
                 let expected = match epilogue {
                     Epilogue::Store => value,
@@ -228,8 +151,7 @@ fn the_reference_is_the_formula() {
                         f64::from(x[0])
                     }
                 };
-                let bound =
-                    4e-7 * ((dot as f64 * scale).abs() + bias.abs() + f64::from(before).abs());
+                let bound = 4e-7 * ((dot as f64 * scale).abs() + bias.abs() + f64::from(before).abs());
                 assert!(
                     (f64::from(found) - expected).abs() <= bound,
                     "{epilogue:?} {row} {channel}: {found} {expected}"
@@ -243,13 +165,7 @@ fn the_reference_is_the_formula() {
 fn quantize(kernels: Kernels, x: &[f32], k: usize) -> (Vec<i8>, Vec<RowScale>) {
     let rows = x.len() / k;
     let mut values = Guarded::new(&vec![77; rows * quantized_stride(k)], 99);
-    let mut scales = vec![
-        RowScale {
-            scale: f32::NAN,
-            sum: -1
-        };
-        rows
-    ];
+    let mut scales = vec![RowScale { scale: f32::NAN, sum: -1 }; rows];
     kernels.quantize_rows(x, k, values.get(), &mut scales);
     (values.checked().to_vec(), scales)
 }
@@ -276,11 +192,7 @@ fn quantization_rounds_to_the_nearest_step() {
         for &k in &INPUTS {
             let x = painted(2 * k, 6);
             let (values, scales) = quantize(kernels, &x, k);
-            for ((x, values), row) in x
-                .chunks(k)
-                .zip(values.chunks(quantized_stride(k)))
-                .zip(&scales)
-            {
+            for ((x, values), row) in x.chunks(k).zip(values.chunks(quantized_stride(k))).zip(&scales) {
                 let largest = x.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
                 assert_eq!(row.scale, largest / 127.0);
                 assert_eq!(row.sum, values.iter().map(|&v| i32::from(v)).sum());
@@ -298,16 +210,9 @@ fn quantization_rounds_to_the_nearest_step() {
 #[test]
 fn halves_round_to_even_and_zero_rows_stay_zero() {
     for kernels in Kernels::available() {
-        let (values, scales) = quantize(
-            kernels,
-            &[127.0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, -127.0],
-            8,
-        );
+        let (values, scales) = quantize(kernels, &[127.0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, -127.0], 8);
         assert_eq!(&values[..8], [127, 0, 2, 2, 0, -2, -2, -127]);
         assert_eq!(scales, [RowScale { scale: 1.0, sum: 0 }]);
-        assert_eq!(
-            quantize(kernels, &[9e-31, -5e-31, 0.0], 3),
-            (vec![0; 64], vec![RowScale::default()])
-        );
+        assert_eq!(quantize(kernels, &[9e-31, -5e-31, 0.0], 3), (vec![0; 64], vec![RowScale::default()]));
     }
 }

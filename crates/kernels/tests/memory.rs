@@ -32,14 +32,8 @@ fn packing_and_unpacking_give_back_the_matrix() {
 fn the_tile_is_where_the_table_says() {
     assert_eq!(layout::packed_len_int8(17, 5, Layout::Tile16), Some(32 * 8));
     assert_eq!(layout::packed_len_f32(17, 5, Layout::Tile16), Some(32 * 5));
-    assert_eq!(
-        layout::offset_int8(17, 6, 7, Layout::Tile16),
-        2 * 64 + 64 + 4 + 2
-    );
-    assert_eq!(
-        layout::offset_f32(17, 6, 7, Layout::Tile16),
-        7 * 16 + 6 * 16 + 1
-    );
+    assert_eq!(layout::offset_int8(17, 6, 7, Layout::Tile16), 2 * 64 + 64 + 4 + 2);
+    assert_eq!(layout::offset_f32(17, 6, 7, Layout::Tile16), 7 * 16 + 6 * 16 + 1);
     assert_eq!(layout::offset_int8(17, 6, 7, Layout::RowMajor), 17 * 7 + 6);
     assert_eq!(layout::packed_len_int8(usize::MAX, 2, Layout::Tile16), None);
     assert!(layout::pack_int8(&[1; 5], 2, 3, Layout::RowMajor, &mut [0; 6]).is_err());
@@ -52,22 +46,12 @@ fn bytes_are_views_of_numbers() {
     let bytes = cast::bytes_of(&floats);
     assert_eq!(bytes, [0, 0, 0xc0, 0x3f, 0, 0, 0, 0xc0]);
     assert_eq!(cast::f32s(bytes), Some(&floats[..]));
-    assert_eq!(
-        cast::f32s(&bytes[..7]),
-        None,
-        "not a whole number of floats"
-    );
+    assert_eq!(cast::f32s(&bytes[..7]), None, "not a whole number of floats");
     assert_eq!(cast::f32s(&bytes[1..5]), None, "not aligned");
     assert_eq!(cast::u16s(&bytes[2..]), Some(&[0x3fc0, 0, 0xc000][..]));
     assert_eq!(cast::u16s(&bytes[1..3]), None);
     assert_eq!(cast::i8s(&bytes[2..4]), [-64, 63]);
-    assert_eq!(
-        cast::bytes_of(&[RowScale {
-            scale: 1.0,
-            sum: -1
-        }]),
-        [0, 0, 0x80, 0x3f, 255, 255, 255, 255]
-    );
+    assert_eq!(cast::bytes_of(&[RowScale { scale: 1.0, sum: -1 }]), [0, 0, 0x80, 0x3f, 255, 255, 255, 255]);
 }
 
 #[test]
@@ -79,11 +63,7 @@ fn an_arena_is_carved_into_aligned_pieces() {
     let (floats, arena) = cast::carve::<f32>(arena, 3).unwrap();
     let (bytes, arena) = cast::carve::<i8>(arena, 65).unwrap();
     let (scales, arena) = cast::carve::<RowScale>(arena, 8).unwrap();
-    for address in [
-        floats.as_ptr() as usize,
-        bytes.as_ptr() as usize,
-        scales.as_ptr() as usize,
-    ] {
+    for address in [floats.as_ptr() as usize, bytes.as_ptr() as usize, scales.as_ptr() as usize] {
         assert_eq!(address % cast::ALIGNMENT, 0);
     }
     floats.fill(1.0);

@@ -6,9 +6,7 @@ mod common;
 use common::*;
 use distil_kernels::{Kernels, LANES};
 
-const LENGTHS: [usize; 21] = [
-    0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 128, 312, 768,
-];
+const LENGTHS: [usize; 21] = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 128, 312, 768];
 
 /// Rows of several sizes and signs.
 fn examples(len: usize) -> impl Iterator<Item = Vec<f32>> {
@@ -27,9 +25,7 @@ fn same_bits(operation: impl Fn(Kernels, &mut [f32])) {
                 operation(Kernels::reference(), &mut expected);
                 let mut found = Guarded::new(&row, 12345.0);
                 operation(kernels, found.get());
-                assert_bits(&expected, found.checked(), || {
-                    format!("{kernels:?}, length {len}, example {i}")
-                });
+                assert_bits(&expected, found.checked(), || format!("{kernels:?}, length {len}, example {i}"));
             }
         }
     });
@@ -39,30 +35,17 @@ fn same_bits(operation: impl Fn(Kernels, &mut [f32])) {
 fn softmax() {
     same_bits(|kernels, row| kernels.softmax(row));
     for kernels in Kernels::available() {
-        for (len, row) in LENGTHS
-            .into_iter()
-            .skip(1)
-            .flat_map(|len| examples(len).map(move |row| (len, row)))
-        {
+        for (len, row) in LENGTHS.into_iter().skip(1).flat_map(|len| examples(len).map(move |row| (len, row))) {
             let mut found = row.clone();
             kernels.softmax(&mut found);
-            let largest = row
-                .iter()
-                .fold(f64::NEG_INFINITY, |m, &x| m.max(f64::from(x)));
-            let terms: Vec<f64> = row
-                .iter()
-                .map(|&x| (f64::from(x) - largest).exp())
-                .collect();
+            let largest = row.iter().fold(f64::NEG_INFINITY, |m, &x| m.max(f64::from(x)));
+            let terms: Vec<f64> = row.iter().map(|&x| (f64::from(x) - largest).exp()).collect();
             let sum: f64 = terms.iter().sum();
             for ((&found, &term), &x) in found.iter().zip(&terms).zip(&row) {
                 // The difference of two floats is rounded before exp, which multiplies that error.
                 let relative = 2e-6 + (f64::from(x) - largest).abs() * 6e-8;
                 let bound = term / sum * relative + 2e-28;
-                assert!(
-                    (f64::from(found) - term / sum).abs() <= bound,
-                    "{kernels:?} {len}: {found} {}",
-                    term / sum
-                );
+                assert!((f64::from(found) - term / sum).abs() <= bound, "{kernels:?} {len}: {found} {}", term / sum);
                 assert!(found >= f32::MIN_POSITIVE, "denormal");
             }
         }
@@ -83,19 +66,12 @@ fn layer_norm() {
             let mut found = row.clone();
             norm(kernels, &mut found);
             let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / len as f64;
-            let variance = row
-                .iter()
-                .map(|&x| (f64::from(x) - mean).powi(2))
-                .sum::<f64>()
-                / len as f64;
+            let variance = row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / len as f64;
             for (i, &found) in found.iter().enumerate() {
                 let normal = (f64::from(row[i]) - mean) / (variance + 1e-12).sqrt();
                 let exact = normal * f64::from(gamma[i]) + f64::from(beta[i]);
                 let bound = 2e-6 * (1.0 + exact.abs());
-                assert!(
-                    (f64::from(found) - exact).abs() <= bound,
-                    "{kernels:?} {len}: {found} {exact}"
-                );
+                assert!((f64::from(found) - exact).abs() <= bound, "{kernels:?} {len}: {found} {exact}");
             }
         }
     }
@@ -127,11 +103,7 @@ fn add_dequantized() {
     for kernels in Kernels::available() {
         let mut row = vec![0.25; 19];
         kernels.add_dequantized(&values[..19], 0.5, &mut row);
-        assert!(
-            row.iter()
-                .zip(&values)
-                .all(|(&x, &v)| x == 0.25 + f32::from(v) * 0.5)
-        );
+        assert!(row.iter().zip(&values).all(|(&x, &v)| x == 0.25 + f32::from(v) * 0.5));
     }
 }
 

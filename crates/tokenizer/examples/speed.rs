@@ -34,9 +34,7 @@ const CONTINUATION: usize = 1;
 
 impl Trie {
     fn new(text: &str) -> Self {
-        let mut trie = Self {
-            nodes: vec![Node::default(); 2],
-        };
+        let mut trie = Self { nodes: vec![Node::default(); 2] };
         for (id, line) in text.lines().enumerate() {
             trie.insert(0, line.as_bytes(), id as u32);
             if let Some(rest) = line.strip_prefix("##") {
@@ -48,10 +46,7 @@ impl Trie {
 
     fn insert(&mut self, mut node: usize, entry: &[u8], id: u32) {
         for &b in entry {
-            node = match self.nodes[node]
-                .edges
-                .binary_search_by_key(&b, |edge| edge.0)
-            {
+            node = match self.nodes[node].edges.binary_search_by_key(&b, |edge| edge.0) {
                 Ok(i) => self.nodes[node].edges[i].1 as usize,
                 Err(i) => {
                     let new = self.nodes.len();
@@ -126,10 +121,7 @@ fn main() {
     let vocabulary = fs::read_to_string(vocabulary).expect("a readable vocabulary");
     let text = fs::read_to_string(text).expect("a readable text");
     let ids: HashMap<&str, u32> = vocabulary.lines().zip(0..).collect();
-    let id = |token: &str| {
-        *ids.get(token)
-            .expect("the special tokens are in the vocabulary")
-    };
+    let id = |token: &str| *ids.get(token).expect("the special tokens are in the vocabulary");
     let settings = Settings {
         lowercase: true,
         strip_accents: true,
@@ -144,20 +136,13 @@ fn main() {
     let model = WordPiece::read_bytes(vocabulary.as_bytes()).expect("a vocabulary");
     let model = WordPiece::builder().vocab(model).build().expect("a model");
     let mut oracle = tokenizers::Tokenizer::new(model);
-    oracle
-        .with_normalizer(Some(BertNormalizer::default()))
-        .expect("a normalizer");
+    oracle.with_normalizer(Some(BertNormalizer::default())).expect("a normalizer");
     oracle.with_pre_tokenizer(Some(BertPreTokenizer));
 
-    let reference = best(&text, |line| {
-        oracle.encode(line, false).expect("an encoding").len()
-    });
+    let reference = best(&text, |line| oracle.encode(line, false).expect("an encoding").len());
     let rows = [
         ("tokenizers", reference),
-        (
-            "distil, trie",
-            ours(&text, Trie::new(&vocabulary), settings),
-        ),
+        ("distil, trie", ours(&text, Trie::new(&vocabulary), settings)),
         ("distil, no vocabulary", ours(&text, Anything, settings)),
     ];
     for (name, (time, tokens)) in rows {

@@ -127,11 +127,7 @@ pub struct TooManyTokens {
 
 impl fmt::Display for TooManyTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the text has more than {} tokens: give more room or a shorter text",
-            self.fitted
-        )
+        write!(f, "the text has more than {} tokens: give more room or a shorter text", self.fitted)
     }
 }
 
@@ -147,10 +143,7 @@ pub struct Tokenizer<V> {
 impl<V: Vocabulary> Tokenizer<V> {
     /// A tokenizer over `vocabulary`. Nothing is built: this only keeps the two together.
     pub const fn new(vocabulary: V, settings: Settings) -> Self {
-        Self {
-            vocabulary,
-            settings,
-        }
+        Self { vocabulary, settings }
     }
 
     /// The settings given to [`Tokenizer::new`].
@@ -166,11 +159,7 @@ impl<V: Vocabulary> Tokenizer<V> {
     /// Calls `emit` with each token in order until it breaks or the text ends.
     ///
     /// Offsets have 32 bits: of a text longer than 4 GiB only that much is read.
-    pub fn for_each(
-        &self,
-        text: &str,
-        emit: impl FnMut(Token) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub fn for_each(&self, text: &str, emit: impl FnMut(Token) -> ControlFlow<()>) -> ControlFlow<()> {
         let limit = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
         let text = &text[..text.floor_char_boundary(limit)];
         let mut word = word::Word::new();

@@ -25,11 +25,7 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     /// The run at `start`, after a starter whose decomposition ends in marks that stay.
     pub(crate) fn after(text: &'a str, start: usize) -> Self {
-        Self {
-            text,
-            start,
-            with_starter: true,
-        }
+        Self { text, start, with_starter: true }
     }
 
     /// The run that the mark at `at` is part of.
@@ -42,11 +38,7 @@ impl<'a> Run<'a> {
                 None => {}
             }
         }
-        Self {
-            text,
-            start,
-            with_starter: false,
-        }
+        Self { text, start, with_starter: false }
     }
 
     /// Calls `take` with each mark that stays, in canonical order, and the source character it is
@@ -63,18 +55,10 @@ impl<'a> Run<'a> {
         let mut sources = self.items();
         let mut source = starter_source;
         let mut at_least = 1;
-        while let Some(class) =
-            self.kept()
-                .chain(self.starter_kept(starter))
-                .fold(None, |low, k| {
-                    let class = unicode::combining_class(k);
-                    if class < at_least {
-                        low
-                    } else {
-                        Some(low.map_or(class, |l: u8| l.min(class)))
-                    }
-                })
-        {
+        while let Some(class) = self.kept().chain(self.starter_kept(starter)).fold(None, |low, k| {
+            let class = unicode::combining_class(k);
+            if class < at_least { low } else { Some(low.map_or(class, |l: u8| l.min(class))) }
+        }) {
             let mut count = self.items().filter(|item| item.class < class).count();
             let mut hand = |count: usize| {
                 while handed < count {
@@ -101,9 +85,7 @@ impl<'a> Run<'a> {
             };
             at_least = next;
         }
-        self.items()
-            .last()
-            .map_or(self.start, |item| item.at + item.c.len_utf8())
+        self.items().last().map_or(self.start, |item| item.at + item.c.len_utf8())
     }
 
     /// The combining characters of the run.
@@ -113,12 +95,7 @@ impl<'a> Run<'a> {
             .char_indices()
             .filter_map(move |(i, c)| {
                 let at = start + i;
-                combining(c).map(|class| Item {
-                    c,
-                    at,
-                    class,
-                    source: Source::new(at, c),
-                })
+                combining(c).map(|class| Item { c, at, class, source: Source::new(at, c) })
             })
             .take_while(|item| item.class != 0)
     }
@@ -130,11 +107,7 @@ impl<'a> Run<'a> {
 
     /// The marks that stay from the decomposition of the starter.
     fn starter_kept(&self, starter: char) -> impl Iterator<Item = char> + use<> {
-        let decomposed = if self.with_starter {
-            unicode::decompose(starter)
-        } else {
-            unicode::Decomposed::Done
-        };
+        let decomposed = if self.with_starter { unicode::decompose(starter) } else { unicode::Decomposed::Done };
         decomposed.filter(|c| is_kept(*c))
     }
 }

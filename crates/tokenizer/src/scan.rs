@@ -28,28 +28,13 @@ pub(crate) struct Source {
 impl Source {
     /// The source of `c` at byte `at` of the text.
     pub(crate) const fn new(at: usize, c: char) -> Self {
-        Self {
-            start: at as u32,
-            width: c.len_utf8() as u8,
-        }
+        Self { start: at as u32, width: c.len_utf8() as u8 }
     }
 }
 
 impl<'a, V: Vocabulary, E: FnMut(Token) -> ControlFlow<()>> Scan<'a, V, E> {
-    pub(crate) fn new(
-        text: &'a str,
-        settings: &'a Settings,
-        vocabulary: &'a V,
-        word: &'a mut Word,
-        emit: E,
-    ) -> Self {
-        Self {
-            text,
-            settings,
-            vocabulary,
-            emit,
-            word,
-        }
+    pub(crate) fn new(text: &'a str, settings: &'a Settings, vocabulary: &'a V, word: &'a mut Word, emit: E) -> Self {
+        Self { text, settings, vocabulary, emit, word }
     }
 
     /// Walks the whole text.
@@ -75,38 +60,16 @@ impl<'a, V: Vocabulary, E: FnMut(Token) -> ControlFlow<()>> Scan<'a, V, E> {
     #[inline]
     fn letters(&mut self, at: usize) -> ControlFlow<(), usize> {
         let rest = &self.text.as_bytes()[at..];
-        let len = rest
-            .iter()
-            .position(|b| ascii::class(*b) != Byte::Word)
-            .unwrap_or(rest.len());
+        let len = rest.iter().position(|b| ascii::class(*b) != Byte::Word).unwrap_or(rest.len());
         let run = &rest[..len];
         // Only if the word ends with the run does the run tell the whole word.
-        let ends = rest
-            .get(len)
-            .is_none_or(|b| matches!(ascii::class(*b), Byte::Space | Byte::Punctuation));
+        let ends = rest.get(len).is_none_or(|b| matches!(ascii::class(*b), Byte::Space | Byte::Punctuation));
         if self.word.is_empty() && ends {
-            let Self {
-                settings,
-                vocabulary,
-                emit,
-                word,
-                ..
-            } = self;
-            word.ascii(
-                run,
-                at as u32,
-                settings.lowercase,
-                *vocabulary,
-                settings.unk,
-                emit,
-            )?;
+            let Self { settings, vocabulary, emit, word, .. } = self;
+            word.ascii(run, at as u32, settings.lowercase, *vocabulary, settings.unk, emit)?;
         } else {
             for (i, b) in run.iter().enumerate() {
-                let b = if self.settings.lowercase {
-                    b.to_ascii_lowercase()
-                } else {
-                    *b
-                };
+                let b = if self.settings.lowercase { b.to_ascii_lowercase() } else { *b };
                 self.word.push(char::from(b), (at + i) as u32, 1);
             }
         }
@@ -119,11 +82,7 @@ impl<'a, V: Vocabulary, E: FnMut(Token) -> ControlFlow<()>> Scan<'a, V, E> {
         if byte == b'['
             && let Some((id, len)) = self.special(at)
         {
-            (self.emit)(Token {
-                id,
-                start: at as u32,
-                end: (at + len) as u32,
-            })?;
+            (self.emit)(Token { id, start: at as u32, end: (at + len) as u32 })?;
             return ControlFlow::Continue(at + len);
         }
         self.word.push(char::from(byte), at as u32, 1);
@@ -135,18 +94,9 @@ impl<'a, V: Vocabulary, E: FnMut(Token) -> ControlFlow<()>> Scan<'a, V, E> {
     /// of another, so the first that fits is the one.
     fn special(&self, at: usize) -> Option<(u32, usize)> {
         let s = self.settings;
-        let tokens = [
-            ("[PAD]", s.pad),
-            ("[UNK]", s.unk),
-            ("[CLS]", s.cls),
-            ("[SEP]", s.sep),
-            ("[MASK]", s.mask),
-        ];
+        let tokens = [("[PAD]", s.pad), ("[UNK]", s.unk), ("[CLS]", s.cls), ("[SEP]", s.sep), ("[MASK]", s.mask)];
         let rest = &self.text.as_bytes()[at..];
-        tokens.into_iter().find_map(|(name, id)| {
-            rest.starts_with(name.as_bytes())
-                .then_some((id, name.len()))
-        })
+        tokens.into_iter().find_map(|(name, id)| rest.starts_with(name.as_bytes()).then_some((id, name.len())))
     }
 
     /// The character beyond ASCII at `at`; gives the offset after what was consumed.
@@ -239,13 +189,7 @@ impl<'a, V: Vocabulary, E: FnMut(Token) -> ControlFlow<()>> Scan<'a, V, E> {
     /// Ends the current word.
     #[inline]
     fn finish(&mut self) -> ControlFlow<()> {
-        let Self {
-            settings,
-            vocabulary,
-            emit,
-            word,
-            ..
-        } = self;
+        let Self { settings, vocabulary, emit, word, .. } = self;
         word.finish(*vocabulary, settings.unk, emit)
     }
 }

@@ -1,8 +1,7 @@
 //! Look-ups in the generated tables.
 
 use crate::tables::{
-    CLASS_INDEX, CLASS_RUNS, COMBINING_RUNS, DECOMPOSED, DECOMPOSED_OFFSETS, DECOMPOSED_POOL,
-    DECOMPOSED_STARTS,
+    CLASS_INDEX, CLASS_RUNS, COMBINING_RUNS, DECOMPOSED, DECOMPOSED_OFFSETS, DECOMPOSED_POOL, DECOMPOSED_STARTS,
 };
 
 /// What a character is to the tokenizer. One class per character is enough: the table's generator
@@ -37,22 +36,12 @@ pub(crate) fn class(c: char) -> Class {
     let code = u32::from(c);
     let block = (code >> 8) as usize;
     let (low, high) = if block + 1 < CLASS_INDEX.len() {
-        (
-            usize::from(CLASS_INDEX[block]),
-            usize::from(CLASS_INDEX[block + 1]) + 1,
-        )
+        (usize::from(CLASS_INDEX[block]), usize::from(CLASS_INDEX[block + 1]) + 1)
     } else {
-        (
-            usize::from(CLASS_INDEX[CLASS_INDEX.len() - 1]),
-            CLASS_RUNS.len(),
-        )
+        (usize::from(CLASS_INDEX[CLASS_INDEX.len() - 1]), CLASS_RUNS.len())
     };
     let runs = &CLASS_RUNS[low..high];
-    let after = if runs.len() == 1 {
-        1
-    } else {
-        runs.partition_point(|run| run >> 8 <= code)
-    };
+    let after = if runs.len() == 1 { 1 } else { runs.partition_point(|run| run >> 8 <= code) };
     // The index leads to a run that starts at or before the block, so `after` is at least 1.
     let byte = runs[after - 1];
     let base = match byte & 7 {
@@ -64,10 +53,7 @@ pub(crate) fn class(c: char) -> Class {
         5 => Base::Mark,
         _ => Base::KeptMark,
     };
-    Class {
-        base,
-        decomposes: byte & 8 != 0,
-    }
+    Class { base, decomposes: byte & 8 != 0 }
 }
 
 /// Combining class of the first character of the decomposition of `c`: 0 for a starter.
@@ -137,11 +123,7 @@ impl Iterator for Decomposed {
             }
             Self::Pool(index) => {
                 let entry = *DECOMPOSED_POOL.get(index)?;
-                *self = if entry >> 31 == 0 {
-                    Self::Pool(index + 1)
-                } else {
-                    Self::Done
-                };
+                *self = if entry >> 31 == 0 { Self::Pool(index + 1) } else { Self::Done };
                 char::from_u32(entry & !(1 << 31))
             }
         }

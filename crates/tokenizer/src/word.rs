@@ -73,36 +73,20 @@ impl Word {
         if chars == 0 {
             return ControlFlow::Continue(());
         }
-        let pieces = if chars > MAX_WORD_CHARS {
-            None
-        } else {
-            self.cut(len, vocabulary)
-        };
+        let pieces = if chars > MAX_WORD_CHARS { None } else { self.cut(len, vocabulary) };
         let Some(pieces) = pieces else {
-            return emit(Token {
-                id: unk,
-                start: self.starts[0],
-                end: self.end,
-            });
+            return emit(Token { id: unk, start: self.starts[0], end: self.end });
         };
         let (mut at, mut first) = (0, 0);
         for (&id, &piece) in self.ids.iter().zip(&self.lens).take(pieces) {
             let next = at + usize::from(piece);
-            let after = first
-                + self.bytes[at..next]
-                    .iter()
-                    .filter(|b| (**b as i8) >= -64)
-                    .count();
+            let after = first + self.bytes[at..next].iter().filter(|b| (**b as i8) >= -64).count();
             // A piece has at least one character; a vocabulary that cuts inside of one is wrong,
             // but must not make this panic.
             let last = after.max(1) - 1;
             let first_at = first.min(last);
             let end = self.starts[last] + u32::from(self.widths[last]);
-            emit(Token {
-                id,
-                start: self.starts[first_at],
-                end,
-            })?;
+            emit(Token { id, start: self.starts[first_at], end })?;
             (at, first) = (next, after);
         }
         ControlFlow::Continue(())
@@ -120,11 +104,7 @@ impl Word {
         unk: u32,
         emit: &mut impl FnMut(Token) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let unknown = Token {
-            id: unk,
-            start,
-            end: start + source.len() as u32,
-        };
+        let unknown = Token { id: unk, start, end: start + source.len() as u32 };
         if source.len() > MAX_WORD_CHARS {
             return emit(unknown);
         }

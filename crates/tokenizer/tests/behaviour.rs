@@ -13,19 +13,13 @@ const VOCABULARY: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nturn\nthe\nlight\n
 /// Tokens as `(entry, part of the text)`.
 fn tokens(text: &str, change: impl Fn(&mut Settings)) -> Vec<(&'static str, &str)> {
     let vocabulary = HashVocabulary::new(VOCABULARY);
-    let mut settings = vocabulary
-        .settings()
-        .last()
-        .expect("settings with every switch on");
+    let mut settings = vocabulary.settings().last().expect("settings with every switch on");
     change(&mut settings);
     let found = actual(&Tokenizer::new(&vocabulary, settings), text);
     assert_eq!(found, expected(&vocabulary.oracle(&settings), text));
     let entries: Vec<&str> = VOCABULARY.lines().collect();
     let part = |t: &Token| &text[t.start as usize..t.end as usize];
-    found
-        .iter()
-        .map(|t| (entries[t.id as usize], part(t)))
-        .collect()
+    found.iter().map(|t| (entries[t.id as usize], part(t))).collect()
 }
 
 fn cased(settings: &mut Settings) {
@@ -36,14 +30,7 @@ fn cased(settings: &mut Settings) {
 #[test]
 fn words_pieces_and_punctuation() {
     let found = tokens("Turn the\tLIGHTS off!", |_| ());
-    let wanted = [
-        ("turn", "Turn"),
-        ("the", "the"),
-        ("light", "LIGHT"),
-        ("##s", "S"),
-        ("off", "off"),
-        ("!", "!"),
-    ];
+    let wanted = [("turn", "Turn"), ("the", "the"), ("light", "LIGHT"), ("##s", "S"), ("off", "off"), ("!", "!")];
     assert_eq!(found, wanted);
 }
 
@@ -86,29 +73,16 @@ fn case_is_changed_one_character_at_a_time() {
 
 #[test]
 fn ideographs_and_syllables() {
-    assert_eq!(
-        tokens("the中中", |_| ()),
-        [("the", "the"), ("中", "中"), ("中", "中")]
-    );
-    assert_eq!(
-        tokens("the中", |s| s.split_cjk = false),
-        [("[UNK]", "the中")]
-    );
-    let jamo = [
-        ("\u{1100}", "각"),
-        ("##\u{1161}", "각"),
-        ("##\u{11A8}", "각"),
-    ];
+    assert_eq!(tokens("the中中", |_| ()), [("the", "the"), ("中", "中"), ("中", "中")]);
+    assert_eq!(tokens("the中", |s| s.split_cjk = false), [("[UNK]", "the中")]);
+    let jamo = [("\u{1100}", "각"), ("##\u{1161}", "각"), ("##\u{11A8}", "각")];
     assert_eq!(tokens("각", |_| ()), jamo);
     assert_eq!(tokens("각", cased), [("각", "각")]);
 }
 
 #[test]
 fn invisible_characters_join_words() {
-    assert_eq!(
-        tokens("li\u{AD}gh\0t\u{200B}s", |_| ()),
-        [("light", "li\u{AD}gh\0t"), ("##s", "s")]
-    );
+    assert_eq!(tokens("li\u{AD}gh\0t\u{200B}s", |_| ()), [("light", "li\u{AD}gh\0t"), ("##s", "s")]);
     assert_eq!(tokens("", |_| ()), []);
     assert_eq!(tokens(" \u{3000}\u{FEFF}\n", |_| ()), []);
 }
@@ -120,11 +94,7 @@ fn the_caller_can_stop() {
     let mut seen = 0;
     let flow = Tokenizer::new(&vocabulary, settings).for_each("the light off", |_| {
         seen += 1;
-        if seen == 2 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if seen == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     assert_eq!((flow, seen), (ControlFlow::Break(()), 2));
 }
@@ -145,11 +115,7 @@ fn a_wrong_vocabulary_gives_wrong_tokens_but_no_panic() {
     for settings in vocabulary.settings() {
         for length in [0, 1, 2, 3, 5, 1000, usize::MAX] {
             let tokens = actual(&Tokenizer::new(Broken(length), settings), &text);
-            assert!(
-                tokens
-                    .iter()
-                    .all(|t| t.start <= t.end && t.end as usize <= text.len())
-            );
+            assert!(tokens.iter().all(|t| t.start <= t.end && t.end as usize <= text.len()));
         }
     }
 }

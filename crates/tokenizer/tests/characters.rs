@@ -36,11 +36,7 @@ fn check(settings: Settings, context: impl Fn(char) -> String) {
         // Name the first that fails alone.
         for &c in chunk {
             let text = context(c);
-            assert_eq!(
-                actual(&tokenizer, &text),
-                oracle(&text),
-                "{c:?} {settings:?}"
-            );
+            assert_eq!(actual(&tokenizer, &text), oracle(&text), "{c:?} {settings:?}");
         }
         panic!("differs only together: {chunk:?} {settings:?}");
     }

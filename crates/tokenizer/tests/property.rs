@@ -45,11 +45,7 @@ static VOCABULARY: LazyLock<HashVocabulary> = LazyLock::new(|| {
         text.push_str(entry);
     };
     for (i, c) in MARKS.iter().chain(TROUBLE).enumerate() {
-        for c in [*c]
-            .into_iter()
-            .chain(c.to_lowercase())
-            .filter(|c| !c.is_whitespace())
-        {
+        for c in [*c].into_iter().chain(c.to_lowercase()).filter(|c| !c.is_whitespace()) {
             if i % 7 != 3 {
                 add(&format!("{c}"));
             }
@@ -58,19 +54,7 @@ static VOCABULARY: LazyLock<HashVocabulary> = LazyLock::new(|| {
             }
         }
     }
-    for entry in [
-        "az",
-        "##az",
-        "a0z",
-        "##za",
-        "##i\u{307}",
-        "σς",
-        "##eeee",
-        "aaaaaaa",
-        "##aaa",
-        "##",
-        "###",
-    ] {
+    for entry in ["az", "##az", "a0z", "##za", "##i\u{307}", "σς", "##eeee", "aaaaaaa", "##aaa", "##", "###"] {
         add(entry);
     }
     for c in 'b'..='y' {
@@ -106,22 +90,10 @@ fn agree(text: &str, case: usize) -> Result<(), TestCaseError> {
     let case = &CASES[case];
     let tokenizer = Tokenizer::new(&*VOCABULARY, case.settings);
     let wanted = expected(&case.oracle, text);
-    prop_assert_eq!(
-        &actual(&tokenizer, text),
-        &wanted,
-        "{:?} {:?}",
-        text,
-        case.settings
-    );
+    prop_assert_eq!(&actual(&tokenizer, text), &wanted, "{:?} {:?}", text, case.settings);
     let tokenizer = Tokenizer::new(Characters, case.of_characters);
     let characters = actual(&tokenizer, text);
-    prop_assert_eq!(
-        characters,
-        (case.characters)(text),
-        "{:?} {:?}",
-        text,
-        case.of_characters
-    );
+    prop_assert_eq!(characters, (case.characters)(text), "{:?} {:?}", text, case.of_characters);
     Ok(())
 }
 

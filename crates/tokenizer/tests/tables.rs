@@ -32,10 +32,7 @@ fn nfd(c: char) -> Vec<char> {
 
 /// What is left of `c` after decomposition and removal of nonspacing marks.
 fn kept(c: char) -> Vec<char> {
-    nfd(c)
-        .into_iter()
-        .filter(|d| !d.is_mark_nonspacing())
-        .collect()
+    nfd(c).into_iter().filter(|d| !d.is_mark_nonspacing()).collect()
 }
 
 fn is_hangul_syllable(c: char) -> bool {
@@ -63,16 +60,8 @@ fn class(c: char) -> u32 {
     let combining = canonical_combining_class(first) != 0;
     let kept = kept(c);
     let punctuation = c.is_ascii_punctuation() || c.is_punctuation();
-    let facts = [
-        kept.is_empty(),
-        combining && !kept.is_empty(),
-        is_cjk(c),
-        punctuation,
-    ];
-    assert!(
-        facts.iter().filter(|&&f| f).count() <= 1,
-        "{c:?} would need two classes"
-    );
+    let facts = [kept.is_empty(), combining && !kept.is_empty(), is_cjk(c), punctuation];
+    assert!(facts.iter().filter(|&&f| f).count() <= 1, "{c:?} would need two classes");
     let base = match facts {
         [true, ..] => MARK,
         [_, true, ..] => {
@@ -83,11 +72,7 @@ fn class(c: char) -> u32 {
         [_, _, _, true] => PUNCTUATION,
         _ => PLAIN,
     };
-    base | if base != MARK && kept != [c] {
-        DECOMPOSES
-    } else {
-        0
-    }
+    base | if base != MARK && kept != [c] { DECOMPOSES } else { 0 }
 }
 
 /// `(first code point, value)` of every run of equal values over all code points.
@@ -105,12 +90,7 @@ fn runs(value: impl Fn(char) -> u32) -> Vec<(u32, u32)> {
 
 fn array(out: &mut String, doc: &str, name: &str, unit: &str, values: &[u32]) {
     writeln!(out, "\n/// {doc}\n#[rustfmt::skip]").unwrap();
-    write!(
-        out,
-        "pub(crate) static {name}: [{unit}; {}] = [",
-        values.len()
-    )
-    .unwrap();
+    write!(out, "pub(crate) static {name}: [{unit}; {}] = [", values.len()).unwrap();
     let mut column = usize::MAX;
     for v in values {
         let text = format!("0x{v:X},");
@@ -126,13 +106,9 @@ fn array(out: &mut String, doc: &str, name: &str, unit: &str, values: &[u32]) {
 
 fn render() -> String {
     let classes = runs(class);
-    let packed: Vec<u32> = classes
-        .iter()
-        .map(|&(start, class)| start << 8 | class)
-        .collect();
-    let index: Vec<u32> = (0..=0x200u32)
-        .map(|block| classes.partition_point(|&(start, _)| start <= block << 8) as u32 - 1)
-        .collect();
+    let packed: Vec<u32> = classes.iter().map(|&(start, class)| start << 8 | class).collect();
+    let index: Vec<u32> =
+        (0..=0x200u32).map(|block| classes.partition_point(|&(start, _)| start <= block << 8) as u32 - 1).collect();
 
     let (mut starts, mut offsets, mut values, mut pool) = (vec![], vec![], vec![], vec![]);
     let mut next = 0;
@@ -174,13 +150,7 @@ fn render() -> String {
     )
     .unwrap();
     let o = &mut out;
-    array(
-        o,
-        "Runs of equal class: first code point << 8 | class byte.",
-        "CLASS_RUNS",
-        "u32",
-        &packed,
-    );
+    array(o, "Runs of equal class: first code point << 8 | class byte.", "CLASS_RUNS", "u32", &packed);
     array(
         o,
         "For each block of 256 code points below U+20000 the last run that starts at or before it.",
@@ -188,20 +158,8 @@ fn render() -> String {
         "u16",
         &index,
     );
-    array(
-        o,
-        "First code point of each run of characters that decompose.",
-        "DECOMPOSED_STARTS",
-        "u32",
-        &starts,
-    );
-    array(
-        o,
-        "Where in `DECOMPOSED` each of these runs begins.",
-        "DECOMPOSED_OFFSETS",
-        "u16",
-        &offsets,
-    );
+    array(o, "First code point of each run of characters that decompose.", "DECOMPOSED_STARTS", "u32", &starts);
+    array(o, "Where in `DECOMPOSED` each of these runs begins.", "DECOMPOSED_OFFSETS", "u16", &offsets);
     array(
         o,
         "What is left of a character: one character, or 0xD800 + an index into `DECOMPOSED_POOL`.",
@@ -209,13 +167,7 @@ fn render() -> String {
         "u16",
         &values,
     );
-    array(
-        o,
-        "Longer remainders; the top bit marks the last character of each.",
-        "DECOMPOSED_POOL",
-        "u32",
-        &pool,
-    );
+    array(o, "Longer remainders; the top bit marks the last character of each.", "DECOMPOSED_POOL", "u32", &pool);
     array(
         o,
         "Runs of equal combining class of the first character decomposed: first code point << 8 | class.",
@@ -256,9 +208,7 @@ fn kept_marks_end_their_decomposition() {
 #[test]
 fn tables_are_small() {
     let text = render();
-    let bytes = text
-        .split_once("Unicode data, ")
-        .and_then(|(_, rest)| rest.split_once(' '));
+    let bytes = text.split_once("Unicode data, ").and_then(|(_, rest)| rest.split_once(' '));
     let bytes: usize = bytes.and_then(|(n, _)| n.parse().ok()).expect("a size");
     assert!(bytes < 15_000, "{bytes} bytes");
 }

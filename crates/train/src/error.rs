@@ -44,16 +44,8 @@ pub enum Error {
 
 impl Error {
     /// A problem with one file.
-    pub fn file(
-        path: impl AsRef<Path>,
-        reason: impl std::fmt::Display,
-        next: impl Into<String>,
-    ) -> Self {
-        Self::File {
-            path: path.as_ref().display().to_string(),
-            reason: reason.to_string(),
-            next: next.into(),
-        }
+    pub fn file(path: impl AsRef<Path>, reason: impl std::fmt::Display, next: impl Into<String>) -> Self {
+        Self::File { path: path.as_ref().display().to_string(), reason: reason.to_string(), next: next.into() }
     }
 
     /// An input/output failure on `path`, in plain words.

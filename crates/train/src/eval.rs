@@ -103,8 +103,7 @@ pub fn evaluate(
             agreement_all: sums.agree_all as f64 / tokens,
             kl: sums.kl / masked,
             kl_all: sums.kl_all / tokens,
-            hidden_cosine: (teacher.config.hidden == model.config.hidden)
-                .then_some(sums.cosine / tokens),
+            hidden_cosine: (teacher.config.hidden == model.config.hidden).then_some(sums.cosine / tokens),
         }),
     })
 }
@@ -120,12 +119,7 @@ fn choose(data: &Dataset, limit: usize) -> Vec<u32> {
 }
 
 impl Sums {
-    fn add(
-        &mut self,
-        model: &Model,
-        teacher: Option<&Model>,
-        batch: &crate::data::Batch,
-    ) -> Result<()> {
+    fn add(&mut self, model: &Model, teacher: Option<&Model>, batch: &crate::data::Batch) -> Result<()> {
         let device = model.device();
         let tokens = batch.tokens(device)?;
         let last = |model: &Model| -> Result<Tensor> {
@@ -135,21 +129,15 @@ impl Sums {
         };
         let hidden = last(model)?;
         self.tokens += batch.rows();
-        let targets = |labels: Vec<u32>, teacher| Targets {
-            labels,
-            teacher,
-            temperature: 1.0,
-            alpha_ce: 1.0,
-            alpha_mlm: 1.0,
-        };
+        let targets =
+            |labels: Vec<u32>, teacher| Targets { labels, teacher, temperature: 1.0, alpha_ce: 1.0, alpha_mlm: 1.0 };
         let Some(teacher) = teacher else {
             let (rows, labels) = batch.labelled();
             if rows.is_empty() {
                 return Ok(());
             }
             let rows = hidden.index_select(&Tensor::new(rows, device)?, 0)?;
-            let statistics =
-                vocabulary_statistics(&model.project(&rows)?, &targets(labels.clone(), None))?;
+            let statistics = vocabulary_statistics(&model.project(&rows)?, &targets(labels.clone(), None))?;
             for (s, label) in statistics.iter().zip(labels) {
                 self.masked += 1;
                 self.nll += f64::from(s.nll);
@@ -186,11 +174,8 @@ impl Sums {
 impl Evaluation {
     /// One line for people.
     pub fn text(&self) -> String {
-        let mut text = format!(
-            "held-out masked-LM loss {:.4}, accuracy {:.2}%",
-            self.mlm_loss,
-            100.0 * self.mlm_accuracy
-        );
+        let mut text =
+            format!("held-out masked-LM loss {:.4}, accuracy {:.2}%", self.mlm_loss, 100.0 * self.mlm_accuracy);
         if let Some(teacher) = &self.teacher {
             text += &format!(
                 " (teacher {:.4}, {:.2}%), agreement {:.2}%, KL {:.4}",

@@ -25,30 +25,16 @@ pub struct Objective {
 
 impl Objective {
     /// Masked LM alone, as a teacher is pretrained.
-    pub const MASKED_LM: Self = Self {
-        alpha_ce: 0.0,
-        alpha_mlm: 1.0,
-        alpha_cos: 0.0,
-        temperature: 1.0,
-        soft_targets_on_masked_only: false,
-    };
+    pub const MASKED_LM: Self =
+        Self { alpha_ce: 0.0, alpha_mlm: 1.0, alpha_cos: 0.0, temperature: 1.0, soft_targets_on_masked_only: false };
 
     /// DistilBERT's weights.
-    pub const DISTILBERT: Self = Self {
-        alpha_ce: 5.0,
-        alpha_mlm: 2.0,
-        alpha_cos: 1.0,
-        temperature: 2.0,
-        soft_targets_on_masked_only: false,
-    };
+    pub const DISTILBERT: Self =
+        Self { alpha_ce: 5.0, alpha_mlm: 2.0, alpha_cos: 1.0, temperature: 2.0, soft_targets_on_masked_only: false };
 
     /// Which share of a batch's soft-target loss falls to a part with these shares of its tokens and masked tokens.
     pub fn ce_share(&self, tokens: f64, masked: f64) -> f64 {
-        if self.soft_targets_on_masked_only {
-            masked
-        } else {
-            tokens
-        }
+        if self.soft_targets_on_masked_only { masked } else { tokens }
     }
 
     /// Whether a teacher takes part.
@@ -58,27 +44,17 @@ impl Objective {
 
     /// Fails on weights that make no loss.
     pub fn check(&self) -> Result<()> {
-        for (name, value) in [
-            ("alpha-ce", self.alpha_ce),
-            ("alpha-mlm", self.alpha_mlm),
-            ("alpha-cos", self.alpha_cos),
-        ] {
+        for (name, value) in [("alpha-ce", self.alpha_ce), ("alpha-mlm", self.alpha_mlm), ("alpha-cos", self.alpha_cos)]
+        {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(Error::Config(format!(
-                    "{name} is {value}; give a number of at least 0"
-                )));
+                return Err(Error::Config(format!("{name} is {value}; give a number of at least 0")));
             }
         }
         if self.alpha_ce + self.alpha_mlm + self.alpha_cos == 0.0 {
-            return Err(Error::Config(
-                "all loss weights are 0; give at least one a weight".into(),
-            ));
+            return Err(Error::Config("all loss weights are 0; give at least one a weight".into()));
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return Err(Error::Config(format!(
-                "the temperature is {}; give a positive number",
-                self.temperature
-            )));
+            return Err(Error::Config(format!("the temperature is {}; give a positive number", self.temperature)));
         }
         Ok(())
     }
@@ -115,14 +91,10 @@ pub fn losses(
         None => None,
     };
     if objective.needs_teacher() && teacher_last.is_none() {
-        return Err(Error::Config(
-            "the loss weights ask for a teacher and there is none".into(),
-        ));
+        return Err(Error::Config("the loss weights ask for a teacher and there is none".into()));
     }
     let mut states = student.hidden_states(&tokens, dropout)?;
-    let last = states
-        .pop()
-        .ok_or_else(|| Error::Config("a student without layers".into()))?;
+    let last = states.pop().ok_or_else(|| Error::Config("a student without layers".into()))?;
     drop(states);
 
     // Only the rows whose logits matter reach the head.
@@ -132,10 +104,7 @@ pub fn losses(
     let (select, labels) = if all_rows {
         (None, batch.labels.clone())
     } else {
-        (
-            Some(Tensor::from_vec(masked, labels.len(), device)?),
-            labels,
-        )
+        (Some(Tensor::from_vec(masked, labels.len(), device)?), labels)
     };
     let project = |model: &Model, hidden: &Tensor| -> candle_core::Result<Projection> {
         match &select {
@@ -146,11 +115,7 @@ pub fn losses(
     let vocabulary = if labels.is_empty() {
         // Nothing to predict, as in a part of a batch that happens to hold no target.
         let zero = || Tensor::zeros((), DType::F32, device);
-        VocabularyLoss {
-            total: zero()?,
-            ce: zero()?,
-            mlm: zero()?,
-        }
+        VocabularyLoss { total: zero()?, ce: zero()?, mlm: zero()? }
     } else {
         let targets = Targets {
             labels,
@@ -168,17 +133,9 @@ pub fn losses(
     let (total, cos) = match &teacher_last {
         Some((_, teacher_last)) if objective.alpha_cos > 0.0 => {
             let cos = cosine_loss(&last, teacher_last)?;
-            (
-                (vocabulary.total + (&cos * objective.alpha_cos)?)?,
-                cos.detach(),
-            )
+            ((vocabulary.total + (&cos * objective.alpha_cos)?)?, cos.detach())
         }
         _ => (vocabulary.total, Tensor::zeros((), DType::F32, device)?),
     };
-    Ok(Losses {
-        total,
-        ce: vocabulary.ce,
-        mlm: vocabulary.mlm,
-        cos,
-    })
+    Ok(Losses { total, ce: vocabulary.ce, mlm: vocabulary.mlm, cos })
 }

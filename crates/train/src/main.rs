@@ -15,25 +15,16 @@ fn main() -> ExitCode {
 #[cfg(unix)]
 fn set_environment() {
     use std::os::unix::process::CommandExt;
-    const VARIABLES: [(&str, &str); 3] = [
-        ("CANDLE_NUM_THREADS", "1"),
-        ("MALLOC_MMAP_THRESHOLD_", "33554432"),
-        ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
-    ];
-    let missing: Vec<_> = VARIABLES
-        .into_iter()
-        .filter(|(name, _)| std::env::var_os(name).is_none())
-        .collect();
+    const VARIABLES: [(&str, &str); 3] =
+        [("CANDLE_NUM_THREADS", "1"), ("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "1073741824")];
+    let missing: Vec<_> = VARIABLES.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()).collect();
     if missing.is_empty() {
         return;
     }
     if let Ok(program) = std::env::current_exe() {
         let arguments = std::env::args_os().skip(1);
         // Returns only when it fails; then everything works, only slower.
-        let _ = std::process::Command::new(program)
-            .args(arguments)
-            .envs(missing)
-            .exec();
+        let _ = std::process::Command::new(program).args(arguments).envs(missing).exec();
     }
 }
 

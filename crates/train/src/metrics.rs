@@ -54,19 +54,14 @@ impl MetricsFile {
     /// Starts an empty file.
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|e| Error::io(path, &e))?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            file,
-        })
+        Ok(Self { path: path.to_path_buf(), file })
     }
 
     /// Appends one JSON line.
     pub fn write(&mut self, line: &impl Serialize) -> Result<()> {
         let mut text = serde_json::to_string(line).map_err(|e| Error::Data(e.to_string()))?;
         text.push('\n');
-        self.file
-            .write_all(text.as_bytes())
-            .map_err(|e| Error::io(&self.path, &e))
+        self.file.write_all(text.as_bytes()).map_err(|e| Error::io(&self.path, &e))
     }
 }
 
@@ -81,15 +76,11 @@ impl Progress {
     /// A bar of `len` steps.
     pub fn new(len: u64, unit: &str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr_with_hz(5));
-        let template =
-            format!("{{bar:24}} {{human_pos}}/{{human_len}} {unit} {{msg}}  {{eta}} left");
+        let template = format!("{{bar:24}} {{human_pos}}/{{human_len}} {unit} {{msg}}  {{eta}} left");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
-        Self {
-            bar,
-            last: Instant::now(),
-        }
+        Self { bar, last: Instant::now() }
     }
 
     /// Moves to `position`.
@@ -99,10 +90,7 @@ impl Progress {
         if self.bar.is_hidden() && self.last.elapsed().as_secs() >= 15 {
             self.last = Instant::now();
             let left = self.bar.eta().as_secs();
-            eprintln!(
-                "{position}/{} {message}  {left}s left",
-                self.bar.length().unwrap_or(0)
-            );
+            eprintln!("{position}/{} {message}  {left}s left", self.bar.length().unwrap_or(0));
         }
     }
 

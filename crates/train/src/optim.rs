@@ -3,9 +3,7 @@
 use crate::model::{Model, Part, Slot, parameter_shapes};
 use crate::{Error, Result};
 use candle_core::backprop::GradStore;
-use candle_core::{
-    CpuStorage, DType, InplaceOp2, Layout, Result as TensorResult, Tensor, Var, bail,
-};
+use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result as TensorResult, Tensor, Var, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,13 +26,7 @@ pub struct AdamWConfig {
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.98,
-            eps: 1e-6,
-            weight_decay: 0.0,
-            clip: 5.0,
-        }
+        Self { beta1: 0.9, beta2: 0.98, eps: 1e-6, weight_decay: 0.0, clip: 5.0 }
     }
 }
 
@@ -96,47 +88,24 @@ impl AdamW {
             let moments = Tensor::zeros((2, var.elem_count()), DType::F32, var.device())?;
             state.insert(name.to_string(), (moments, decays));
         }
-        Ok(Self {
-            config,
-            state,
-            steps: 0,
-        })
+        Ok(Self { config, state, steps: 0 })
     }
 
     /// One step; returns the gradients' norm before clipping. Nothing changes when it is not finite.
-    pub fn step(
-        &mut self,
-        model: &Model,
-        gradients: &Gradients,
-        learning_rate: f64,
-    ) -> Result<f64> {
+    pub fn step(&mut self, model: &Model, gradients: &Gradients, learning_rate: f64) -> Result<f64> {
         let norm = gradients.norm()?;
         if !norm.is_finite() {
             let step = self.steps as usize + 1;
-            return Err(Error::NonFinite {
-                what: "the gradient norm",
-                value: norm,
-                step,
-            });
+            return Err(Error::NonFinite { what: "the gradient norm", value: norm, step });
         }
         let clip = self.config.clip;
-        let scale = if clip > 0.0 && norm > clip {
-            clip / (norm + 1e-6)
-        } else {
-            1.0
-        };
+        let scale = if clip > 0.0 && norm > clip { clip / (norm + 1e-6) } else { 1.0 };
         self.steps += 1;
         for (name, var) in model.parameters.trainable() {
-            let (Some((moments, decays)), Some(gradient)) =
-                (self.state.get_mut(name), gradients.get(name))
-            else {
+            let (Some((moments, decays)), Some(gradient)) = (self.state.get_mut(name), gradients.get(name)) else {
                 continue;
             };
-            let decay = if *decays {
-                self.config.weight_decay
-            } else {
-                0.0
-            };
+            let decay = if *decays { self.config.weight_decay } else { 0.0 };
             let update = Update {
                 beta1: self.config.beta1,
                 beta2: self.config.beta2,
@@ -213,29 +182,19 @@ impl InplaceOp2 for Moments {
         "adamw-moments"
     }
 
-    fn cpu_fwd(
-        &self,
-        moments: &mut CpuStorage,
-        ml: &Layout,
-        gradient: &CpuStorage,
-        gl: &Layout,
-    ) -> TensorResult<()> {
+    fn cpu_fwd(&self, moments: &mut CpuStorage, ml: &Layout, gradient: &CpuStorage, gl: &Layout) -> TensorResult<()> {
         let (moments, gradient) = (floats_mut(moments, ml)?, floats(gradient, gl)?);
         let (first, second) = moments.split_at_mut(gradient.len());
         let (beta1, beta2) = (self.0.beta1 as f32, self.0.beta2 as f32);
         let scale = self.0.gradient_scale as f32;
-        let blocks = first
-            .par_chunks_mut(BLOCK)
-            .zip(second.par_chunks_mut(BLOCK));
-        blocks
-            .zip(gradient.par_chunks(BLOCK))
-            .for_each(|((first, second), gradient)| {
-                for ((m, v), g) in first.iter_mut().zip(second).zip(gradient) {
-                    let g = g * scale;
-                    *m = *m * beta1 + g * (1.0 - beta1);
-                    *v = *v * beta2 + g * g * (1.0 - beta2);
-                }
-            });
+        let blocks = first.par_chunks_mut(BLOCK).zip(second.par_chunks_mut(BLOCK));
+        blocks.zip(gradient.par_chunks(BLOCK)).for_each(|((first, second), gradient)| {
+            for ((m, v), g) in first.iter_mut().zip(second).zip(gradient) {
+                let g = g * scale;
+                *m = *m * beta1 + g * (1.0 - beta1);
+                *v = *v * beta2 + g * g * (1.0 - beta2);
+            }
+        });
         Ok(())
     }
 }
@@ -248,13 +207,7 @@ impl InplaceOp2 for Weights {
         "adamw-weights"
     }
 
-    fn cpu_fwd(
-        &self,
-        weights: &mut CpuStorage,
-        wl: &Layout,
-        moments: &CpuStorage,
-        ml: &Layout,
-    ) -> TensorResult<()> {
+    fn cpu_fwd(&self, weights: &mut CpuStorage, wl: &Layout, moments: &CpuStorage, ml: &Layout) -> TensorResult<()> {
         let (weights, moments) = (floats_mut(weights, wl)?, floats(moments, ml)?);
         let (first, second) = moments.split_at(weights.len());
         let update = &self.0;
@@ -262,14 +215,11 @@ impl InplaceOp2 for Weights {
         let rate = (update.learning_rate / update.correction1) as f32;
         let (correction, eps) = ((1.0 / update.correction2) as f32, update.eps as f32);
         let moments = first.par_chunks(BLOCK).zip(second.par_chunks(BLOCK));
-        weights
-            .par_chunks_mut(BLOCK)
-            .zip(moments)
-            .for_each(|(weights, (first, second))| {
-                for (w, (m, v)) in weights.iter_mut().zip(first.iter().zip(second)) {
-                    *w = *w * keep - rate * m / ((v * correction).sqrt() + eps);
-                }
-            });
+        weights.par_chunks_mut(BLOCK).zip(moments).for_each(|(weights, (first, second))| {
+            for (w, (m, v)) in weights.iter_mut().zip(first.iter().zip(second)) {
+                *w = *w * keep - rate * m / ((v * correction).sqrt() + eps);
+            }
+        });
         Ok(())
     }
 }
@@ -293,20 +243,12 @@ mod tests {
 
     #[test]
     fn follows_the_recurrence_fused_and_composed() {
-        let config = AdamWConfig {
-            weight_decay: 0.1,
-            ..AdamWConfig::default()
-        };
+        let config = AdamWConfig { weight_decay: 0.1, ..AdamWConfig::default() };
         let gradients = [0.5, -0.2, 1.5, 0.01];
         let exact = reference(2.0, &gradients, &config, 0.01);
         for dtype in [DType::F32, DType::F64] {
-            let var = Var::from_tensor(
-                &Tensor::new(&[2.0f32], &Device::Cpu)
-                    .unwrap()
-                    .to_dtype(dtype)
-                    .unwrap(),
-            )
-            .unwrap();
+            let var =
+                Var::from_tensor(&Tensor::new(&[2.0f32], &Device::Cpu).unwrap().to_dtype(dtype).unwrap()).unwrap();
             let mut moments = Tensor::zeros((2, 1), DType::F32, &Device::Cpu).unwrap();
             for (t, g) in (1..).zip(gradients) {
                 let update = Update {
@@ -322,13 +264,7 @@ mod tests {
                 let g = Tensor::new(&[g as f32], &Device::Cpu).unwrap();
                 update.apply(&var, &mut moments, &g).unwrap();
             }
-            let got = var
-                .to_dtype(DType::F64)
-                .unwrap()
-                .get(0)
-                .unwrap()
-                .to_scalar::<f64>()
-                .unwrap();
+            let got = var.to_dtype(DType::F64).unwrap().get(0).unwrap().to_scalar::<f64>().unwrap();
             assert!((got - exact).abs() < 1e-6, "{dtype:?}: {got}, not {exact}");
         }
     }

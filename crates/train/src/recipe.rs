@@ -24,12 +24,7 @@ pub struct MaskingConfig {
 impl MaskingConfig {
     /// Every token equally likely, as BERT was pretrained, and as models are compared: figures over
     /// held-out text then speak of text as it is, not of its rare words.
-    pub const UNIFORM: Self = Self {
-        share: 0.15,
-        smoothing: 0.0,
-        mask: 0.8,
-        keep: 0.1,
-    };
+    pub const UNIFORM: Self = Self { share: 0.15, smoothing: 0.0, mask: 0.8, keep: 0.1 };
 }
 
 /// The recipe of a run.
@@ -99,17 +94,9 @@ impl Recipe {
             steps: None,
             seed: 56,
             objective: Objective::DISTILBERT,
-            schedule: Schedule {
-                learning_rate: 5e-4,
-                warmup: 0.05,
-            },
+            schedule: Schedule { learning_rate: 5e-4, warmup: 0.05 },
             optimizer: AdamWConfig::default(),
-            masking: MaskingConfig {
-                share: 0.15,
-                smoothing: 0.7,
-                mask: 0.8,
-                keep: 0.1,
-            },
+            masking: MaskingConfig { share: 0.15, smoothing: 0.7, mask: 0.8, keep: 0.1 },
             dropout: 0.1,
             freeze_positions: true,
             init: Init::Teacher,
@@ -122,10 +109,7 @@ impl Recipe {
                 batch_size: 64,
                 accumulation: 1,
                 parts: 2,
-                schedule: Schedule {
-                    learning_rate: 1e-3,
-                    warmup: 0.05,
-                },
+                schedule: Schedule { learning_rate: 1e-3, warmup: 0.05 },
                 dropout: 0.0,
                 copy_transform: true,
                 ..published
@@ -135,24 +119,14 @@ impl Recipe {
 
     /// The same for pretraining a teacher: masked LM alone, uniform masking, positions trained.
     pub fn for_pretraining(self) -> Self {
-        Self {
-            objective: Objective::MASKED_LM,
-            masking: MaskingConfig::UNIFORM,
-            freeze_positions: false,
-            ..self
-        }
+        Self { objective: Objective::MASKED_LM, masking: MaskingConfig::UNIFORM, freeze_positions: false, ..self }
     }
 
     /// Reads a recipe as JSON. Every key has to be there, so that a saved file says everything.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = files::read(path)?;
-        serde_json::from_slice(&bytes).map_err(|e| {
-            Error::file(
-                path,
-                format!("not a recipe: {e}"),
-                "start from the recipe.json of a run",
-            )
-        })
+        serde_json::from_slice(&bytes)
+            .map_err(|e| Error::file(path, format!("not a recipe: {e}"), "start from the recipe.json of a run"))
     }
 
     /// Writes the recipe.
@@ -168,38 +142,20 @@ impl Recipe {
         let conditions = [
             (self.batch_size > 0, "the batch size must be at least 1"),
             (self.accumulation > 0, "the accumulation must be at least 1"),
-            (
-                self.steps != Some(0),
-                "the number of steps must be at least 1",
-            ),
-            (
-                self.epochs.is_finite() && self.epochs > 0.0,
-                "the number of epochs must be positive",
-            ),
+            (self.steps != Some(0), "the number of steps must be at least 1"),
+            (self.epochs.is_finite() && self.epochs > 0.0, "the number of epochs must be positive"),
             (
                 self.schedule.learning_rate.is_finite() && self.schedule.learning_rate > 0.0,
                 "the learning rate must be positive",
             ),
-            (
-                (0.0..1.0).contains(&self.schedule.warmup),
-                "the warm-up must lie in [0, 1)",
-            ),
-            (
-                (0.0..1.0).contains(&self.dropout),
-                "the dropout must lie in [0, 1)",
-            ),
-            (
-                masking.share > 0.0 && masking.share < 1.0,
-                "the masked share must lie in (0, 1)",
-            ),
+            ((0.0..1.0).contains(&self.schedule.warmup), "the warm-up must lie in [0, 1)"),
+            ((0.0..1.0).contains(&self.dropout), "the dropout must lie in [0, 1)"),
+            (masking.share > 0.0 && masking.share < 1.0, "the masked share must lie in (0, 1)"),
             (
                 masking.mask >= 0.0 && masking.keep >= 0.0 && masking.mask + masking.keep <= 1.0,
                 "the shares of masked and kept targets must not exceed 1",
             ),
-            (
-                masking.smoothing.is_finite(),
-                "the smoothing must be a number",
-            ),
+            (masking.smoothing.is_finite(), "the smoothing must be a number"),
         ];
         match conditions.iter().find(|(holds, _)| !holds) {
             Some((_, message)) => Err(Error::Config((*message).into())),
@@ -216,30 +172,19 @@ mod tests {
     fn a_saved_recipe_reads_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("recipe.json");
-        for recipe in [
-            Recipe::preset(Preset::Distilbert),
-            Recipe::preset(Preset::Tiny).for_pretraining(),
-        ] {
+        for recipe in [Recipe::preset(Preset::Distilbert), Recipe::preset(Preset::Tiny).for_pretraining()] {
             recipe.check().unwrap();
             recipe.write(&path).unwrap();
             assert_eq!(Recipe::read(&path).unwrap(), recipe);
         }
         std::fs::write(&path, "{\"batch_size\": 1}").unwrap();
-        assert!(
-            Recipe::read(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("missing field")
-        );
+        assert!(Recipe::read(&path).unwrap_err().to_string().contains("missing field"));
     }
 
     #[test]
     fn the_published_recipe_is_as_published() {
         let recipe = Recipe::preset(Preset::Distilbert);
         assert_eq!(recipe.batch_size * recipe.accumulation, 2000);
-        assert_eq!(
-            (recipe.seed, recipe.epochs, recipe.optimizer.clip),
-            (56, 3.0, 5.0)
-        );
+        assert_eq!((recipe.seed, recipe.epochs, recipe.optimizer.clip), (56, 3.0, 5.0));
     }
 }

@@ -52,9 +52,6 @@ mod tests {
         let values: Vec<f64> = (0..20_000).map(|_| f64::from(normal(&mut rng))).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64;
-        assert!(
-            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.04,
-            "{mean} {variance}"
-        );
+        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.04, "{mean} {variance}");
     }
 }

@@ -17,11 +17,8 @@ impl Schedule {
     pub fn rate(&self, step: usize, total: usize) -> f64 {
         let warmup = (self.warmup * total as f64).ceil();
         let (step, total) = (step as f64, total as f64);
-        let factor = if step < warmup {
-            (step + 1.0) / (warmup + 1.0)
-        } else {
-            (total - step) / (total - warmup).max(1.0)
-        };
+        let factor =
+            if step < warmup { (step + 1.0) / (warmup + 1.0) } else { (total - step) / (total - warmup).max(1.0) };
         self.learning_rate * factor.clamp(0.0, 1.0)
     }
 }
@@ -32,10 +29,7 @@ mod tests {
 
     #[test]
     fn rises_then_falls_to_zero() {
-        let schedule = Schedule {
-            learning_rate: 5e-4,
-            warmup: 0.05,
-        };
+        let schedule = Schedule { learning_rate: 5e-4, warmup: 0.05 };
         let rates: Vec<f64> = (0..=1000).map(|step| schedule.rate(step, 1000)).collect();
         assert!(rates[0] > 0.0 && rates[..=50].windows(2).all(|w| w[0] < w[1]));
         assert!((rates[50] - 5e-4).abs() < 1e-12);
@@ -45,10 +39,7 @@ mod tests {
 
     #[test]
     fn short_runs_move() {
-        let schedule = Schedule {
-            learning_rate: 1.0,
-            warmup: 0.05,
-        };
+        let schedule = Schedule { learning_rate: 1.0, warmup: 0.05 };
         assert!((0..3).all(|step| schedule.rate(step, 3) > 0.0));
     }
 }

@@ -98,8 +98,7 @@ impl Trainer<'_> {
             let mut gradients = Gradients::default();
             for _ in 0..recipe.accumulation {
                 let (index, sequences) = order.next();
-                let rows =
-                    self.accumulate(index, &sequences, step, &mut gradients, &mut interval)?;
+                let rows = self.accumulate(index, &sequences, step, &mut gradients, &mut interval)?;
                 tokens += rows;
             }
             let rate = recipe.schedule.rate(step - 1, total);
@@ -124,16 +123,11 @@ impl Trainer<'_> {
                 let teacher = self.teacher;
                 let options = self.reporting.evaluation;
                 let figures = evaluate(self.student, teacher, data, self.held_out_masker, options, |_| {})?;
-                metrics.write(&EvaluationLine {
-                    step,
-                    held_out: &figures,
-                })?;
+                metrics.write(&EvaluationLine { step, held_out: &figures })?;
                 progress.note(&format!("step {step}: {}", figures.text()));
                 held_out = Some(figures);
                 // The clock of the training speed stands still during evaluations.
-                mark = Instant::now()
-                    .checked_sub(before)
-                    .unwrap_or_else(Instant::now);
+                mark = Instant::now().checked_sub(before).unwrap_or_else(Instant::now);
             }
         }
         progress.finish();
@@ -161,8 +155,7 @@ impl Trainer<'_> {
         let batch = self.data.batch(sequences, self.masker, &mut rng);
         let rows = batch.rows();
         let labelled = batch.labelled().0.len().max(1);
-        let parts: Vec<(usize, Batch)> =
-            batch.split(recipe.parts).into_iter().enumerate().collect();
+        let parts: Vec<(usize, Batch)> = batch.split(recipe.parts).into_iter().enumerate().collect();
         // Each part's losses are means over its own rows; weighted by its share they add up to the batch's.
         let computed: Vec<([f64; 4], GradStore)> = parts
             .par_iter()
@@ -172,8 +165,7 @@ impl Trainer<'_> {
                 let stream_index = index * recipe.parts as u64 + *part as u64;
                 let mut dropout = Dropout::on(stream(recipe.seed, Purpose::Dropout, stream_index));
                 let objective = Objective {
-                    alpha_ce: recipe.objective.alpha_ce
-                        * recipe.objective.ce_share(share, masked_share),
+                    alpha_ce: recipe.objective.alpha_ce * recipe.objective.ce_share(share, masked_share),
                     alpha_mlm: recipe.objective.alpha_mlm * masked_share,
                     alpha_cos: recipe.objective.alpha_cos * share,
                     ..recipe.objective.clone()
@@ -195,11 +187,7 @@ impl Trainer<'_> {
         for (scalars, store) in computed {
             for (sum, value) in interval.losses.iter_mut().zip(scalars) {
                 if !value.is_finite() {
-                    return Err(Error::NonFinite {
-                        what: "the loss",
-                        value,
-                        step,
-                    });
+                    return Err(Error::NonFinite { what: "the loss", value, step });
                 }
                 *sum += value;
             }
@@ -216,16 +204,8 @@ fn scalar(t: &Tensor) -> Result<f64> {
 }
 
 impl Interval {
-    fn line(
-        &self,
-        step: usize,
-        epoch: f64,
-        rate: f64,
-        seconds: f64,
-        start: Instant,
-    ) -> TrainingLine {
-        let [loss, loss_ce, loss_mlm, loss_cos] =
-            self.losses.map(|sum| sum / self.batches.max(1) as f64);
+    fn line(&self, step: usize, epoch: f64, rate: f64, seconds: f64, start: Instant) -> TrainingLine {
+        let [loss, loss_ce, loss_mlm, loss_cos] = self.losses.map(|sum| sum / self.batches.max(1) as f64);
         TrainingLine {
             step,
             epoch,
@@ -252,13 +232,7 @@ struct Order<'a> {
 
 impl<'a> Order<'a> {
     fn new(data: &Dataset, recipe: &'a Recipe) -> Self {
-        let mut order = Self {
-            lengths: data.lengths().collect(),
-            recipe,
-            epoch: vec![],
-            next: 0,
-            epochs: 0,
-        };
+        let mut order = Self { lengths: data.lengths().collect(), recipe, epoch: vec![], next: 0, epochs: 0 };
         order.shuffle();
         order
     }

@@ -84,56 +84,18 @@ fn wrong_usage_is_2_and_help_is_0() {
 #[test]
 fn prepare() {
     let bench = Bench::new();
-    let (text, vocab, out) = (
-        bench.text("text.txt"),
-        bench.text("vocab.txt"),
-        bench.text("out"),
-    );
+    let (text, vocab, out) = (bench.text("text.txt"), bench.text("vocab.txt"), bench.text("out"));
     let missing = bench.text("missing.txt");
-    let error = fails(
-        1,
-        &["prepare", "--text", &missing, "--vocab", &vocab, "-o", &out],
-    );
+    let error = fails(1, &["prepare", "--text", &missing, "--vocab", &vocab, "-o", &out]);
     mentions(&error, &["missing.txt", "no such file", "check the path"]);
-    let error = fails(
-        1,
-        &["prepare", "--text", &text, "--vocab", &text, "-o", &out],
-    );
+    let error = fails(1, &["prepare", "--text", &text, "--vocab", &text, "-o", &out]);
     mentions(&error, &["text.txt", "vocab.txt"]);
     let error = fails(
         1,
-        &[
-            "prepare",
-            "--text",
-            &text,
-            "--vocab",
-            &vocab,
-            "-o",
-            &out,
-            "--min-length",
-            "40",
-            "--max-length",
-            "64",
-        ],
+        &["prepare", "--text", &text, "--vocab", &vocab, "-o", &out, "--min-length", "40", "--max-length", "64"],
     );
-    mentions(
-        &error,
-        &["no training text is left", "200 pieces", "--min-length"],
-    );
-    let error = fails(
-        1,
-        &[
-            "prepare",
-            "--text",
-            &text,
-            "--vocab",
-            &vocab,
-            "-o",
-            &out,
-            "--max-length",
-            "2",
-        ],
-    );
+    mentions(&error, &["no training text is left", "200 pieces", "--min-length"]);
+    let error = fails(1, &["prepare", "--text", &text, "--vocab", &vocab, "-o", &out, "--max-length", "2"]);
     mentions(&error, &["--max-length"]);
 }
 
@@ -144,69 +106,19 @@ fn pretrain_and_eval() {
     let error = fails(1, &["pretrain", "--data", &data, "-o", &out]);
     mentions(&error, &["data", "no such folder", "train prepare"]);
     bench.prepare("data");
-    let error = fails(
-        1,
-        &[
-            "pretrain", "--preset", "tiny", "--hidden", "30", "--heads", "4", "--data", &data,
-            "-o", &out,
-        ],
-    );
+    let error =
+        fails(1, &["pretrain", "--preset", "tiny", "--hidden", "30", "--heads", "4", "--data", &data, "-o", &out]);
     mentions(&error, &["30", "4 heads"]);
-    let error = fails(
-        1,
-        &[
-            "pretrain",
-            "--preset",
-            "tiny",
-            "--max-positions",
-            "16",
-            "--data",
-            &data,
-            "-o",
-            &out,
-        ],
-    );
+    let error = fails(1, &["pretrain", "--preset", "tiny", "--max-positions", "16", "--data", &data, "-o", &out]);
     mentions(&error, &["32 tokens", "16 positions", "--max-length 16"]);
-    let error = fails(
-        1,
-        &[
-            "pretrain",
-            "--preset",
-            "tiny",
-            "--learning-rate",
-            "0",
-            "--data",
-            &data,
-            "-o",
-            &out,
-        ],
-    );
+    let error = fails(1, &["pretrain", "--preset", "tiny", "--learning-rate", "0", "--data", &data, "-o", &out]);
     mentions(&error, &["learning rate"]);
     // A learning rate that blows up.
-    let mut arguments = vec![
-        "pretrain", "--preset", "tiny", "--layers", "1", "--hidden", "16", "--heads", "2",
-    ];
-    arguments.extend([
-        "--learning-rate",
-        "1e30",
-        "--warmup",
-        "0",
-        "--steps",
-        "50",
-        "--data",
-        &data,
-        "-o",
-        &out,
-    ]);
-    mentions(
-        &fails(1, &arguments),
-        &["at step", "diverged", "--learning-rate"],
-    );
+    let mut arguments = vec!["pretrain", "--preset", "tiny", "--layers", "1", "--hidden", "16", "--heads", "2"];
+    arguments.extend(["--learning-rate", "1e30", "--warmup", "0", "--steps", "50", "--data", &data, "-o", &out]);
+    mentions(&fails(1, &arguments), &["at step", "diverged", "--learning-rate"]);
     bench.teacher();
-    mentions(
-        &fails(1, &arguments),
-        &["a model in it already", "--overwrite"],
-    );
+    mentions(&fails(1, &arguments), &["a model in it already", "--overwrite"]);
     // No held-out text.
     train(&[
         "prepare",
@@ -230,17 +142,7 @@ fn teacher_and_data_that_do_not_fit() {
     bench.teacher();
     let (teacher, out) = (bench.text("teacher"), bench.text("student"));
     let distill = |data: &str, more: &[&str]| {
-        let mut arguments = vec![
-            "distill",
-            "--preset",
-            "tiny",
-            "--teacher",
-            &teacher,
-            "--data",
-            data,
-            "-o",
-            &out,
-        ];
+        let mut arguments = vec!["distill", "--preset", "tiny", "--teacher", &teacher, "--data", data, "-o", &out];
         arguments.extend(more);
         fails(1, &arguments)
     };
@@ -250,32 +152,14 @@ fn teacher_and_data_that_do_not_fit() {
     assert_ne!(swapped, vocabulary);
     std::fs::write(bench.path("vocab.txt"), swapped).unwrap();
     bench.prepare("swapped");
-    mentions(
-        &distill(&bench.text("swapped"), &[]),
-        &["teacher", "vocab.txt", "but others", "train prepare"],
-    );
+    mentions(&distill(&bench.text("swapped"), &[]), &["teacher", "vocab.txt", "but others", "train prepare"]);
     std::fs::write(bench.path("vocab.txt"), vocabulary.clone() + "extra\n").unwrap();
     bench.prepare("larger");
-    mentions(
-        &distill(&bench.text("larger"), &[]),
-        &["30 entries", "31", "train prepare"],
-    );
+    mentions(&distill(&bench.text("larger"), &[]), &["30 entries", "31", "train prepare"]);
     let data = bench.text("data");
-    mentions(
-        &distill(&data, &["--layer-map", "0,5"]),
-        &["layer 5", "0 to 1"],
-    );
-    mentions(
-        &distill(&data, &["--student-layers", "3"]),
-        &["--student-layers is 3"],
-    );
-    mentions(
-        &distill(
-            &data,
-            &["--alpha-ce", "0", "--alpha-mlm", "0", "--alpha-cos", "0"],
-        ),
-        &["weights are 0"],
-    );
+    mentions(&distill(&data, &["--layer-map", "0,5"]), &["layer 5", "0 to 1"]);
+    mentions(&distill(&data, &["--student-layers", "3"]), &["--student-layers is 3"]);
+    mentions(&distill(&data, &["--alpha-ce", "0", "--alpha-mlm", "0", "--alpha-cos", "0"]), &["weights are 0"]);
     mentions(&distill(&data, &["--temperature", "0"]), &["temperature"]);
     // Altered after preparation.
     std::fs::write(bench.path("data/vocab.txt"), vocabulary + "extra\n").unwrap();
@@ -303,25 +187,16 @@ fn model_folders() {
             ],
         )
     };
-    mentions(
-        &step(&folder.path().join("nowhere")),
-        &["nowhere", "no such folder", "config.json"],
-    );
+    mentions(&step(&folder.path().join("nowhere")), &["nowhere", "no such folder", "config.json"]);
     mentions(&step(folder.path()), &["config.json", "no such file"]);
     let config = std::fs::read_to_string(golden.join("teacher/config.json")).unwrap();
-    let (config_path, weights_path) = (
-        folder.path().join("config.json"),
-        folder.path().join("model.safetensors"),
-    );
+    let (config_path, weights_path) = (folder.path().join("config.json"), folder.path().join("model.safetensors"));
     std::fs::write(&config_path, config.replace("\"bert\"", "\"roberta\"")).unwrap();
     mentions(&step(folder.path()), &["roberta", "supported"]);
     std::fs::write(&config_path, &config).unwrap();
     mentions(&step(folder.path()), &["model.safetensors", "no such file"]);
     std::fs::write(&weights_path, "not tensors").unwrap();
-    mentions(
-        &step(folder.path()),
-        &["model.safetensors", "not a safetensors file"],
-    );
+    mentions(&step(folder.path()), &["model.safetensors", "not a safetensors file"]);
 
     let original = std::fs::read(golden.join("teacher/model.safetensors")).unwrap();
     let original = SafeTensors::deserialize(&original).unwrap();
@@ -333,20 +208,14 @@ fn model_folders() {
                 tensors.push((name, data, shape));
             }
         }
-        let views = tensors.iter().map(|(name, data, shape)| {
-            (
-                name.as_str(),
-                TensorView::new(Dtype::F32, shape.clone(), data).unwrap(),
-            )
-        });
+        let views = tensors
+            .iter()
+            .map(|(name, data, shape)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
         std::fs::write(&weights_path, safetensors::serialize(views, None).unwrap()).unwrap();
         step(folder.path())
     };
     let query = "bert.encoder.layer.1.attention.self.query.weight";
-    mentions(
-        &with(&|name, _, _| !name.starts_with("cls.")),
-        &["no masked-LM head", "ForMaskedLM"],
-    );
+    mentions(&with(&|name, _, _| !name.starts_with("cls.")), &["no masked-LM head", "ForMaskedLM"]);
     mentions(&with(&|name, _, _| name != query), &[query, "no tensor"]);
     let error = with(&|name, data, shape| {
         if name == query {
@@ -375,23 +244,11 @@ fn batches() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("batch.safetensors");
     let step = |ids: &[i64], mask: &[i64], labels: &[i64]| {
-        let bytes = |values: &[i64]| {
-            values
-                .iter()
-                .flat_map(|v| v.to_le_bytes())
-                .collect::<Vec<u8>>()
-        };
-        let tensors = [
-            ("input_ids", bytes(ids)),
-            ("attention_mask", bytes(mask)),
-            ("labels", bytes(labels)),
-        ];
-        let views = tensors.iter().map(|(name, data)| {
-            (
-                *name,
-                TensorView::new(Dtype::I64, vec![1, data.len() / 8], data).unwrap(),
-            )
-        });
+        let bytes = |values: &[i64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        let tensors = [("input_ids", bytes(ids)), ("attention_mask", bytes(mask)), ("labels", bytes(labels))];
+        let views = tensors
+            .iter()
+            .map(|(name, data)| (*name, TensorView::new(Dtype::I64, vec![1, data.len() / 8], data).unwrap()));
         std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
         fails(
             1,
@@ -407,37 +264,13 @@ fn batches() {
         )
     };
     let one = [1; 4];
-    mentions(
-        &step(&[5, 6, 512, 7], &one, &[-100, 5, -100, -100]),
-        &["batch", "token id 512", "has 512"],
-    );
-    mentions(
-        &step(&[5, 6, -1, 7], &one, &[-100, 5, -100, -100]),
-        &["token id -1", "token 2"],
-    );
-    mentions(
-        &step(&[5, 6, 7, 8], &one, &[-100, 600, -100, -100]),
-        &["label 600"],
-    );
-    mentions(
-        &step(&[5, 6, 7, 8], &one, &[-100; 4]),
-        &["no token has a label"],
-    );
-    mentions(
-        &step(&[5, 6, 7, 8], &[0; 4], &[-100; 4]),
-        &["sequence 0 is empty"],
-    );
-    mentions(
-        &step(&[5, 6, 7, 8], &[1, 2, 1, 1], &[-100; 4]),
-        &["attention_mask is 2"],
-    );
-    mentions(
-        &step(&[5, 6, 7, 8], &[1, 1, 1, 0], &[-100, 3, -100, 4]),
-        &["label on padding"],
-    );
-    mentions(
-        &step(&[5; 70], &[1; 70], &[6; 70]),
-        &["position 69", "has 64"],
-    );
+    mentions(&step(&[5, 6, 512, 7], &one, &[-100, 5, -100, -100]), &["batch", "token id 512", "has 512"]);
+    mentions(&step(&[5, 6, -1, 7], &one, &[-100, 5, -100, -100]), &["token id -1", "token 2"]);
+    mentions(&step(&[5, 6, 7, 8], &one, &[-100, 600, -100, -100]), &["label 600"]);
+    mentions(&step(&[5, 6, 7, 8], &one, &[-100; 4]), &["no token has a label"]);
+    mentions(&step(&[5, 6, 7, 8], &[0; 4], &[-100; 4]), &["sequence 0 is empty"]);
+    mentions(&step(&[5, 6, 7, 8], &[1, 2, 1, 1], &[-100; 4]), &["attention_mask is 2"]);
+    mentions(&step(&[5, 6, 7, 8], &[1, 1, 1, 0], &[-100, 3, -100, 4]), &["label on padding"]);
+    mentions(&step(&[5; 70], &[1; 70], &[6; 70]), &["position 69", "has 64"]);
     mentions(&step(&[5, 6, 7], &one, &one), &["shapes differ"]);
 }

@@ -17,11 +17,7 @@ fn config(architecture: Architecture) -> ModelConfig {
         heads: 3,
         intermediate: 20,
         max_positions: 10,
-        type_vocab: if architecture == Architecture::Bert {
-            2
-        } else {
-            0
-        },
+        type_vocab: if architecture == Architecture::Bert { 2 } else { 0 },
         layer_norm_eps: 1e-12,
         dropout: 0.1,
         attention_dropout: 0.1,
@@ -37,9 +33,7 @@ fn batch() -> Batch {
     Batch {
         ids: (0..rows as u32).map(|i| 1 + i * 11 % 39).collect(),
         positions: lengths.iter().flat_map(|&n| 0..n as u32).collect(),
-        labels: (0..rows as u32)
-            .map(|i| if i % 4 == 1 { i % 40 } else { IGNORE })
-            .collect(),
+        labels: (0..rows as u32).map(|i| if i % 4 == 1 { i % 40 } else { IGNORE }).collect(),
         lengths,
     }
 }
@@ -50,9 +44,7 @@ fn parameters(config: &ModelConfig, seed: u64) -> Parameters {
     let mut rng = stream(seed, Purpose::Weights, 1000);
     let mut tensors = BTreeMap::new();
     for (name, tensor) in parameters.all() {
-        let noise = (0..tensor.elem_count())
-            .map(|_| 0.1 * normal(&mut rng))
-            .collect::<Vec<_>>();
+        let noise = (0..tensor.elem_count()).map(|_| 0.1 * normal(&mut rng)).collect::<Vec<_>>();
         let noise = Tensor::from_vec(noise, tensor.shape(), &Device::Cpu).unwrap();
         tensors.insert(name.to_string(), (tensor + noise).unwrap());
     }
@@ -65,35 +57,19 @@ fn student(architecture: Architecture, freeze: bool) -> Model {
 
 fn student_in(dtype: DType, architecture: Architecture, freeze: bool) -> Model {
     let config = config(architecture);
-    let parameters =
-        parameters(&config, 1).train(&config, |part| freeze && part == Part::Positions);
+    let parameters = parameters(&config, 1).train(&config, |part| freeze && part == Part::Positions);
     Model::new(config, parameters.unwrap(), dtype).unwrap()
 }
 
 fn run(student: &Model, objective: &Objective, dropout: bool) -> Losses {
     let teacher_config = config(Architecture::Bert);
-    let teacher = Model::new(
-        teacher_config.clone(),
-        parameters(&teacher_config, 2),
-        DType::F32,
-    )
-    .unwrap();
-    let mut dropout = if dropout {
-        Dropout::on(stream(3, Purpose::Dropout, 0))
-    } else {
-        Dropout::off()
-    };
+    let teacher = Model::new(teacher_config.clone(), parameters(&teacher_config, 2), DType::F32).unwrap();
+    let mut dropout = if dropout { Dropout::on(stream(3, Purpose::Dropout, 0)) } else { Dropout::off() };
     losses(student, Some(&teacher), &batch(), objective, &mut dropout).unwrap()
 }
 
 fn norm(t: &Tensor) -> f32 {
-    t.sqr()
-        .unwrap()
-        .sum_all()
-        .unwrap()
-        .to_scalar::<f32>()
-        .unwrap()
-        .sqrt()
+    t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt()
 }
 
 #[test]
@@ -102,23 +78,14 @@ fn every_trainable_tensor_gets_a_gradient() {
         (Architecture::Bert, Objective::MASKED_LM, false),
         (Architecture::DistilBert, Objective::DISTILBERT, true),
         (Architecture::DistilBert, Objective::DISTILBERT, false),
-        (
-            Architecture::DistilBert,
-            Objective {
-                soft_targets_on_masked_only: true,
-                ..Objective::DISTILBERT
-            },
-            false,
-        ),
+        (Architecture::DistilBert, Objective { soft_targets_on_masked_only: true, ..Objective::DISTILBERT }, false),
     ];
     for (architecture, objective, freeze) in cases {
         let student = student(architecture, freeze);
         let grads = run(&student, &objective, true).total.backward().unwrap();
         let mut count = 0;
         for (name, var) in student.parameters.trainable() {
-            let gradient = grads
-                .get(var)
-                .unwrap_or_else(|| panic!("no gradient for {name}"));
+            let gradient = grads.get(var).unwrap_or_else(|| panic!("no gradient for {name}"));
             assert_eq!(gradient.dims(), var.dims(), "{name}");
             assert!(norm(gradient) > 1e-9, "{name}: the gradient is zero");
             count += 1;
@@ -132,10 +99,7 @@ fn every_trainable_tensor_gets_a_gradient() {
 fn the_whole_loss_agrees_with_finite_differences() {
     let student = student(Architecture::DistilBert, false);
     for dropout in [false, true] {
-        let grads = run(&student, &Objective::DISTILBERT, dropout)
-            .total
-            .backward()
-            .unwrap();
+        let grads = run(&student, &Objective::DISTILBERT, dropout).total.backward().unwrap();
         for (index, (name, var)) in student.parameters.trainable().enumerate() {
             let gradient = grads.get(var).unwrap();
             let original = var.as_tensor().copy().unwrap();
@@ -147,8 +111,7 @@ fn the_whole_loss_agrees_with_finite_differences() {
                 let direction = (direction / f64::from(norm(direction).max(1e-20))).unwrap();
                 let step = 1e-2;
                 let at = |sign: f64| {
-                    var.set(&(&original + (&direction * (sign * step)).unwrap()).unwrap())
-                        .unwrap();
+                    var.set(&(&original + (&direction * (sign * step)).unwrap()).unwrap()).unwrap();
                     let loss = run(&student, &Objective::DISTILBERT, dropout).total;
                     f64::from(loss.to_scalar::<f32>().unwrap())
                 };
@@ -171,35 +134,17 @@ fn the_whole_loss_agrees_with_finite_differences() {
 fn a_batch_without_targets_still_has_a_loss() {
     let student = student(Architecture::DistilBert, false);
     let teacher_config = config(Architecture::Bert);
-    let teacher = Model::new(
-        teacher_config.clone(),
-        parameters(&teacher_config, 2),
-        DType::F32,
-    )
-    .unwrap();
+    let teacher = Model::new(teacher_config.clone(), parameters(&teacher_config, 2), DType::F32).unwrap();
     let mut batch = batch();
     batch.labels.fill(IGNORE);
     let run = |objective: &Objective| {
-        let losses = losses(
-            &student,
-            Some(&teacher),
-            &batch,
-            objective,
-            &mut Dropout::off(),
-        )
-        .unwrap();
+        let losses = losses(&student, Some(&teacher), &batch, objective, &mut Dropout::off()).unwrap();
         let gradients = losses.total.backward().unwrap();
-        let trained = student
-            .parameters
-            .trainable()
-            .filter(|(_, var)| gradients.get(var).is_some());
+        let trained = student.parameters.trainable().filter(|(_, var)| gradients.get(var).is_some());
         (losses.total.to_scalar::<f32>().unwrap(), trained.count())
     };
     assert_eq!(run(&Objective::MASKED_LM), (0.0, 0));
-    let masked_only = Objective {
-        soft_targets_on_masked_only: true,
-        ..Objective::DISTILBERT
-    };
+    let masked_only = Objective { soft_targets_on_masked_only: true, ..Objective::DISTILBERT };
     for objective in [Objective::DISTILBERT, masked_only] {
         let (loss, trained) = run(&objective);
         assert!(loss > 0.0 && trained > 20, "{loss} {trained}");
@@ -212,8 +157,7 @@ fn composed_operations_agree_with_the_fused_ones() {
     let fused = student(Architecture::DistilBert, false);
     let expected = run(&fused, &Objective::DISTILBERT, true);
     let expected_grads = expected.total.backward().unwrap();
-    for (dtype, loss_bound, gradient_bound) in [(DType::F64, 1e-5, 1e-4), (DType::BF16, 3e-2, 0.3)]
-    {
+    for (dtype, loss_bound, gradient_bound) in [(DType::F64, 1e-5, 1e-4), (DType::BF16, 3e-2, 0.3)] {
         let student = student_in(dtype, Architecture::DistilBert, false);
         let losses = run(&student, &Objective::DISTILBERT, true);
         let pairs = [
@@ -223,20 +167,11 @@ fn composed_operations_agree_with_the_fused_ones() {
             (&losses.cos, &expected.cos),
         ];
         for (got, exact) in pairs {
-            let (got, exact) = (
-                got.to_scalar::<f32>().unwrap(),
-                exact.to_scalar::<f32>().unwrap(),
-            );
-            assert!(
-                (got - exact).abs() <= loss_bound * exact.abs(),
-                "{dtype:?}: {got}, not {exact}"
-            );
+            let (got, exact) = (got.to_scalar::<f32>().unwrap(), exact.to_scalar::<f32>().unwrap());
+            assert!((got - exact).abs() <= loss_bound * exact.abs(), "{dtype:?}: {got}, not {exact}");
         }
         let grads = losses.total.backward().unwrap();
-        let vars = fused
-            .parameters
-            .trainable()
-            .zip(student.parameters.trainable());
+        let vars = fused.parameters.trainable().zip(student.parameters.trainable());
         for ((name, exact), (_, var)) in vars {
             if name.ends_with("k_lin.bias") {
                 continue;

@@ -11,15 +11,9 @@ use support::{Case, shared, train};
 fn tensors(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f64>)> {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let floats = |data: &[u8]| {
-        data.chunks_exact(4)
-            .map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap())))
-            .collect()
-    };
-    file.tensors()
-        .into_iter()
-        .map(|(name, view)| (name, (view.shape().to_vec(), floats(view.data()))))
-        .collect()
+    let floats =
+        |data: &[u8]| data.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect();
+    file.tensors().into_iter().map(|(name, view)| (name, (view.shape().to_vec(), floats(view.data())))).collect()
 }
 
 fn norm(values: impl Iterator<Item = f64>) -> f64 {
@@ -58,17 +52,11 @@ fn losses_and_gradients_equal_pytorch() {
         let printed: serde_json::Value = serde_json::from_str(&stdout).unwrap();
         for key in ["loss_ce", "loss_mlm", "loss_cos", "loss"] {
             let (mine, exact) = (printed[key].as_f64().unwrap(), case.number(key));
-            assert!(
-                (mine - exact).abs() <= 1e-5 * exact.abs(),
-                "{name} {key}: {mine}, not {exact}"
-            );
+            assert!((mine - exact).abs() <= 1e-5 * exact.abs(), "{name} {key}: {mine}, not {exact}");
         }
         let expected = tensors(&folder.join("student_gradients.safetensors"));
         let mine = tensors(&gradients);
-        assert!(
-            mine.keys().eq(expected.keys()),
-            "{name}: other gradient names"
-        );
+        assert!(mine.keys().eq(expected.keys()), "{name}: other gradient names");
         let mut worst = (0.0, "");
         for (tensor, (shape, exact)) in &expected {
             let (my_shape, values) = &mine[tensor];
@@ -86,10 +74,7 @@ fn losses_and_gradients_equal_pytorch() {
                 worst = (relative, tensor);
             }
         }
-        eprintln!(
-            "{name}: worst relative gradient error {:e} ({})",
-            worst.0, worst.1
-        );
+        eprintln!("{name}: worst relative gradient error {:e} ({})", worst.0, worst.1);
     }
 }
 
@@ -105,10 +90,7 @@ fn saved_folders_have_the_names_and_metadata_of_transformers() {
         save(out.path(), &folder.config, &parameters, None, true).unwrap();
         let path = |root: &Path| root.join("model.safetensors");
         // Same names, shapes and values.
-        assert_eq!(
-            tensors(&path(out.path())),
-            tensors(&path(&golden.join(kind)))
-        );
+        assert_eq!(tensors(&path(out.path())), tensors(&path(&golden.join(kind))));
         let bytes = std::fs::read(path(out.path())).unwrap();
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
         assert_eq!(metadata.metadata().as_ref().unwrap()["format"], "pt");
@@ -133,29 +115,19 @@ fn old_names_and_missing_prefixes_load() {
         let renamed = file.tensors().into_iter().map(|(name, view)| {
             let name = name.strip_prefix(prefix).unwrap_or(&name).to_string();
             let norm = name.contains("LayerNorm") || name.contains("layer_norm");
-            let name = if norm {
-                name.replace(".weight", ".gamma").replace(".bias", ".beta")
-            } else {
-                name
-            };
+            let name = if norm { name.replace(".weight", ".gamma").replace(".bias", ".beta") } else { name };
             (name, view)
         });
         let out = tempfile::tempdir().unwrap();
         let bytes = safetensors::serialize(renamed, None).unwrap();
         std::fs::write(out.path().join("model.safetensors"), bytes).unwrap();
-        std::fs::copy(
-            golden.join(kind).join("config.json"),
-            out.path().join("config.json"),
-        )
-        .unwrap();
+        std::fs::copy(golden.join(kind).join("config.json"), out.path().join("config.json")).unwrap();
         let load = |path: &Path| {
             let folder = ModelFolder::open(path).unwrap();
             let parameters = folder.parameters(&candle_core::Device::Cpu).unwrap();
             let model = Model::new(folder.config, parameters, candle_core::DType::F32).unwrap();
             let values = model.parameters.all().into_values();
-            values
-                .map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap())
-                .collect::<Vec<_>>()
+            values.map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(load(out.path()), load(&golden.join(kind)));
     }

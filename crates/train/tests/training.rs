@@ -81,9 +81,7 @@ fn eval(model: &str, teacher: bool) -> Value {
 
 fn lines(path: impl AsRef<Path>) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
@@ -92,26 +90,12 @@ fn the_teacher_learns_what_can_be_known() {
     // Colours and things predict each other, places (one of four) do not.
     assert!(figures["mlm_accuracy"].as_f64().unwrap() > 0.6, "{figures}");
     let metrics = lines(workshop().join("teacher/metrics.jsonl"));
-    let held_out: Vec<f64> = metrics
-        .iter()
-        .filter_map(|line| line["held_out"]["mlm_loss"].as_f64())
-        .collect();
+    let held_out: Vec<f64> = metrics.iter().filter_map(|line| line["held_out"]["mlm_loss"].as_f64()).collect();
     assert_eq!(held_out.len(), 2);
     assert!(held_out[1] < held_out[0], "{held_out:?}");
-    let training: Vec<&Value> = metrics
-        .iter()
-        .filter(|line| line["loss"].is_number())
-        .collect();
+    let training: Vec<&Value> = metrics.iter().filter(|line| line["loss"].is_number()).collect();
     assert_eq!(training.len(), 30);
-    for key in [
-        "loss_ce",
-        "loss_mlm",
-        "loss_cos",
-        "learning_rate",
-        "grad_norm",
-        "tokens_per_second",
-        "epoch",
-    ] {
+    for key in ["loss_ce", "loss_mlm", "loss_cos", "learning_rate", "grad_norm", "tokens_per_second", "epoch"] {
         assert!(training[0][key].is_number(), "{key}");
     }
 }
@@ -119,53 +103,22 @@ fn the_teacher_learns_what_can_be_known() {
 #[test]
 fn a_student_follows_its_teacher_and_repeats_to_the_byte() {
     // Dropout on: its masks repeat as well.
-    let options = [
-        "--steps",
-        "120",
-        "--dropout",
-        "0.1",
-        "--learning-rate",
-        "2e-3",
-    ];
+    let options = ["--steps", "120", "--dropout", "0.1", "--learning-rate", "2e-3"];
     let summary: Value = serde_json::from_str(&distill("student", &options)).unwrap();
     assert_eq!(summary["steps"], 120);
     // Once more, with one thread.
     let (teacher, data, out) = (path("teacher"), path("data"), path("again"));
-    let arguments = [
-        "distill",
-        "--preset",
-        "tiny",
-        "--teacher",
-        &teacher,
-        "--data",
-        &data,
-        "-o",
-        &out,
-    ];
+    let arguments = ["distill", "--preset", "tiny", "--teacher", &teacher, "--data", &data, "-o", &out];
     let arguments = [&arguments[..], &options[..]].concat();
-    support::command()
-        .env("RAYON_NUM_THREADS", "1")
-        .args(arguments)
-        .assert()
-        .success();
+    support::command().env("RAYON_NUM_THREADS", "1").args(arguments).assert().success();
     distill("other-seed", &[&options[..], &["--seed", "57"]].concat());
-    let weights =
-        |name: &str| std::fs::read(workshop().join(name).join("model.safetensors")).unwrap();
-    assert!(
-        weights("student") == weights("again"),
-        "the same seed gave other bytes"
-    );
-    assert!(
-        weights("student") != weights("other-seed"),
-        "another seed gave the same bytes"
-    );
+    let weights = |name: &str| std::fs::read(workshop().join(name).join("model.safetensors")).unwrap();
+    assert!(weights("student") == weights("again"), "the same seed gave other bytes");
+    assert!(weights("student") != weights("other-seed"), "another seed gave the same bytes");
 
     let figures = eval("student", true);
     assert!(figures["agreement"].as_f64().unwrap() > 0.6, "{figures}");
-    assert!(
-        figures["hidden_cosine"].as_f64().unwrap() > 0.7,
-        "{figures}"
-    );
+    assert!(figures["hidden_cosine"].as_f64().unwrap() > 0.7, "{figures}");
     let teacher = eval("teacher", false);
     let number = |value: &Value, key: &str| value[key].as_f64().unwrap();
     let difference = number(&figures, "teacher_mlm_loss") - number(&teacher, "mlm_loss");
@@ -174,58 +127,24 @@ fn a_student_follows_its_teacher_and_repeats_to_the_byte() {
     // The saved recipe says everything: a run from it gives the same bytes.
     let recipe = path("student/recipe.json");
     let (teacher, data, out) = (path("teacher"), path("data"), path("from-recipe"));
-    train(&[
-        "distill",
-        "--config",
-        &recipe,
-        "--teacher",
-        &teacher,
-        "--data",
-        &data,
-        "-o",
-        &out,
-    ]);
-    assert!(
-        weights("student") == weights("from-recipe"),
-        "the recipe gave other bytes"
-    );
+    train(&["distill", "--config", &recipe, "--teacher", &teacher, "--data", &data, "-o", &out]);
+    assert!(weights("student") == weights("from-recipe"), "the recipe gave other bytes");
 
     let config: Value =
-        serde_json::from_slice(&std::fs::read(workshop().join("student/config.json")).unwrap())
-            .unwrap();
+        serde_json::from_slice(&std::fs::read(workshop().join("student/config.json")).unwrap()).unwrap();
     assert_eq!(config["model_type"], "distilbert");
     assert_eq!(config["n_layers"], 2);
-    for file in [
-        "vocab.txt",
-        "tokenizer_config.json",
-        "recipe.json",
-        "metrics.jsonl",
-    ] {
+    for file in ["vocab.txt", "tokenizer_config.json", "recipe.json", "metrics.jsonl"] {
         assert!(workshop().join("student").join(file).exists(), "{file}");
     }
 }
 
 #[test]
 fn masked_lm_alone_and_other_students() {
-    distill(
-        "mlm",
-        &[
-            "--steps",
-            "20",
-            "--alpha-ce",
-            "0",
-            "--alpha-cos",
-            "0",
-            "--layer-map",
-            "0,1,3",
-        ],
-    );
+    distill("mlm", &["--steps", "20", "--alpha-ce", "0", "--alpha-cos", "0", "--layer-map", "0,1,3"]);
     let last = lines(workshop().join("mlm/metrics.jsonl"));
     let training = last.iter().rfind(|line| line["loss"].is_number()).unwrap();
-    assert_eq!(
-        (training["loss_ce"].as_f64(), training["loss_cos"].as_f64()),
-        (Some(0.0), Some(0.0))
-    );
+    assert_eq!((training["loss_ce"].as_f64(), training["loss_cos"].as_f64()), (Some(0.0), Some(0.0)));
     distill(
         "random",
         &[
@@ -250,28 +169,13 @@ fn masked_lm_alone_and_other_students() {
     assert_eq!(recipe("random")["init"], "random");
     // A student is a teacher too.
     let (teacher, data, out) = (path("mlm"), path("data"), path("grandchild"));
-    train(&[
-        "distill",
-        "--preset",
-        "tiny",
-        "--steps",
-        "5",
-        "--teacher",
-        &teacher,
-        "--data",
-        &data,
-        "-o",
-        &out,
-    ]);
+    train(&["distill", "--preset", "tiny", "--steps", "5", "--teacher", &teacher, "--data", &data, "-o", &out]);
     assert_eq!(eval("grandchild", false)["sequences"], 300);
 }
 
 #[test]
 fn parts_of_a_batch_add_up_to_it() {
-    for more in [
-        &[][..],
-        &["--soft-targets-on-masked-only", "--accumulation", "2"],
-    ] {
+    for more in [&[][..], &["--soft-targets-on-masked-only", "--accumulation", "2"]] {
         let run = |parts: &str| {
             let out = format!("parts-{parts}-{}", more.len());
             let options = ["--steps", "4", "--log-every", "1", "--parts", parts];
@@ -282,10 +186,7 @@ fn parts_of_a_batch_add_up_to_it() {
         for (a, b) in whole.iter().zip(&cut).take(4) {
             for key in ["loss", "loss_ce", "loss_mlm", "loss_cos", "grad_norm"] {
                 let (a, b) = (a[key].as_f64().unwrap(), b[key].as_f64().unwrap());
-                assert!(
-                    (a - b).abs() <= 1e-4 * a.abs(),
-                    "{key}: {a} whole, {b} in parts"
-                );
+                assert!((a - b).abs() <= 1e-4 * a.abs(), "{key}: {a} whole, {b} in parts");
             }
         }
     }

@@ -1,8 +1,8 @@
 //! What follows the last layer: pooling, classes, masked tokens.
 
-use super::product::Product;
 use super::{Encoder, add, gelu, linear};
 use crate::hf::{Architecture, HeadWeights, Pooling};
+use distil_kernels::host_gemm::Product;
 
 impl Encoder<'_> {
     /// One vector for the text: the first token's state, or the mean over all tokens (`[CLS]` and `[SEP]` included),

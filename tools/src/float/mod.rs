@@ -2,10 +2,9 @@
 //! of `verify` and `eval`. Products in float32 (the `gemm` crate); normalization, softmax, GELU and tanh in float64.
 
 mod heads;
-mod product;
 
 use crate::hf::{Layer, Linear, Model, Norm};
-use product::Product;
+use distil_kernels::host_gemm::Product;
 
 /// A float model ready to compute.
 #[derive(Clone, Copy)]

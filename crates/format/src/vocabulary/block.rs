@@ -138,16 +138,11 @@ mod tests {
             let bits = (0..64).filter(|bit| value >> bit & 1 == 1);
             let mut n = 0;
             for bit in bits {
-                assert!(
-                    matches!(select(value, n), Selected::At(at) if at == bit),
-                    "{value:x} {n}"
-                );
+                assert!(matches!(select(value, n), Selected::At(at) if at == bit), "{value:x} {n}");
                 n += 1;
             }
             for n in n..80 {
-                assert!(
-                    matches!(select(value, n), Selected::Fewer(ones) if ones == value.count_ones())
-                );
+                assert!(matches!(select(value, n), Selected::Fewer(ones) if ones == value.count_ones()));
             }
             word ^= word << 13;
             word ^= word >> 7;

@@ -41,19 +41,12 @@ pub fn build_vocabulary(pieces: &[impl AsRef<str>]) -> Result<Vec<u8>, WriteErro
         if text.len() > MAX_PIECE_BYTES {
             return Err(WriteError::LongPiece { index });
         }
-        sorted.push(Piece {
-            continuation,
-            text: text.as_bytes(),
-            id: index as u32,
-        });
+        sorted.push(Piece { continuation, text: text.as_bytes(), id: index as u32 });
     }
     sorted.sort_unstable();
     for pair in sorted.windows(2) {
         if pair[0].continuation == pair[1].continuation && pair[0].text == pair[1].text {
-            return Err(WriteError::RepeatedPiece {
-                first: pair[0].id as usize,
-                second: pair[1].id as usize,
-            });
+            return Err(WriteError::RepeatedPiece { first: pair[0].id as usize, second: pair[1].id as usize });
         }
     }
     let words = sorted.partition_point(|piece| !piece.continuation);
@@ -81,8 +74,7 @@ fn level_order(sorted: &[Piece<'_>], words: usize) -> (Vec<Edge>, Vec<u32>, [usi
         let mut rest = range.start;
         while rest < range.end {
             let label = sorted[rest].text[depth];
-            let end =
-                rest + sorted[rest..range.end].partition_point(|piece| piece.text[depth] == label);
+            let end = rest + sorted[rest..range.end].partition_point(|piece| piece.text[depth] == label);
             let ends = sorted[rest].text.len() == depth + 1;
             if ends {
                 ids.push(sorted[rest].id);
@@ -91,12 +83,7 @@ fn level_order(sorted: &[Piece<'_>], words: usize) -> (Vec<Edge>, Vec<u32>, [usi
             if !below.is_empty() {
                 nodes.push_back((below, depth + 1, Some(edges.len())));
             }
-            edges.push(Edge {
-                label,
-                is_first: edges.len() == start,
-                ends,
-                children: 0,
-            });
+            edges.push(Edge { label, is_first: edges.len() == start, ends, children: 0 });
             rest = end;
         }
         if let (None, Some(root)) = (above, roots.next()) {
@@ -127,23 +114,13 @@ fn encode(edges: &[Edge], ids: &[u32], root_edges: [usize; 2]) -> Vec<u8> {
     let mut firsts = Vec::new();
     let mut first_child = edges.len() as u32;
     for block in edges.chunks(BLOCK_EDGES as usize).rev() {
-        first_child = block
-            .iter()
-            .map(|edge| edge.children)
-            .find(|&children| children != 0)
-            .unwrap_or(first_child);
+        first_child = block.iter().map(|edge| edge.children).find(|&children| children != 0).unwrap_or(first_child);
         firsts.push(first_child);
     }
     let mut ends_before = 0;
-    for (block, first_child) in edges
-        .chunks(BLOCK_EDGES as usize)
-        .zip(firsts.into_iter().rev())
-    {
-        let bits = |of: fn(&Edge) -> bool| {
-            (0..)
-                .zip(block)
-                .fold(0_u64, |bits, (at, edge)| bits | u64::from(of(edge)) << at)
-        };
+    for (block, first_child) in edges.chunks(BLOCK_EDGES as usize).zip(firsts.into_iter().rev()) {
+        let bits =
+            |of: fn(&Edge) -> bool| (0..).zip(block).fold(0_u64, |bits, (at, edge)| bits | u64::from(of(edge)) << at);
         let ends = bits(|edge| edge.ends);
         let mut starts = bits(|edge| edge.is_first);
         if block.len() < BLOCK_EDGES as usize {
@@ -179,16 +156,9 @@ mod tests {
     /// The builder refuses such entries; a forged file may still have them.
     #[test]
     fn a_trie_that_is_too_deep_is_refused() {
-        for (len, expected) in [
-            (MAX_PIECE_BYTES, Ok(1)),
-            (MAX_PIECE_BYTES + 1, Err(VocabularyError::TooLong)),
-        ] {
+        for (len, expected) in [(MAX_PIECE_BYTES, Ok(1)), (MAX_PIECE_BYTES + 1, Err(VocabularyError::TooLong))] {
             let text: String = core::iter::repeat_n('a', len).collect();
-            let piece = Piece {
-                continuation: false,
-                text: text.as_bytes(),
-                id: 0,
-            };
+            let piece = Piece { continuation: false, text: text.as_bytes(), id: 0 };
             let (edges, ids, root_edges) = level_order(&[piece], 1);
             let bytes = encode(&edges, &ids, root_edges);
             assert_eq!(Vocabulary::new(&bytes).map(|view| view.len()), expected);

@@ -43,11 +43,7 @@ fn check_levels(view: &Vocabulary<'_>) -> Result<(), Error> {
             if edge - first >= used {
                 // After the last edge: a closing bit, then nothing.
                 let closes = edge == view.edges;
-                if label != 0
-                    || bit(block.parents())
-                    || bit(block.ends_mask())
-                    || bit(block.firsts()) != closes
-                {
+                if label != 0 || bit(block.parents()) || bit(block.ends_mask()) || bit(block.firsts()) != closes {
                     return Err(Error::Structure);
                 }
                 continue;
@@ -83,8 +79,7 @@ fn check_levels(view: &Vocabulary<'_>) -> Result<(), Error> {
 }
 
 fn is_first(view: &Vocabulary<'_>, edge: u32) -> bool {
-    view.block(edge)
-        .is_some_and(|block| (block.firsts() >> (edge % BLOCK_EDGES)) & 1 != 0)
+    view.block(edge).is_some_and(|block| (block.firsts() >> (edge % BLOCK_EDGES)) & 1 != 0)
 }
 
 /// The first of siblings at or after `edge`; the number of edges when there is none.
@@ -123,9 +118,7 @@ fn check_roots(view: &Vocabulary<'_>) -> Result<(), Error> {
 
 /// No entry that starts a word goes on after `##`: it would have the name of one that continues a word.
 fn check_prefix(view: &Vocabulary<'_>) -> Result<(), Error> {
-    let second = view
-        .root(b'#', false)
-        .and_then(|(_, children)| view.find(children, b'#').filter(|_| children != 0));
+    let second = view.root(b'#', false).and_then(|(_, children)| view.find(children, b'#').filter(|_| children != 0));
     match second {
         Some((edge, _)) if view.children(edge) != 0 => Err(Error::Prefix),
         _ => Ok(()),
@@ -166,13 +159,7 @@ fn check_text(view: &Vocabulary<'_>) -> Result<(), Error> {
 }
 
 /// Checks the bytes of a character below `edge`; gives their number. At most three levels deep.
-fn check_character(
-    view: &Vocabulary<'_>,
-    edge: u32,
-    low: u8,
-    high: u8,
-    more: u32,
-) -> Result<u32, Error> {
+fn check_character(view: &Vocabulary<'_>, edge: u32, low: u8, high: u8, more: u32) -> Result<u32, Error> {
     let first = view.children(edge);
     if view.ends(edge) || first == 0 {
         return Err(Error::Utf8);

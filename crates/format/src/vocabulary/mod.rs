@@ -67,9 +67,7 @@ impl<'a> Vocabulary<'a> {
 
     /// Cuts the section into its parts.
     fn split(bytes: &'a [u8]) -> Result<Self, VocabularyError> {
-        let (header, rest) = bytes
-            .split_first_chunk::<{ VocabularyHeader::LEN }>()
-            .ok_or(VocabularyError::Length)?;
+        let (header, rest) = bytes.split_first_chunk::<{ VocabularyHeader::LEN }>().ok_or(VocabularyError::Length)?;
         let header = VocabularyHeader::decode(header);
         if header.reserved != [0; 20] {
             return Err(VocabularyError::Counts);
@@ -82,11 +80,7 @@ impl<'a> Vocabulary<'a> {
             return Err(VocabularyError::Counts);
         }
         let blocks_len = header.edges.div_ceil(BLOCK_EDGES) as usize * BLOCK_LEN;
-        let id_len = if header.entries <= MAX_SHORT_IDS {
-            2
-        } else {
-            4
-        };
+        let id_len = if header.entries <= MAX_SHORT_IDS { 2 } else { 4 };
         let ids_len = header.entries as usize * id_len;
         let split = |bytes: &'a [u8], at| bytes.split_at_checked(at).ok_or(VocabularyError::Length);
         let (roots, rest) = split(rest, ROOTS_LEN)?;
@@ -106,10 +100,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// Number of entries; their ids are 0 to this minus one.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a checked vocabulary has an entry"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "a checked vocabulary has an entry")]
     pub fn len(&self) -> usize {
         self.entries as usize
     }
@@ -173,17 +164,14 @@ impl<'a> Vocabulary<'a> {
     /// The root's edge for a first byte, and the place of its children (0: none).
     #[inline]
     fn root(&self, first: u8, continuation: bool) -> Option<(u32, u32)> {
-        let entry = self
-            .roots
-            .get(usize::from(continuation) * 256 + usize::from(first))?;
+        let entry = self.roots.get(usize::from(continuation) * 256 + usize::from(first))?;
         let entry = u32::from_le_bytes(*entry);
         Some(((entry & 0x3FF).checked_sub(1)?, entry >> 10))
     }
 
     /// Whether an entry ends at the node below `edge`.
     fn ends(&self, edge: u32) -> bool {
-        self.block(edge)
-            .is_some_and(|block| block.ends(edge % BLOCK_EDGES))
+        self.block(edge).is_some_and(|block| block.ends(edge % BLOCK_EDGES))
     }
 
     /// The edge labelled `byte` among the siblings that start at `start`, and its block.
@@ -195,11 +183,7 @@ impl<'a> Vocabulary<'a> {
         let mut next = block.firsts() >> (start % BLOCK_EDGES) >> 1;
         loop {
             let from = start % BLOCK_EDGES;
-            let count = if next == 0 {
-                BLOCK_EDGES - from
-            } else {
-                next.trailing_zeros() + 1
-            };
+            let count = if next == 0 { BLOCK_EDGES - from } else { next.trailing_zeros() + 1 };
             if let Some(at) = block.position(from, count, byte) {
                 return Some((start + at, block));
             }
@@ -230,8 +214,7 @@ impl<'a> Vocabulary<'a> {
 
     /// Where the children of `edge` start (0: it has none).
     fn children(&self, edge: u32) -> u32 {
-        self.block(edge)
-            .map_or(0, |block| self.children_in(&block, edge % BLOCK_EDGES))
+        self.block(edge).map_or(0, |block| self.children_in(&block, edge % BLOCK_EDGES))
     }
 
     /// Start of the group of siblings number `n` from the one that starts at `from`.
@@ -269,9 +252,7 @@ impl<'a> Vocabulary<'a> {
     /// The edge below which the entry of `id` ends.
     fn edge_of_id(&self, id: u32) -> Option<u32> {
         let index = (0..self.entries).find(|&index| self.id_at(index as usize) == Some(id))?;
-        let after = self
-            .blocks
-            .partition_point(|block| Block(block).ends_before() <= index);
+        let after = self.blocks.partition_point(|block| Block(block).ends_before() <= index);
         let number = after.checked_sub(1)?;
         let block = Block(self.blocks.get(number)?);
         match select(block.ends_mask(), index - block.ends_before()) {
@@ -285,9 +266,7 @@ impl<'a> Vocabulary<'a> {
         if edge < self.root_edges[0] + self.root_edges[1] {
             return None;
         }
-        let after = self
-            .blocks
-            .partition_point(|block| Block(block).first_child() <= edge);
+        let after = self.blocks.partition_point(|block| Block(block).first_child() <= edge);
         let number = after.checked_sub(1)?;
         let block = Block(self.blocks.get(number)?);
         // Groups of siblings from the block's first children to the one that `edge` is in.
@@ -311,10 +290,7 @@ impl<'a> Vocabulary<'a> {
 
 impl fmt::Debug for Vocabulary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vocabulary")
-            .field("entries", &self.entries)
-            .field("edges", &self.edges)
-            .finish_non_exhaustive()
+        f.debug_struct("Vocabulary").field("entries", &self.entries).field("edges", &self.edges).finish_non_exhaustive()
     }
 }
 

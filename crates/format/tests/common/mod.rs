@@ -1,20 +1,17 @@
 //! A small model and its file, made of patterned numbers.
-#![allow(
-    dead_code,
-    reason = "every test program uses another part of this module"
-)]
+#![allow(dead_code, reason = "every test program uses another part of this module")]
 
 use std::path::PathBuf;
 
 use distil_format::{
-    Architecture, Config, Dtype, Head, Layout, Pooling, RoleKind, TensorData, TensorId,
-    build_vocabulary, data_len, scales_len, write, xxh32,
+    Architecture, Config, Dtype, Head, Layout, Pooling, RoleKind, TensorData, TensorId, build_vocabulary, data_len,
+    scales_len, write, xxh32,
 };
 
 /// Entries of the small vocabulary: special tokens, prefixes of each other, continuations, accents, CJK, an emoji.
 pub(crate) const PIECES: &[&str] = &[
-    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "an", "and", "ant", "##t", "##ts", "##d",
-    "##", "#", "é", "ét", "中", "##中", "中国", "😀", "un", "##believ", "##able",
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "an", "and", "ant", "##t", "##ts", "##d", "##", "#", "é", "ét",
+    "中", "##中", "中国", "😀", "un", "##believ", "##able",
 ];
 
 /// A model with odd sizes: nothing is a multiple of a tile.
@@ -32,11 +29,7 @@ pub(crate) fn config(head: Head) -> Config {
         head,
         pooling: Pooling::Mean,
         normalize: true,
-        labels: if head == Head::SequenceClassification {
-            3
-        } else {
-            0
-        },
+        labels: if head == Head::SequenceClassification { 3 } else { 0 },
         lowercase: true,
         strip_accents: true,
         split_cjk: true,
@@ -76,33 +69,20 @@ pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype) -> TensorData 
             match dtype {
                 Dtype::Int8 => data[at] = value as u8,
                 Dtype::F32 => {
-                    data[at * 4..at * 4 + 4]
-                        .copy_from_slice(&(f32::from(value) / 64.0).to_le_bytes());
+                    data[at * 4..at * 4 + 4].copy_from_slice(&(f32::from(value) / 64.0).to_le_bytes());
                 }
                 // 1 + value/1024: the value's bits are the mantissa.
-                Dtype::F16 => data[at * 2..at * 2 + 2]
-                    .copy_from_slice(&(0x3C00 | u16::from(value.unsigned_abs())).to_le_bytes()),
+                Dtype::F16 => {
+                    data[at * 2..at * 2 + 2].copy_from_slice(&(0x3C00 | u16::from(value.unsigned_abs())).to_le_bytes())
+                }
             }
         }
     }
     let scale_bytes = scales_len(dtype, layout, rows).expect("a small tensor") as usize;
     let scales = (0..scale_bytes / 2)
-        .flat_map(|row| {
-            (if row < rows {
-                0x3C00 + (row % 1024) as u16
-            } else {
-                0x3F80_u16
-            })
-            .to_le_bytes()
-        })
+        .flat_map(|row| (if row < rows { 0x3C00 + (row % 1024) as u16 } else { 0x3F80_u16 }).to_le_bytes())
         .collect();
-    TensorData {
-        id,
-        dtype,
-        layout,
-        data,
-        scales,
-    }
+    TensorData { id, dtype, layout, data, scales }
 }
 
 /// All tensors: int8 and f16 where allowed, or all f32.
@@ -121,24 +101,14 @@ pub(crate) fn tensors(config: &Config, float: bool) -> Vec<TensorData> {
 }
 
 pub(crate) fn labels(config: &Config) -> Vec<String> {
-    ["off", "", "größer"][..config.labels as usize]
-        .iter()
-        .map(|&label| label.to_owned())
-        .collect()
+    ["off", "", "größer"][..config.labels as usize].iter().map(|&label| label.to_owned()).collect()
 }
 
 /// A whole small file.
 pub(crate) fn file(head: Head, float: bool) -> Vec<u8> {
     let config = config(head);
     let vocabulary = build_vocabulary(PIECES).expect("a good vocabulary");
-    write(
-        &config,
-        tensors(&config, float),
-        &vocabulary,
-        &labels(&config),
-        b"\xa1\x61a\x01",
-    )
-    .expect("a good model")
+    write(&config, tensors(&config, float), &vocabulary, &labels(&config), b"\xa1\x61a\x01").expect("a good model")
 }
 
 /// Where the checksum is.
@@ -153,9 +123,7 @@ pub(crate) fn fix(bytes: &mut [u8]) {
 
 /// The shared data beside the repository; `None`, said aloud, where there is none.
 pub(crate) fn shared(path: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared")
-        .join(path);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
     if path.exists() {
         return Some(path);
     }

@@ -33,10 +33,7 @@ macro_rules! run {
         // SAFETY: a `Neon` only exists where its instructions do; loads and stores go through
         // references to arrays of exactly the bytes that the instruction touches, aligned for their
         // elements.
-        #[allow(
-            unused_unsafe,
-            reason = "some intrinsics are safe where NEON is the baseline"
-        )]
+        #[allow(unused_unsafe, reason = "some intrinsics are safe where NEON is the baseline")]
         unsafe {
             $intrinsics
         }
@@ -121,12 +118,7 @@ impl Simd for Neon {
         run!(self, {
             let bytes = vld1q_s8(from.as_ptr());
             let (low, high) = (vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes));
-            [
-                vmovl_s16(vget_low_s16(low)),
-                vmovl_high_s16(low),
-                vmovl_s16(vget_low_s16(high)),
-                vmovl_high_s16(high),
-            ]
+            [vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)), vmovl_high_s16(high)]
         })
     }
     #[inline(always)]
@@ -151,9 +143,7 @@ impl Simd for Neon {
     }
     #[inline(always)]
     fn low_byte(self, x: Self::F32) -> Self::I32 {
-        each!(self, |i| vshrq_n_s32::<24>(vshlq_n_s32::<24>(
-            vreinterpretq_s32_f32(x[i])
-        )))
+        each!(self, |i| vshrq_n_s32::<24>(vshlq_n_s32::<24>(vreinterpretq_s32_f32(x[i]))))
     }
     #[inline(always)]
     fn sum(self, x: Self::F32) -> f32 {
@@ -215,18 +205,12 @@ impl Neon {
                     let a = unsafe { vld1_s8(block.values().add(r * block.stride() + step * 4)) };
                     run!(self, {
                         let a = vreinterpret_s32_s8(a);
-                        [
-                            vreinterpretq_s8_s32(vdupq_lane_s32::<0>(a)),
-                            vreinterpretq_s8_s32(vdupq_lane_s32::<1>(a)),
-                        ]
+                        [vreinterpretq_s8_s32(vdupq_lane_s32::<0>(a)), vreinterpretq_s8_s32(vdupq_lane_s32::<1>(a))]
                     })
                 },
             );
             for quad in 0..4 {
-                let w = [
-                    self.weights(block, step, quad),
-                    self.weights(block, step + 1, quad),
-                ];
+                let w = [self.weights(block, step, quad), self.weights(block, step + 1, quad)];
                 for (lanes, a) in lanes.iter_mut().zip(a) {
                     run!(self, {
                         let low = vmull_s8(vget_low_s8(w[0]), vget_low_s8(a[0]));
@@ -259,10 +243,7 @@ impl Neon {
             }
         }
         for (lanes, sums) in lanes.iter().zip(&mut sums.0) {
-            self.store_i32(
-                each!(self, |i| vpaddq_s32(lanes[2 * i], lanes[2 * i + 1])),
-                sums,
-            );
+            self.store_i32(each!(self, |i| vpaddq_s32(lanes[2 * i], lanes[2 * i + 1])), sums);
         }
         R
     }

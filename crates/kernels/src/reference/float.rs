@@ -7,11 +7,7 @@ use crate::operations::{FloatProduct, Gemm};
 
 pub(super) fn matmul(p: &FloatProduct<'_>, out: &mut [f32]) {
     let channels = &p.output.channels;
-    for (x, out) in
-        p.x.chunks_exact(p.k)
-            .zip(out.chunks_mut(p.output.stride))
-            .take(p.rows)
-    {
+    for (x, out) in p.x.chunks_exact(p.k).zip(out.chunks_mut(p.output.stride)).take(p.rows) {
         match p.layout {
             Layout::RowMajor => {
                 for (channel, out) in channels.clone().zip(out) {

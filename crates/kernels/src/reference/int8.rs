@@ -7,9 +7,7 @@ use crate::operations::Int8Product;
 use crate::scalar::{MAGIC, SMALLEST, abs, bf16_to_f32, max};
 
 pub(super) fn quantize_rows(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
-    let rows = x
-        .chunks_exact(k)
-        .zip(values.chunks_exact_mut(quantized_stride(k)));
+    let rows = x.chunks_exact(k).zip(values.chunks_exact_mut(quantized_stride(k)));
     for ((x, values), row) in rows.zip(scales) {
         values.fill(0);
         *row = RowScale::default();
@@ -39,11 +37,7 @@ fn matmul_row_major(p: &Int8Product<'_>, out: &mut [f32]) {
     for ((values, &row), out) in rows.zip(out.chunks_mut(p.output.stride)) {
         for (channel, out) in p.output.channels.clone().zip(out) {
             let weights = &p.weights[channel * p.k..][..p.k];
-            let sum = values
-                .iter()
-                .zip(weights)
-                .map(|(&a, &w)| i32::from(a) * i32::from(w))
-                .sum();
+            let sum = values.iter().zip(weights).map(|(&a, &w)| i32::from(a) * i32::from(w)).sum();
             finish(p, row, channel, sum, out);
         }
     }
@@ -63,19 +57,11 @@ fn matmul_tile16(p: &Int8Product<'_>, out: &mut [f32]) {
             let mut sums = [0_i32; TILE];
             for (a, piece) in values.chunks_exact(4).zip(weights.chunks_exact(64)) {
                 for (sum, w) in sums.iter_mut().zip(piece.chunks_exact(4)) {
-                    *sum += (0..4)
-                        .map(|i| i32::from(a[i]) * i32::from(w[i]))
-                        .sum::<i32>();
+                    *sum += (0..4).map(|i| i32::from(a[i]) * i32::from(w[i])).sum::<i32>();
                 }
             }
             for channel in part.clone() {
-                finish(
-                    p,
-                    row,
-                    channel,
-                    sums[channel - first],
-                    &mut out[channel - channels.start],
-                );
+                finish(p, row, channel, sums[channel - first], &mut out[channel - channels.start]);
             }
         }
     }
@@ -85,9 +71,5 @@ fn matmul_tile16(p: &Int8Product<'_>, out: &mut [f32]) {
 #[inline(always)]
 fn finish(p: &Int8Product<'_>, row: RowScale, channel: usize, sum: i32, out: &mut f32) {
     let scale = row.scale * bf16_to_f32(p.weight_scales[channel]);
-    store(
-        p.output.epilogue,
-        sum as f32 * scale + p.output.bias(channel),
-        out,
-    );
+    store(p.output.epilogue, sum as f32 * scale + p.output.bias(channel), out);
 }

@@ -4,9 +4,7 @@ use super::lane_sum;
 use crate::scalar::{self, SOFTMAX_LOW, exp, max, rsqrt};
 
 pub(super) fn softmax(row: &mut [f32]) {
-    let largest = row
-        .iter()
-        .fold(f32::NEG_INFINITY, |largest, &x| max(largest, x));
+    let largest = row.iter().fold(f32::NEG_INFINITY, |largest, &x| max(largest, x));
     for x in row.iter_mut() {
         *x = exp(max(SOFTMAX_LOW, *x - largest));
     }

@@ -13,11 +13,7 @@ fn zip<S: Simd>(s: S, x: &[f32], out: &mut [f32], f: impl Fn(S::F32, S::F32) -> 
         s.store(f(s.load(x), s.load(out)), out);
     }
     if !rest.is_empty() {
-        store_part(
-            s,
-            f(load_part(s, x_rest, 0.0), load_part(s, rest, 0.0)),
-            rest,
-        );
+        store_part(s, f(load_part(s, x_rest, 0.0), load_part(s, rest, 0.0)), rest);
     }
 }
 

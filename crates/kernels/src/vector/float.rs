@@ -21,24 +21,11 @@ pub(crate) fn gemm<S: Simd, const R: usize, const C: usize>(s: S, g: &Gemm<'_>, 
         let width = if groups - group >= C { C } else { 1 };
         let mut row = 0;
         while row < g.rows {
-            let right = Right {
-                b: &g.b[group * LANES..],
-                stride: g.b_stride,
-                apart: LANES,
-            };
-            let taken = block::<S, R, C>(
-                s,
-                &g.a[row * g.a_stride..],
-                g.a_stride,
-                g.rows - row,
-                right,
-                g.k,
-                width,
-                &mut sums,
-            );
+            let right = Right { b: &g.b[group * LANES..], stride: g.b_stride, apart: LANES };
+            let taken =
+                block::<S, R, C>(s, &g.a[row * g.a_stride..], g.a_stride, g.rows - row, right, g.k, width, &mut sums);
             for (sums, i) in sums.0.chunks_exact(width).zip(row..row + taken) {
-                let out =
-                    &mut out[i * g.out_stride..][group * LANES..g.n.min((group + width) * LANES)];
+                let out = &mut out[i * g.out_stride..][group * LANES..g.n.min((group + width) * LANES)];
                 for (sums, out) in sums.iter().zip(out.chunks_mut(LANES)) {
                     store_first(s, s.mul(scale, s.load(sums)), out);
                 }
@@ -50,11 +37,7 @@ pub(crate) fn gemm<S: Simd, const R: usize, const C: usize>(s: S, g: &Gemm<'_>, 
 }
 
 #[inline(always)]
-pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(
-    s: S,
-    p: &FloatProduct<'_>,
-    out: &mut [f32],
-) {
+pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
     match p.layout {
         Layout::RowMajor => matmul_row_major(s, p, out),
         Layout::Tile16 => matmul_tile16::<S, R, C>(s, p, out),
@@ -62,16 +45,9 @@ pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(
 }
 
 #[inline(always)]
-fn matmul_tile16<S: Simd, const R: usize, const C: usize>(
-    s: S,
-    p: &FloatProduct<'_>,
-    out: &mut [f32],
-) {
+fn matmul_tile16<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
     let tile_len = p.k * LANES;
-    let (mut tile, end) = (
-        p.output.channels.start / LANES,
-        p.output.channels.end.div_ceil(LANES),
-    );
+    let (mut tile, end) = (p.output.channels.start / LANES, p.output.channels.end.div_ceil(LANES));
     let mut sums = Sums([[0.0; LANES]; 16]);
     while tile < end {
         let width = if end - tile >= C { C } else { 1 };
@@ -82,21 +58,8 @@ fn matmul_tile16<S: Simd, const R: usize, const C: usize>(
         }
         let mut row = 0;
         while row < p.rows {
-            let right = Right {
-                b: weights,
-                stride: LANES,
-                apart: tile_len,
-            };
-            let taken = block::<S, R, C>(
-                s,
-                &p.x[row * p.k..],
-                p.k,
-                p.rows - row,
-                right,
-                p.k,
-                width,
-                &mut sums,
-            );
+            let right = Right { b: weights, stride: LANES, apart: tile_len };
+            let taken = block::<S, R, C>(s, &p.x[row * p.k..], p.k, p.rows - row, right, p.k, width, &mut sums);
             for (sums, i) in sums.0.chunks_exact(width).zip(row..row + taken) {
                 for (tail, sums) in tails.iter().zip(sums) {
                     tail.finish(s, s.load(sums), &mut out[i * p.output.stride..]);
@@ -122,8 +85,7 @@ fn matmul_row_major<S: Simd>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
                     break;
                 }
                 // Beyond the last channel the last one is repeated; its sum is not stored.
-                let row_of =
-                    |i: usize| &p.weights[(start + i).min(channels.end - 1) * p.k..][..p.k];
+                let row_of = |i: usize| &p.weights[(start + i).min(channels.end - 1) * p.k..][..p.k];
                 *sums = dot4(s, x, [row_of(0), row_of(1), row_of(2), row_of(3)]);
             }
             tail.finish(s, s.load(&sums), &mut out[i * p.output.stride..]);
@@ -157,10 +119,7 @@ struct Right<'a> {
 /// Multiplies some of `rows` rows (as many as the registers hold) with `width` groups of columns,
 /// which is `C` or 1; returns how many rows.
 #[inline(always)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "two operands, their shape, and the registers' worth of results"
-)]
+#[expect(clippy::too_many_arguments, reason = "two operands, their shape, and the registers' worth of results")]
 fn block<S: Simd, const R: usize, const C: usize>(
     s: S,
     a: &[f32],
@@ -201,11 +160,7 @@ fn part<S: Simd, const R: usize, const C: usize>(
     // Rows of `b` whose last group has 16 columns before the slice ends. The lanes beyond its last
     // column are not stored.
     let reach = (C - 1) * apart + LANES;
-    let whole = if b.len() < reach {
-        0
-    } else {
-        k.min((b.len() - reach) / stride + 1)
-    };
+    let whole = if b.len() < reach { 0 } else { k.min((b.len() - reach) / stride + 1) };
     let mut lanes = [[s.splat(0.0); C]; R];
     for i in 0..whole {
         let mut columns = [s.splat(0.0); C];

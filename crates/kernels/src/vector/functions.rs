@@ -1,9 +1,7 @@
 //! `exp` and GELU on 16 lanes: line for line what `scalar` does to one number.
 
 use super::Simd;
-use crate::scalar::{
-    EXP, EXP_HIGH, EXP_LOW, EXP2, GELU_HIGH, HALF_ERFC, LN2_HIGH, LN2_LOW, LOG2_E, MAGIC,
-};
+use crate::scalar::{EXP, EXP_HIGH, EXP_LOW, EXP2, GELU_HIGH, HALF_ERFC, LN2_HIGH, LN2_LOW, LOG2_E, MAGIC};
 
 #[inline(always)]
 fn polynomial<S: Simd, const N: usize>(s: S, x: S::F32, coefficients: &[f32; N]) -> S::F32 {
@@ -32,10 +30,7 @@ pub(super) fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
     let x = s.min(s.splat(EXP_HIGH), s.max(s.splat(EXP_LOW), x));
     let shifted = s.add(s.mul(x, s.splat(LOG2_E)), s.splat(MAGIC));
     let i = s.sub(shifted, s.splat(MAGIC));
-    let f = s.sub(
-        s.sub(x, s.mul(i, s.splat(LN2_HIGH))),
-        s.mul(i, s.splat(LN2_LOW)),
-    );
+    let f = s.sub(s.sub(x, s.mul(i, s.splat(LN2_HIGH))), s.mul(i, s.splat(LN2_LOW)));
     s.times_power_of_two(polynomial(s, f, &EXP), shifted)
 }
 

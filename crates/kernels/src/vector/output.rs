@@ -35,10 +35,7 @@ impl<S: Simd> Group<S> {
             None => {}
             Some(Vector::F32(values)) => lanes.copy_from_slice(&values[channels.clone()]),
             Some(Vector::F16(values)) => {
-                lanes
-                    .iter_mut()
-                    .zip(&values[channels.clone()])
-                    .for_each(|(lane, &bits)| *lane = f16_to_f32(bits));
+                lanes.iter_mut().zip(&values[channels.clone()]).for_each(|(lane, &bits)| *lane = f16_to_f32(bits));
             }
         }
         Group {
@@ -71,9 +68,7 @@ impl<S: Simd> Group<S> {
         s.store(value, &mut lanes);
         let lanes = &lanes[self.lane..][..out.len()];
         if self.epilogue == Epilogue::Add {
-            out.iter_mut()
-                .zip(lanes)
-                .for_each(|(out, &value)| *out += value);
+            out.iter_mut().zip(lanes).for_each(|(out, &value)| *out += value);
         } else {
             out.copy_from_slice(lanes);
         }

@@ -74,9 +74,7 @@ fn largest<S: Simd>(s: S, row: &[f32]) -> f32 {
     }
     let mut last = [0.0; LANES];
     s.store(lanes, &mut last);
-    last.iter()
-        .chain(rest)
-        .fold(f32::NEG_INFINITY, |largest, &x| max(largest, x))
+    last.iter().chain(rest).fold(f32::NEG_INFINITY, |largest, &x| max(largest, x))
 }
 
 #[inline(always)]
@@ -105,24 +103,11 @@ pub(crate) fn layer_norm<S: Simd>(s: S, row: &mut [f32], gamma: &[f32], beta: &[
     let (gamma, gamma_rest) = gamma.as_chunks::<LANES>();
     let (beta, beta_rest) = beta.as_chunks::<LANES>();
     for ((x, gamma), beta) in whole.iter_mut().zip(gamma).zip(beta) {
-        s.store(
-            normal(
-                s,
-                s.sub(s.load(x), center),
-                rstd,
-                s.load(gamma),
-                s.load(beta),
-            ),
-            x,
-        );
+        s.store(normal(s, s.sub(s.load(x), center), rstd, s.load(gamma), s.load(beta)), x);
     }
     if !rest.is_empty() {
         let (gamma, beta) = (load_part(s, gamma_rest, 0.0), load_part(s, beta_rest, 0.0));
-        store_part(
-            s,
-            normal(s, s.sub(load_part(s, rest, 0.0), center), rstd, gamma, beta),
-            rest,
-        );
+        store_part(s, normal(s, s.sub(load_part(s, rest, 0.0), center), rstd, gamma, beta), rest);
     }
 }
 

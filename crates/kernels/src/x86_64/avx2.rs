@@ -55,13 +55,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn load(self, from: &[f32; LANES]) -> [__m256; 2] {
         let [low, high] = halves(from);
-        run!(
-            self,
-            [
-                _mm256_loadu_ps(low.as_ptr()),
-                _mm256_loadu_ps(high.as_ptr())
-            ]
-        )
+        run!(self, [_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())])
     }
     #[inline(always)]
     fn store(self, x: [__m256; 2], to: &mut [f32; LANES]) {
@@ -99,13 +93,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn times_power_of_two(self, p: [__m256; 2], shifted: [__m256; 2]) -> [__m256; 2] {
         let power = both!(self, _mm256_castps_si256(shifted));
-        let power = run!(
-            self,
-            [
-                _mm256_slli_epi32::<23>(power[0]),
-                _mm256_slli_epi32::<23>(power[1])
-            ]
-        );
+        let power = run!(self, [_mm256_slli_epi32::<23>(power[0]), _mm256_slli_epi32::<23>(power[1])]);
         let sum = self.add_i32(both!(self, _mm256_castps_si256(p)), power);
         both!(self, _mm256_castsi256_ps(sum))
     }
@@ -116,13 +104,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn load_i32(self, from: &[i32; LANES]) -> [__m256i; 2] {
         let [low, high] = halves(from);
-        run!(
-            self,
-            [
-                _mm256_loadu_si256(low.as_ptr().cast()),
-                _mm256_loadu_si256(high.as_ptr().cast())
-            ]
-        )
+        run!(self, [_mm256_loadu_si256(low.as_ptr().cast()), _mm256_loadu_si256(high.as_ptr().cast())])
     }
     #[inline(always)]
     fn store_i32(self, x: [__m256i; 2], to: &mut [i32; LANES]) {
@@ -136,10 +118,7 @@ impl Simd for Avx2 {
     fn load_i8(self, from: &[i8; LANES]) -> [__m256i; 2] {
         run!(self, {
             let bytes = _mm_loadu_si128(from.as_ptr().cast());
-            [
-                _mm256_cvtepi8_epi32(bytes),
-                _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes)),
-            ]
+            [_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_unpackhi_epi64(bytes, bytes))]
         })
     }
     #[inline(always)]
@@ -148,13 +127,9 @@ impl Simd for Avx2 {
             // Packing works within each 128-bit half: the order of the four parts is put right at
             // the end.
             let mask = _mm256_set1_epi32(0xff);
-            let words =
-                _mm256_packus_epi32(_mm256_and_si256(x[0], mask), _mm256_and_si256(x[1], mask));
+            let words = _mm256_packus_epi32(_mm256_and_si256(x[0], mask), _mm256_and_si256(x[1], mask));
             let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
-            let bytes = _mm_packus_epi16(
-                _mm256_castsi256_si128(words),
-                _mm256_extracti128_si256::<1>(words),
-            );
+            let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             _mm_storeu_si128(to.as_mut_ptr().cast(), bytes);
         });
     }
@@ -173,20 +148,8 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn low_byte(self, x: [__m256; 2]) -> [__m256i; 2] {
         let bits = both!(self, _mm256_castps_si256(x));
-        let bits = run!(
-            self,
-            [
-                _mm256_slli_epi32::<24>(bits[0]),
-                _mm256_slli_epi32::<24>(bits[1])
-            ]
-        );
-        run!(
-            self,
-            [
-                _mm256_srai_epi32::<24>(bits[0]),
-                _mm256_srai_epi32::<24>(bits[1])
-            ]
-        )
+        let bits = run!(self, [_mm256_slli_epi32::<24>(bits[0]), _mm256_slli_epi32::<24>(bits[1])]);
+        run!(self, [_mm256_srai_epi32::<24>(bits[0]), _mm256_srai_epi32::<24>(bits[1])])
     }
     #[inline(always)]
     fn sum(self, x: [__m256; 2]) -> f32 {
@@ -215,28 +178,16 @@ impl Int8 for Avx2 {
     fn dot4(self, a: &[i8], w: [&[i8]; 4]) -> [i32; 4] {
         let mut lanes = run!(self, [_mm256_setzero_si256(); 4]);
         for (i, a) in a.as_chunks::<16>().0.iter().enumerate() {
-            let a = run!(
-                self,
-                _mm256_cvtepi8_epi16(_mm_loadu_si128(a.as_ptr().cast()))
-            );
+            let a = run!(self, _mm256_cvtepi8_epi16(_mm_loadu_si128(a.as_ptr().cast())));
             for (lanes, w) in lanes.iter_mut().zip(w) {
                 let w = &w.as_chunks::<16>().0[i];
-                let w = run!(
-                    self,
-                    _mm256_cvtepi8_epi16(_mm_loadu_si128(w.as_ptr().cast()))
-                );
+                let w = run!(self, _mm256_cvtepi8_epi16(_mm_loadu_si128(w.as_ptr().cast())));
                 *lanes = run!(self, _mm256_add_epi32(*lanes, _mm256_madd_epi16(a, w)));
             }
         }
         run!(self, {
-            let pairs = _mm256_hadd_epi32(
-                _mm256_hadd_epi32(lanes[0], lanes[1]),
-                _mm256_hadd_epi32(lanes[2], lanes[3]),
-            );
-            let quads = _mm_add_epi32(
-                _mm256_castsi256_si128(pairs),
-                _mm256_extracti128_si256::<1>(pairs),
-            );
+            let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(lanes[0], lanes[1]), _mm256_hadd_epi32(lanes[2], lanes[3]));
+            let quads = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
             let mut out = [0; 4];
             _mm_storeu_si128(out.as_mut_ptr().cast(), quads);
             out
@@ -256,12 +207,7 @@ impl Avx2 {
             for (r, a) in a.iter_mut().enumerate() {
                 // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
                 // inside the row (`Block`).
-                let bytes = unsafe {
-                    values
-                        .add(r * stride + step * 4)
-                        .cast::<i32>()
-                        .read_unaligned()
-                };
+                let bytes = unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() };
                 *a = run!(self, _mm256_cvtepi8_epi16(_mm_set1_epi32(bytes)));
             }
             for quad in 0..4 {
@@ -270,8 +216,7 @@ impl Avx2 {
                 let w = unsafe { _mm_loadu_si128(weights.add(step * 64 + quad * 16).cast()) };
                 let w = run!(self, _mm256_cvtepi8_epi16(w));
                 for (lanes, a) in lanes.iter_mut().zip(a) {
-                    lanes[quad] =
-                        run!(self, _mm256_add_epi32(lanes[quad], _mm256_madd_epi16(w, a)));
+                    lanes[quad] = run!(self, _mm256_add_epi32(lanes[quad], _mm256_madd_epi16(w, a)));
                 }
             }
         }
@@ -279,14 +224,8 @@ impl Avx2 {
             let halves = run!(self, {
                 // Adding neighbours works within each 128-bit half: the middle parts change places
                 // at the end.
-                let (low, high) = (
-                    _mm256_hadd_epi32(lanes[0], lanes[1]),
-                    _mm256_hadd_epi32(lanes[2], lanes[3]),
-                );
-                [
-                    _mm256_permute4x64_epi64::<0b11_01_10_00>(low),
-                    _mm256_permute4x64_epi64::<0b11_01_10_00>(high),
-                ]
+                let (low, high) = (_mm256_hadd_epi32(lanes[0], lanes[1]), _mm256_hadd_epi32(lanes[2], lanes[3]));
+                [_mm256_permute4x64_epi64::<0b11_01_10_00>(low), _mm256_permute4x64_epi64::<0b11_01_10_00>(high)]
             });
             self.store_i32(halves, sums);
         }
@@ -296,16 +235,12 @@ impl Avx2 {
 
 #[inline(always)]
 fn halves<T>(x: &[T; LANES]) -> [&[T; 8]; 2] {
-    let [low, high] = x.as_chunks::<8>().0 else {
-        unreachable!("16 are two times 8")
-    };
+    let [low, high] = x.as_chunks::<8>().0 else { unreachable!("16 are two times 8") };
     [low, high]
 }
 
 #[inline(always)]
 fn halves_mut<T>(x: &mut [T; LANES]) -> [&mut [T; 8]; 2] {
-    let [low, high] = x.as_chunks_mut::<8>().0 else {
-        unreachable!("16 are two times 8")
-    };
+    let [low, high] = x.as_chunks_mut::<8>().0 else { unreachable!("16 are two times 8") };
     [low, high]
 }

@@ -99,17 +99,11 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn load_i8(self, from: &[i8; LANES]) -> __m512i {
-        run!(
-            self,
-            _mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast()))
-        )
+        run!(self, _mm512_cvtepi8_epi32(_mm_loadu_si128(from.as_ptr().cast())))
     }
     #[inline(always)]
     fn store_i8(self, x: __m512i, to: &mut [i8; LANES]) {
-        run!(
-            self,
-            _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(x))
-        )
+        run!(self, _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(x)))
     }
     #[inline(always)]
     fn add_i32(self, a: __m512i, b: __m512i) -> __m512i {
@@ -125,10 +119,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn low_byte(self, x: __m512) -> __m512i {
-        run!(
-            self,
-            _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(_mm512_castps_si512(x)))
-        )
+        run!(self, _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(_mm512_castps_si512(x))))
     }
     #[inline(always)]
     fn sum(self, x: __m512) -> f32 {
@@ -169,30 +160,18 @@ impl Int8 for Avx512 {
             let a = run!(self, _mm512_loadu_si512(a.as_ptr().cast()));
             for (lanes, w) in lanes.iter_mut().zip(w) {
                 let w = &w.as_chunks::<64>().0[i];
-                let w = run!(
-                    self,
-                    _mm512_xor_si512(_mm512_loadu_si512(w.as_ptr().cast()), flip)
-                );
+                let w = run!(self, _mm512_xor_si512(_mm512_loadu_si512(w.as_ptr().cast()), flip));
                 *lanes = run!(self, _mm512_dpbusd_epi32(*lanes, w, a));
             }
         }
         run!(self, {
             let mut halves = [_mm256_setzero_si256(); 4];
             for (half, lanes) in halves.iter_mut().zip(lanes) {
-                *half = _mm256_add_epi32(
-                    _mm512_castsi512_si256(lanes),
-                    _mm512_extracti64x4_epi64::<1>(lanes),
-                );
+                *half = _mm256_add_epi32(_mm512_castsi512_si256(lanes), _mm512_extracti64x4_epi64::<1>(lanes));
             }
-            let pairs = [
-                _mm256_hadd_epi32(halves[0], halves[1]),
-                _mm256_hadd_epi32(halves[2], halves[3]),
-            ];
+            let pairs = [_mm256_hadd_epi32(halves[0], halves[1]), _mm256_hadd_epi32(halves[2], halves[3])];
             let quads = _mm256_hadd_epi32(pairs[0], pairs[1]);
-            let sums = _mm_add_epi32(
-                _mm256_castsi256_si128(quads),
-                _mm256_extracti128_si256::<1>(quads),
-            );
+            let sums = _mm_add_epi32(_mm256_castsi256_si128(quads), _mm256_extracti128_si256::<1>(quads));
             let mut out = [0; 4];
             _mm_storeu_si128(out.as_mut_ptr().cast(), sums);
             out
@@ -220,12 +199,7 @@ impl Avx512 {
             for (r, lanes) in lanes.iter_mut().enumerate() {
                 // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
                 // inside the row (`Block`).
-                let a = self.splat_i32(unsafe {
-                    values
-                        .add(r * stride + step * 4)
-                        .cast::<i32>()
-                        .read_unaligned()
-                });
+                let a = self.splat_i32(unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() });
                 for (lanes, tile) in lanes.iter_mut().zip(tiles) {
                     *lanes = run!(self, _mm512_dpbusd_epi32(*lanes, tile, a));
                 }

@@ -26,10 +26,7 @@ struct Features {
 
 impl Features {
     fn detect() -> Self {
-        const NONE: Features = Features {
-            avx2: false,
-            avx512_vnni: false,
-        };
+        const NONE: Features = Features { avx2: false, avx512_vnni: false };
         let has = |register: u32, bits: &[u32]| bits.iter().all(|bit| register >> bit & 1 == 1);
         if __cpuid(0).eax < 7 {
             return NONE;

@@ -12,9 +12,7 @@ use tokenizers::{AddedToken, AddedVocabulary, OffsetType, PreTokenizer as _};
 
 /// A file beside the repository, if it is there.
 pub(crate) fn shared(path: &str) -> Option<PathBuf> {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared")
-        .join(path);
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
     if file.exists() {
         return Some(file);
     }
@@ -38,18 +36,11 @@ pub(crate) fn all_settings(ids: [u32; 5]) -> impl Iterator<Item = Settings> {
 }
 
 pub(crate) fn normalizer(settings: &Settings) -> BertNormalizer {
-    BertNormalizer::new(
-        true,
-        settings.split_cjk,
-        Some(settings.strip_accents),
-        settings.lowercase,
-    )
+    BertNormalizer::new(true, settings.split_cjk, Some(settings.strip_accents), settings.lowercase)
 }
 
 fn special_tokens() -> Vec<AddedToken> {
-    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-        .map(|t| AddedToken::from(t, true))
-        .into()
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(|t| AddedToken::from(t, true)).into()
 }
 
 /// A vocabulary in two hash maps, as plain as can be: word beginnings and continuations.
@@ -62,17 +53,10 @@ pub(crate) struct HashVocabulary {
 impl HashVocabulary {
     /// From the text of a `vocab.txt`: one entry per line, the line number being its id.
     pub(crate) fn new(text: &str) -> Self {
-        let entries: HashMap<_, _> = text
-            .lines()
-            .enumerate()
-            .map(|(i, line)| (line.trim_end().as_bytes().to_vec(), i as u32))
-            .collect();
+        let entries: HashMap<_, _> =
+            text.lines().enumerate().map(|(i, line)| (line.trim_end().as_bytes().to_vec(), i as u32)).collect();
         let longest = entries.keys().map(Vec::len).max().unwrap_or(0);
-        Self {
-            text: text.to_owned(),
-            entries,
-            longest,
-        }
+        Self { text: text.to_owned(), entries, longest }
     }
 
     pub(crate) fn id(&self, entry: &str) -> u32 {
@@ -88,24 +72,16 @@ impl HashVocabulary {
         let vocab = WordPiece::read_bytes(self.text.as_bytes()).expect("a vocabulary");
         let model = WordPiece::builder().vocab(vocab).build().expect("a model");
         let mut oracle = tokenizers::Tokenizer::new(model);
-        oracle
-            .with_normalizer(Some(normalizer(settings)))
-            .expect("a normalizer");
+        oracle.with_normalizer(Some(normalizer(settings))).expect("a normalizer");
         oracle.with_pre_tokenizer(Some(BertPreTokenizer));
-        oracle
-            .add_special_tokens(special_tokens())
-            .expect("special tokens");
+        oracle.add_special_tokens(special_tokens()).expect("special tokens");
         oracle
     }
 }
 
 impl Vocabulary for HashVocabulary {
     fn longest_match(&self, text: &[u8], continuation: bool) -> Option<(u32, usize)> {
-        let mut key = if continuation {
-            b"##".to_vec()
-        } else {
-            Vec::new()
-        };
+        let mut key = if continuation { b"##".to_vec() } else { Vec::new() };
         let prefix = key.len();
         key.extend_from_slice(&text[..text.len().min(self.longest)]);
         while key.len() > prefix {
@@ -141,40 +117,27 @@ impl Characters {
     pub(crate) fn oracle(settings: Settings) -> impl Fn(&str) -> Vec<Token> {
         let normalizer = normalizer(&settings);
         let names: String = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].join("\n");
-        let ids = [
-            settings.pad,
-            settings.unk,
-            settings.cls,
-            settings.sep,
-            settings.mask,
-        ];
+        let ids = [settings.pad, settings.unk, settings.cls, settings.sep, settings.mask];
         let vocab = WordPiece::read_bytes(names.as_bytes()).expect("a vocabulary");
         let model = WordPiece::builder().vocab(vocab).build().expect("a model");
         let mut added = AddedVocabulary::new();
-        added
-            .add_special_tokens(special_tokens(), &model, Some(&normalizer))
-            .expect("special tokens");
+        added.add_special_tokens(special_tokens(), &model, Some(&normalizer)).expect("special tokens");
         move |text| {
             let mut pieces = added.extract_and_normalize(Some(&normalizer), text);
             BertPreTokenizer.pre_tokenize(&mut pieces).expect("splits");
             pieces
                 .tokenize(|word| {
                     let word = word.get();
-                    let token =
-                        |id, at, len| tokenizers::Token::new(id, String::new(), (at, at + len));
+                    let token = |id, at, len| tokenizers::Token::new(id, String::new(), (at, at + len));
                     Ok(if word.chars().count() > MAX_WORD_CHARS {
                         vec![token(u32::MAX, 0, word.len())]
                     } else {
                         let chars = word.char_indices();
-                        chars
-                            .map(|(at, c)| token(!u32::from(c), at, c.len_utf8()))
-                            .collect()
+                        chars.map(|(at, c)| token(!u32::from(c), at, c.len_utf8())).collect()
                     })
                 })
                 .expect("tokens");
-            let encoding = pieces
-                .into_encoding(None, 0, OffsetType::Byte)
-                .expect("an encoding");
+            let encoding = pieces.into_encoding(None, 0, OffsetType::Byte).expect("an encoding");
             let mut tokens = from_encoding(&encoding);
             for token in &mut tokens {
                 // Special tokens have the ids 0 to 4 here, all others were inverted.
@@ -191,11 +154,7 @@ impl Characters {
 fn from_encoding(encoding: &tokenizers::Encoding) -> Vec<Token> {
     let ids = encoding.get_ids().iter();
     ids.zip(encoding.get_offsets())
-        .map(|(&id, &(start, end))| Token {
-            id,
-            start: start as u32,
-            end: end as u32,
-        })
+        .map(|(&id, &(start, end))| Token { id, start: start as u32, end: end as u32 })
         .collect()
 }
 

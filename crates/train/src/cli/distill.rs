@@ -3,8 +3,7 @@
 use super::options::{RecipeOptions, ReportingOptions};
 use crate::data::DataFolder;
 use crate::model::{
-    Architecture, Model, ModelConfig, ModelFolder, Part, StudentPlan, random, spread_layers,
-    student_from_teacher,
+    Architecture, Model, ModelConfig, ModelFolder, Part, StudentPlan, random, spread_layers, student_from_teacher,
 };
 use crate::recipe::{Init, Recipe};
 use crate::{Error, Result};
@@ -91,10 +90,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let folder = ModelFolder::open(&options.teacher)?;
     data.check_model(&options.teacher, &folder)?;
     let device = Device::Cpu;
-    let plan = StudentPlan {
-        layers: layers(options, &recipe, &folder.config)?,
-        copy_transform: recipe.copy_transform,
-    };
+    let plan = StudentPlan { layers: layers(options, &recipe, &folder.config)?, copy_transform: recipe.copy_transform };
     recipe.layer_map = Some(plan.layers.clone());
     let config = ModelConfig {
         architecture: Architecture::DistilBert,
@@ -108,9 +104,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let needs_teacher = recipe.objective.needs_teacher();
     let teacher = folder.parameters(&device)?;
     let parameters = match recipe.init {
-        Init::Teacher => {
-            student_from_teacher(&config, &folder.config, &teacher, &plan, recipe.seed)?
-        }
+        Init::Teacher => student_from_teacher(&config, &folder.config, &teacher, &plan, recipe.seed)?,
         Init::Random => random(&config, recipe.seed, &device)?,
     };
     let freeze = recipe.freeze_positions;
@@ -122,27 +116,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
         Init::Random => eprintln!("the student's {} layers start at random", plan.layers.len()),
     }
     let teacher = needs_teacher.then_some(&teacher);
-    super::run::run(
-        &student,
-        teacher,
-        &data,
-        &recipe,
-        &options.output,
-        &options.reporting,
-    )
+    super::run::run(&student, teacher, &data, &recipe, &options.output, &options.reporting)
 }
 
 fn layers(options: &Options, recipe: &Recipe, teacher: &ModelConfig) -> Result<Vec<usize>> {
-    let wrong = |reason: String| {
-        Err(Error::Config(format!(
-            "{reason}; the teacher has layers 0 to {}",
-            teacher.layers - 1
-        )))
-    };
-    let saved = recipe
-        .layer_map
-        .as_ref()
-        .filter(|_| options.student_layers.is_none());
+    let wrong =
+        |reason: String| Err(Error::Config(format!("{reason}; the teacher has layers 0 to {}", teacher.layers - 1)));
+    let saved = recipe.layer_map.as_ref().filter(|_| options.student_layers.is_none());
     if let Some(map) = options.layer_map.as_ref().or(saved) {
         if map.is_empty() {
             return wrong("the layer map is empty".into());
@@ -152,9 +132,7 @@ fn layers(options: &Options, recipe: &Recipe, teacher: &ModelConfig) -> Result<V
             None => Ok(map.clone()),
         };
     }
-    let count = options
-        .student_layers
-        .unwrap_or((teacher.layers / 2).max(1));
+    let count = options.student_layers.unwrap_or((teacher.layers / 2).max(1));
     if count == 0 || count > teacher.layers {
         return wrong(format!("--student-layers is {count}"));
     }

@@ -44,45 +44,26 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let open = |path: &Path| -> Result<Model> {
         let folder = ModelFolder::open(path)?;
         data.check_model(path, &folder)?;
-        Ok(Model::new(
-            folder.config.clone(),
-            folder.parameters(&Device::Cpu)?,
-            DType::F32,
-        )?)
+        Ok(Model::new(folder.config.clone(), folder.parameters(&Device::Cpu)?, DType::F32)?)
     };
     let model = open(&options.model)?;
     let teacher = options.teacher.as_deref().map(open).transpose()?;
     let held_out = data.held_out()?;
     let masker = data.masker(&MaskingConfig::UNIFORM);
-    let evaluation = EvaluationOptions {
-        batch_size: options.batch_size,
-        limit: options.sequences,
-        seed: options.seed,
-    };
+    let evaluation = EvaluationOptions { batch_size: options.batch_size, limit: options.sequences, seed: options.seed };
     let total = match options.sequences {
         0 => held_out.len(),
         n => n.min(held_out.len()),
     };
     let mut progress = Progress::new(total as u64, "sequences");
     let mut done = 0;
-    let figures = evaluate(
-        &model,
-        teacher.as_ref(),
-        &held_out,
-        &masker,
-        evaluation,
-        |n| {
-            done += n as u64;
-            progress.set(done, "");
-        },
-    )?;
+    let figures = evaluate(&model, teacher.as_ref(), &held_out, &masker, evaluation, |n| {
+        done += n as u64;
+        progress.set(done, "");
+    })?;
     progress.finish();
     if !figures.mlm_loss.is_finite() {
-        return Err(Error::file(
-            &options.model,
-            "its loss is not finite",
-            "train it again",
-        ));
+        return Err(Error::file(&options.model, "its loss is not finite", "train it again"));
     }
     if options.json {
         let text = serde_json::to_string(&figures).map_err(|e| Error::Data(e.to_string()))?;

@@ -100,11 +100,7 @@ impl ReportingOptions {
         Reporting {
             log_every: self.log_every,
             eval_every: self.eval_every,
-            evaluation: EvaluationOptions {
-                batch_size: 32,
-                limit: self.eval_sequences,
-                seed: EVALUATION_SEED,
-            },
+            evaluation: EvaluationOptions { batch_size: 32, limit: self.eval_sequences, seed: EVALUATION_SEED },
         }
     }
 

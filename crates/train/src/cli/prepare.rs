@@ -30,12 +30,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILES", num_args = 1..)]
     held_out: Vec<PathBuf>,
     /// Holds out every N-th line of the training text
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 0,
-        conflicts_with = "held_out"
-    )]
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "held_out")]
     held_out_every: usize,
     /// Longest sequence, special tokens included
     #[arg(long, value_name = "N", default_value_t = 512)]
@@ -60,9 +55,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     let mut size = 0;
     for path in options.text.iter().chain(&options.held_out) {
-        size += std::fs::metadata(path)
-            .map_err(|e| Error::io(path, &e))?
-            .len();
+        size += std::fs::metadata(path).map_err(|e| Error::io(path, &e))?.len();
     }
     let vocabulary = Vocabulary::read(&options.vocab, !options.cased)?;
     let preparation = Preparation {
@@ -88,11 +81,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
         done.store(true, Ordering::Relaxed);
         index
     })?;
-    let sequences =
-        |entries: &[crate::data::ShardEntry]| entries.iter().map(|e| e.sequences).sum::<u64>();
+    let sequences = |entries: &[crate::data::ShardEntry]| entries.iter().map(|e| e.sequences).sum::<u64>();
     let (train, held_out) = (sequences(&index.train), sequences(&index.held_out));
-    let (train_tokens, held_out_tokens) =
-        (Index::tokens(&index.train), Index::tokens(&index.held_out));
+    let (train_tokens, held_out_tokens) = (Index::tokens(&index.train), Index::tokens(&index.held_out));
     eprintln!(
         "{}: {train} training sequences ({train_tokens} tokens), {held_out} held out ({held_out_tokens} tokens); \
          left out: {} shorter than {} tokens, {} mostly unknown",

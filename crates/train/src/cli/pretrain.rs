@@ -47,11 +47,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     recipe.check()?;
     let data = DataFolder::open(&options.data)?;
     let tiny = options.recipe.preset == Preset::Tiny;
-    let (layers, hidden, head, positions) = if tiny {
-        (4, 128, 32, data.index.max_length)
-    } else {
-        (12, 768, 64, 512)
-    };
+    let (layers, hidden, head, positions) = if tiny { (4, 128, 32, data.index.max_length) } else { (12, 768, 64, 512) };
     let hidden = options.hidden.unwrap_or(hidden);
     let config = ModelConfig {
         architecture: Architecture::Bert,
@@ -68,18 +64,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
         initializer_range: 0.02,
         pad_id: data.index.special.pad,
     };
-    config
-        .check()
-        .map_err(|reason| Error::Config(format!("{reason}; change the shape options")))?;
+    config.check().map_err(|reason| Error::Config(format!("{reason}; change the shape options")))?;
     data.check_positions(&config)?;
     let parameters = random(&config, recipe.seed, &Device::Cpu)?.train(&config, |_| false)?;
     let model = Model::new(config, parameters, DType::F32)?;
-    super::run::run(
-        &model,
-        None,
-        &data,
-        &recipe,
-        &options.output,
-        &options.reporting,
-    )
+    super::run::run(&model, None, &data, &recipe, &options.output, &options.reporting)
 }

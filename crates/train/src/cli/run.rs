@@ -22,11 +22,7 @@ pub(super) fn run(
     recipe.write(&out.join("recipe.json"))?;
     let mut metrics = MetricsFile::create(&out.join("metrics.jsonl"))?;
     let train = data.train()?;
-    let held_out = if data.index.held_out.is_empty() {
-        None
-    } else {
-        Some(data.held_out()?)
-    };
+    let held_out = if data.index.held_out.is_empty() { None } else { Some(data.held_out()?) };
     let masker = data.masker(&recipe.masking);
     let held_out_masker = data.masker(&MaskingConfig::UNIFORM);
     let trainer = Trainer {
@@ -50,13 +46,7 @@ pub(super) fn run(
     );
     let summary = trainer.run(&mut metrics)?;
     let lowercase = data.index.lowercase;
-    save(
-        out,
-        &student.config,
-        &student.parameters,
-        Some(&data.vocabulary),
-        lowercase,
-    )?;
+    save(out, &student.config, &student.parameters, Some(&data.vocabulary), lowercase)?;
     eprintln!(
         "{}: {} steps, {} tokens in {:.1} s ({:.0} tokens/s)",
         out.display(),
@@ -66,8 +56,7 @@ pub(super) fn run(
         summary.tokens_per_second
     );
     if options.json {
-        let text =
-            serde_json::to_string(&summary).map_err(|e| crate::Error::Data(e.to_string()))?;
+        let text = serde_json::to_string(&summary).map_err(|e| crate::Error::Data(e.to_string()))?;
         println!("{text}");
     }
     Ok(())

@@ -60,31 +60,15 @@ pub(super) fn run(options: &Options) -> Result<()> {
     super::check_pair(&student.config, &teacher.config, &objective)?;
     let batch = Batch::read(&options.batch)?;
     for folder in [&student, &teacher] {
-        batch.check(&folder.config).map_err(|reason| {
-            Error::file(
-                &options.batch,
-                reason,
-                "use a batch made with this vocabulary",
-            )
-        })?;
+        batch
+            .check(&folder.config)
+            .map_err(|reason| Error::file(&options.batch, reason, "use a batch made with this vocabulary"))?;
     }
-    let teacher = Model::new(
-        teacher.config.clone(),
-        teacher.parameters(&device)?,
-        DType::F32,
-    )?;
-    let parameters = student
-        .parameters(&device)?
-        .train(&student.config, |_| false)?;
+    let teacher = Model::new(teacher.config.clone(), teacher.parameters(&device)?, DType::F32)?;
+    let parameters = student.parameters(&device)?.train(&student.config, |_| false)?;
     let student = Model::new(student.config, parameters, DType::F32)?;
 
-    let losses = losses(
-        &student,
-        Some(&teacher),
-        &batch,
-        &objective,
-        &mut Dropout::off(),
-    )?;
+    let losses = losses(&student, Some(&teacher), &batch, &objective, &mut Dropout::off())?;
     if let Some(path) = &options.gradients {
         let mut grads = losses.total.backward()?;
         let mut tensors = BTreeMap::new();
@@ -98,11 +82,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         write_tensors(path, &tensors)?;
     }
     let scalar = |t: &Tensor| -> Result<f64> { Ok(t.to_dtype(DType::F64)?.to_scalar::<f64>()?) };
-    let (ce, mlm, cos) = (
-        scalar(&losses.ce)?,
-        scalar(&losses.mlm)?,
-        scalar(&losses.cos)?,
-    );
+    let (ce, mlm, cos) = (scalar(&losses.ce)?, scalar(&losses.mlm)?, scalar(&losses.cos)?);
     let total = scalar(&losses.total)?;
     if options.json {
         let out = json!({"loss_ce": ce, "loss_mlm": mlm, "loss_cos": cos, "loss": total});
@@ -110,13 +90,5 @@ pub(super) fn run(options: &Options) -> Result<()> {
     } else {
         println!("loss_ce  {ce:.7}\nloss_mlm {mlm:.7}\nloss_cos {cos:.7}\nloss     {total:.7}");
     }
-    if total.is_finite() {
-        Ok(())
-    } else {
-        Err(Error::NonFinite {
-            what: "the loss",
-            value: total,
-            step: 1,
-        })
-    }
+    if total.is_finite() { Ok(()) } else { Err(Error::NonFinite { what: "the loss", value: total, step: 1 }) }
 }

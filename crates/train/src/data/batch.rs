@@ -35,10 +35,7 @@ impl Batch {
     /// Rows with a label, and the labels.
     pub fn labelled(&self) -> (Vec<u32>, Vec<u32>) {
         let rows = 0..self.rows() as u32;
-        rows.zip(&self.labels)
-            .filter(|&(_, &label)| label != IGNORE)
-            .map(|(i, &label)| (i, label))
-            .unzip()
+        rows.zip(&self.labels).filter(|&(_, &label)| label != IGNORE).map(|(i, &label)| (i, label)).unzip()
     }
 
     /// Cuts the batch into at most `parts` batches of whole sequences and about the same number of tokens.
@@ -69,40 +66,24 @@ impl Batch {
     /// Reads `input_ids`, `attention_mask` and `labels` (`[sequences, length]`, whole numbers; label -100 means none).
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = files::read(path)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| {
-            Error::file(
-                path,
-                format!("not a safetensors file ({e})"),
-                "write the batch again",
-            )
-        })?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|e| Error::file(path, format!("not a safetensors file ({e})"), "write the batch again"))?;
         let matrix = |name: &str| -> Result<(Vec<i64>, [usize; 2])> {
             let wrong = |reason: String| {
-                Error::file(
-                    path,
-                    reason,
-                    "a batch holds input_ids, attention_mask and labels [sequences, length]",
-                )
+                Error::file(path, reason, "a batch holds input_ids, attention_mask and labels [sequences, length]")
             };
-            let view = file
-                .tensor(name)
-                .map_err(|_| wrong(format!("no tensor `{name}`")))?;
+            let view = file.tensor(name).map_err(|_| wrong(format!("no tensor `{name}`")))?;
             let &[rows, columns] = view.shape() else {
-                return Err(wrong(format!(
-                    "tensor `{name}` has shape {:?}",
-                    view.shape()
-                )));
+                return Err(wrong(format!("tensor `{name}` has shape {:?}", view.shape())));
             };
             let data = view.data();
             let values = match view.dtype() {
-                Dtype::I64 => data
-                    .chunks_exact(8)
-                    .map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes")))
-                    .collect(),
-                Dtype::I32 => data
-                    .chunks_exact(4)
-                    .map(|b| i32::from_le_bytes(b.try_into().expect("4 bytes")).into())
-                    .collect(),
+                Dtype::I64 => {
+                    data.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes"))).collect()
+                }
+                Dtype::I32 => {
+                    data.chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().expect("4 bytes")).into()).collect()
+                }
                 Dtype::U8 | Dtype::BOOL => data.iter().map(|&b| b.into()).collect(),
                 other => return Err(wrong(format!("tensor `{name}` has type {other:?}"))),
             };
@@ -114,28 +95,15 @@ impl Batch {
         if mask_shape != shape || labels_shape != shape {
             return Err(Error::file(
                 path,
-                format!(
-                    "shapes differ: input_ids {shape:?}, attention_mask {mask_shape:?}, labels {labels_shape:?}"
-                ),
+                format!("shapes differ: input_ids {shape:?}, attention_mask {mask_shape:?}, labels {labels_shape:?}"),
                 "write the three tensors with the same shape",
             ));
         }
-        Self::from_padded(&ids, &mask, &labels, shape)
-            .map_err(|reason| Error::file(path, reason, "correct the batch"))
+        Self::from_padded(&ids, &mask, &labels, shape).map_err(|reason| Error::file(path, reason, "correct the batch"))
     }
 
-    fn from_padded(
-        ids: &[i64],
-        mask: &[i64],
-        labels: &[i64],
-        [rows, columns]: [usize; 2],
-    ) -> Result<Self, String> {
-        let mut batch = Self {
-            ids: vec![],
-            positions: vec![],
-            labels: vec![],
-            lengths: vec![],
-        };
+    fn from_padded(ids: &[i64], mask: &[i64], labels: &[i64], [rows, columns]: [usize; 2]) -> Result<Self, String> {
+        let mut batch = Self { ids: vec![], positions: vec![], labels: vec![], lengths: vec![] };
         for row in 0..rows {
             let mut length = 0;
             for column in 0..columns {
@@ -150,14 +118,10 @@ impl Batch {
                     other => return Err(format!("attention_mask is {other} at {}", place())),
                 }
                 let id = u32::try_from(ids[i]).ok().filter(|&id| id != IGNORE);
-                batch
-                    .ids
-                    .push(id.ok_or_else(|| format!("token id {} at {}", ids[i], place()))?);
+                batch.ids.push(id.ok_or_else(|| format!("token id {} at {}", ids[i], place()))?);
                 batch.labels.push(match labels[i] {
                     -100 => IGNORE,
-                    label => {
-                        u32::try_from(label).map_err(|_| format!("label {label} at {}", place()))?
-                    }
+                    label => u32::try_from(label).map_err(|_| format!("label {label} at {}", place()))?,
                 });
                 batch.positions.push(column as u32);
                 length += 1;
@@ -175,23 +139,14 @@ impl Batch {
 
     /// Fails when an id, label or position lies outside the model's tables.
     pub fn check(&self, config: &ModelConfig) -> Result<(), String> {
-        let largest = |values: &[u32]| {
-            values
-                .iter()
-                .copied()
-                .filter(|&v| v != IGNORE)
-                .max()
-                .unwrap_or(0) as usize
-        };
+        let largest = |values: &[u32]| values.iter().copied().filter(|&v| v != IGNORE).max().unwrap_or(0) as usize;
         for (name, value, limit) in [
             ("token id", largest(&self.ids), config.vocab_size),
             ("label", largest(&self.labels), config.vocab_size),
             ("position", largest(&self.positions), config.max_positions),
         ] {
             if value >= limit {
-                return Err(format!(
-                    "{name} {value} is out of range: the model has {limit}"
-                ));
+                return Err(format!("{name} {value} is out of range: the model has {limit}"));
             }
         }
         Ok(())
@@ -214,14 +169,8 @@ mod tests {
         };
         for parts in 1..10 {
             let pieces = batch.clone().split(parts);
-            assert!(
-                pieces.len() <= parts
-                    && pieces
-                        .iter()
-                        .all(|p| p.rows() == p.lengths.iter().sum::<usize>())
-            );
-            let joined =
-                |f: &dyn Fn(&Batch) -> Vec<u32>| pieces.iter().flat_map(f).collect::<Vec<_>>();
+            assert!(pieces.len() <= parts && pieces.iter().all(|p| p.rows() == p.lengths.iter().sum::<usize>()));
+            let joined = |f: &dyn Fn(&Batch) -> Vec<u32>| pieces.iter().flat_map(f).collect::<Vec<_>>();
             assert_eq!(joined(&|p| p.ids.clone()), batch.ids);
             assert_eq!(joined(&|p| p.positions.clone()), batch.positions);
             assert_eq!(joined(&|p| p.labels.clone()), batch.labels);

@@ -62,10 +62,7 @@ mod tests {
         assert_eq!(batches.len(), per_epoch(lengths.iter().copied(), 16));
         let mixed = batches
             .iter()
-            .filter(|b| {
-                b.iter()
-                    .any(|&i| bin(lengths[i as usize]) != bin(lengths[b[0] as usize]))
-            })
+            .filter(|b| b.iter().any(|&i| bin(lengths[i as usize]) != bin(lengths[b[0] as usize])))
             .count();
         // 15 bins leave at most 15 sequences each.
         assert!(mixed <= 15, "{mixed}");

@@ -21,36 +21,24 @@ pub(super) fn for_each_block(
     loop {
         buffer.clear();
         number += 1;
-        let bytes = reader
-            .read_until(b'\n', &mut buffer)
-            .map_err(|e| match e.kind() {
-                std::io::ErrorKind::InvalidInput
-                | std::io::ErrorKind::InvalidData
-                | std::io::ErrorKind::UnexpectedEof
-                | std::io::ErrorKind::Other => Error::file(
-                    path,
-                    format!("cannot be decompressed near line {number} ({e})"),
-                    "check that it is complete and that its name has the right ending",
-                ),
-                _ => Error::io(path, &e),
-            })?;
+        let bytes = reader.read_until(b'\n', &mut buffer).map_err(|e| match e.kind() {
+            std::io::ErrorKind::InvalidInput
+            | std::io::ErrorKind::InvalidData
+            | std::io::ErrorKind::UnexpectedEof
+            | std::io::ErrorKind::Other => Error::file(
+                path,
+                format!("cannot be decompressed near line {number} ({e})"),
+                "check that it is complete and that its name has the right ending",
+            ),
+            _ => Error::io(path, &e),
+        })?;
         if bytes == 0 {
             break;
         }
-        let line = std::str::from_utf8(&buffer).map_err(|_| {
-            Error::file(
-                path,
-                format!("line {number} is not UTF-8"),
-                "convert the file to UTF-8",
-            )
-        })?;
+        let line = std::str::from_utf8(&buffer)
+            .map_err(|_| Error::file(path, format!("line {number} is not UTF-8"), "convert the file to UTF-8"))?;
         // A byte order mark belongs to the file, not to its first line.
-        let line = if number == 1 {
-            line.trim_start_matches('\u{feff}')
-        } else {
-            line
-        }
-        .trim();
+        let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { line }.trim();
         if !line.is_empty() {
             block.push(line.to_string());
         }
@@ -63,21 +51,12 @@ pub(super) fn for_each_block(
 
 fn open(path: &Path, read: &Arc<AtomicU64>) -> Result<Box<dyn BufRead>> {
     if path.is_dir() {
-        return Err(Error::file(
-            path,
-            "this is a folder",
-            "name the text files in it",
-        ));
+        return Err(Error::file(path, "this is a folder", "name the text files in it"));
     }
     let file = File::open(path).map_err(|e| Error::io(path, &e))?;
-    let file = Counted {
-        file,
-        read: read.clone(),
-    };
+    let file = Counted { file, read: read.clone() };
     Ok(match path.extension().and_then(|e| e.to_str()) {
-        Some("gz") => Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(
-            BufReader::new(file),
-        ))),
+        Some("gz") => Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(BufReader::new(file)))),
         Some("zst") => {
             let decoder = zstd::Decoder::new(file).map_err(|e| Error::io(path, &e))?;
             Box::new(BufReader::new(decoder))
@@ -130,10 +109,7 @@ mod tests {
         let zst = folder.path().join("a.txt.zst");
         std::fs::write(&zst, zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();
         for path in [plain, gz, zst] {
-            assert_eq!(
-                lines(&path).unwrap(),
-                ["first line", "second", "last without end"]
-            );
+            assert_eq!(lines(&path).unwrap(), ["first line", "second", "last without end"]);
         }
     }
 
@@ -142,28 +118,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("latin1.txt");
         std::fs::write(&path, b"good\ncaf\xe9\n").unwrap();
-        assert!(
-            lines(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("line 2 is not UTF-8")
-        );
+        assert!(lines(&path).unwrap_err().to_string().contains("line 2 is not UTF-8"));
         let path = folder.path().join("not.gz");
         std::fs::write(&path, "plain text").unwrap();
-        assert!(
-            lines(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("cannot be decompressed")
-        );
+        assert!(lines(&path).unwrap_err().to_string().contains("cannot be decompressed"));
         let path = folder.path().join("cut.zst");
         let whole = zstd::encode_all(&b"some text to cut"[..], 1).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 4]).unwrap();
-        assert!(
-            lines(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("cannot be decompressed")
-        );
+        assert!(lines(&path).unwrap_err().to_string().contains("cannot be decompressed"));
     }
 }

@@ -30,11 +30,7 @@ impl DataFolder {
                 "run `train prepare` again",
             ));
         }
-        Ok(Self {
-            path: path.to_path_buf(),
-            index,
-            vocabulary,
-        })
+        Ok(Self { path: path.to_path_buf(), index, vocabulary })
     }
 
     /// The training sequences.
@@ -57,12 +53,7 @@ impl DataFolder {
     /// Draws masked-LM targets with the weights of this text.
     pub fn masker(&self, config: &MaskingConfig) -> Masker {
         let special = self.index.special;
-        Masker::new(
-            config.clone(),
-            &self.index.counts,
-            &special.ids(),
-            special.mask,
-        )
+        Masker::new(config.clone(), &self.index.counts, &special.ids(), special.mask)
     }
 
     /// Fails when a model was not made for this vocabulary, or cannot take the longest sequence.
@@ -71,35 +62,23 @@ impl DataFolder {
         if model.config.vocab_size != index.vocabulary_size {
             return Err(Error::file(
                 path,
-                format!(
-                    "its vocabulary has {} entries, the data's {}",
-                    model.config.vocab_size, index.vocabulary_size
-                ),
+                format!("its vocabulary has {} entries, the data's {}", model.config.vocab_size, index.vocabulary_size),
                 "run `train prepare` with the model's vocab.txt",
             ));
         }
         match &model.vocabulary {
-            Some(bytes)
-                if files::sha256(bytes) != index.vocabulary_sha256
-                    && !same_lines(bytes, &self.vocabulary) =>
-            {
+            Some(bytes) if files::sha256(bytes) != index.vocabulary_sha256 && !same_lines(bytes, &self.vocabulary) => {
                 Err(Error::file(
                     path,
                     "its vocab.txt has as many entries as the data's, but others",
                     "run `train prepare` with the model's vocab.txt",
                 ))
             }
-            Some(_)
-                if model
-                    .lowercase
-                    .is_some_and(|lowercase| lowercase != index.lowercase) =>
-            {
-                Err(Error::file(
-                    path,
-                    "the model and the data do not agree on lower-casing",
-                    "run `train prepare` with or without --cased, as the model wants it",
-                ))
-            }
+            Some(_) if model.lowercase.is_some_and(|lowercase| lowercase != index.lowercase) => Err(Error::file(
+                path,
+                "the model and the data do not agree on lower-casing",
+                "run `train prepare` with or without --cased, as the model wants it",
+            )),
             _ => self.check_positions(&model.config),
         }
     }
@@ -113,10 +92,7 @@ impl DataFolder {
                     "sequences have up to {} tokens, the model has {} positions",
                     self.index.max_length, config.max_positions
                 ),
-                format!(
-                    "run `train prepare` with --max-length {}",
-                    config.max_positions
-                ),
+                format!("run `train prepare` with --max-length {}", config.max_positions),
             ));
         }
         Ok(())
@@ -125,12 +101,7 @@ impl DataFolder {
 
 /// Whether two vocabularies have the same entries, whatever their line ends.
 fn same_lines(a: &[u8], b: &[u8]) -> bool {
-    let lines = |bytes| {
-        String::from_utf8_lossy(bytes)
-            .lines()
-            .map(|l| l.trim_end().to_string())
-            .collect::<Vec<_>>()
-    };
+    let lines = |bytes| String::from_utf8_lossy(bytes).lines().map(|l| l.trim_end().to_string()).collect::<Vec<_>>();
     lines(a) == lines(b)
 }
 
@@ -146,11 +117,6 @@ impl Dataset {
             lengths.push(length);
         }
         let labels = masker.mask(&mut ids, rng);
-        Batch {
-            ids,
-            positions,
-            labels,
-            lengths,
-        }
+        Batch { ids, positions, labels, lengths }
     }
 }

@@ -17,20 +17,13 @@ pub struct Masker {
 impl Masker {
     /// `counts` per token id in the training text; `special` ids are never chosen.
     pub fn new(config: MaskingConfig, counts: &[u64], special: &[u32], mask_id: u32) -> Self {
-        let mut weights: Vec<f64> = counts
-            .iter()
-            .map(|&count| (count.max(1) as f64).powf(-config.smoothing))
-            .collect();
+        let mut weights: Vec<f64> = counts.iter().map(|&count| (count.max(1) as f64).powf(-config.smoothing)).collect();
         for &id in special {
             if let Some(weight) = weights.get_mut(id as usize) {
                 *weight = 0.0;
             }
         }
-        Self {
-            config,
-            weights,
-            mask_id,
-        }
+        Self { config, weights, mask_id }
     }
 
     /// Masks `ids` in place and returns the labels: the true token at each target, [`IGNORE`] elsewhere.
@@ -75,12 +68,7 @@ mod tests {
     const MASK: u32 = 4;
 
     fn masker(counts: &[u64]) -> Masker {
-        let config = MaskingConfig {
-            share: 0.15,
-            smoothing: 0.7,
-            mask: 0.8,
-            keep: 0.1,
-        };
+        let config = MaskingConfig { share: 0.15, smoothing: 0.7, mask: 0.8, keep: 0.1 };
         Masker::new(config, counts, &[0, 1, 2, 3, MASK], MASK)
     }
 
@@ -92,15 +80,9 @@ mod tests {
         let labels = masker.mask(&mut ids, &mut stream(1, Purpose::Masking, 0));
         let targets: Vec<usize> = (0..ids.len()).filter(|&i| labels[i] != IGNORE).collect();
         assert_eq!(targets.len(), 6000);
-        assert!(
-            targets
-                .iter()
-                .all(|&i| labels[i] == original[i] && original[i] > MASK)
-        );
+        assert!(targets.iter().all(|&i| labels[i] == original[i] && original[i] > MASK));
         assert!((0..ids.len()).all(|i| labels[i] != IGNORE || ids[i] == original[i]));
-        let share = |f: &dyn Fn(usize) -> bool| {
-            targets.iter().filter(|&&i| f(i)).count() as f64 / targets.len() as f64
-        };
+        let share = |f: &dyn Fn(usize) -> bool| targets.iter().filter(|&&i| f(i)).count() as f64 / targets.len() as f64;
         let masked = share(&|i| ids[i] == MASK);
         let kept = share(&|i| ids[i] == original[i]);
         assert!((masked - 0.8).abs() < 0.02, "{masked}");
@@ -126,10 +108,7 @@ mod tests {
         }
         let ratio = drawn[0] as f64 / drawn[1] as f64;
         let exact = 100f64.powf(0.7);
-        assert!(
-            (ratio / exact - 1.0).abs() < 0.35,
-            "{ratio}, not about {exact}"
-        );
+        assert!((ratio / exact - 1.0).abs() < 0.35, "{ratio}, not about {exact}");
     }
 
     #[test]

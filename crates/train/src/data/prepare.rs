@@ -27,12 +27,7 @@ pub struct Preparation {
 }
 
 /// Tokenizes in parallel and writes the data folder. `read` counts the bytes taken from the files.
-pub fn prepare(
-    preparation: &Preparation,
-    vocabulary: &Vocabulary,
-    out: &Path,
-    read: &Arc<AtomicU64>,
-) -> Result<Index> {
+pub fn prepare(preparation: &Preparation, vocabulary: &Vocabulary, out: &Path, read: &Arc<AtomicU64>) -> Result<Index> {
     files::create_folder(out)?;
     let index_path = out.join("index.json");
     if index_path.exists() {
@@ -43,10 +38,7 @@ pub fn prepare(
     let mut held_out = ShardWriter::new(out, "held-out", vocabulary.size);
     let mut counts = vec![0u64; vocabulary.size];
     let mut dropped = Dropped::default();
-    let cutter = Cutter {
-        preparation,
-        vocabulary,
-    };
+    let cutter = Cutter { preparation, vocabulary };
     let mut line = 0usize;
     for path in &preparation.text {
         for_each_block(path, read, |lines| {
@@ -131,11 +123,7 @@ impl Cutter<'_> {
     fn line(&self, line: &str) -> Result<Pieces> {
         let special = &self.vocabulary.special;
         let (mut pieces, mut dropped) = (Vec::new(), Dropped::default());
-        for ids in self
-            .vocabulary
-            .encode(line)?
-            .chunks(self.preparation.max_length - 2)
-        {
+        for ids in self.vocabulary.encode(line)?.chunks(self.preparation.max_length - 2) {
             let length = ids.len() + 2;
             if length < self.preparation.min_length {
                 dropped.short += 1;
@@ -164,11 +152,7 @@ mod tests {
     fn cuts_drops_counts_and_holds_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        std::fs::write(
-            path("vocab.txt"),
-            "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n",
-        )
-        .unwrap();
+        std::fs::write(path("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n").unwrap();
         // Seven tokens make two pieces; one is too short; two of three are unknown; every fifth line is held out.
         std::fs::write(path("text"), "a b a b a b a\na\na x y\nb b\na a b\n\n").unwrap();
         std::fs::write(path("more"), "b b b b\n").unwrap();
@@ -194,17 +178,9 @@ mod tests {
             };
             (0..data.len()).map(sequence).collect::<Vec<_>>()
         };
-        let train = [
-            vec![2, 5, 6, 5, 6, 3],
-            vec![2, 5, 6, 5, 3],
-            vec![2, 5, 1, 1, 3],
-            vec![2, 6, 6, 3],
-        ];
+        let train = [vec![2, 5, 6, 5, 6, 3], vec![2, 5, 6, 5, 3], vec![2, 5, 1, 1, 3], vec![2, 6, 6, 3]];
         assert_eq!(read(&index.train), train);
-        assert_eq!(
-            read(&index.held_out),
-            [vec![2, 5, 5, 6, 3], vec![2, 6, 6, 6, 6, 3]]
-        );
+        assert_eq!(read(&index.held_out), [vec![2, 5, 5, 6, 3], vec![2, 6, 6, 6, 6, 3]]);
         assert_eq!(index.counts, [0, 2, 4, 4, 0, 5, 5]);
     }
 
@@ -224,10 +200,7 @@ mod tests {
             min_length: 5,
         };
         let error = prepare(&preparation, &vocabulary, &path("data"), &Arc::default()).unwrap_err();
-        assert!(
-            error.to_string().contains("1 pieces were shorter than 5"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("1 pieces were shorter than 5"), "{error}");
         assert!(!path("data").join("index.json").exists());
     }
 }

@@ -57,26 +57,13 @@ impl Index {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("index.json");
         if !path.exists() {
-            let reason = if folder.is_dir() {
-                "no index.json in it"
-            } else {
-                "no such folder"
-            };
+            let reason = if folder.is_dir() { "no index.json in it" } else { "no such folder" };
             return Err(Error::file(folder, reason, "make it with `train prepare`"));
         }
-        let index: Self = serde_json::from_slice(&files::read(&path)?).map_err(|e| {
-            Error::file(
-                &path,
-                format!("not an index: {e}"),
-                "run `train prepare` again",
-            )
-        })?;
+        let index: Self = serde_json::from_slice(&files::read(&path)?)
+            .map_err(|e| Error::file(&path, format!("not an index: {e}"), "run `train prepare` again"))?;
         if index.version != 1 || index.counts.len() != index.vocabulary_size {
-            return Err(Error::file(
-                &path,
-                "not an index of version 1",
-                "run `train prepare` again",
-            ));
+            return Err(Error::file(&path, "not an index of version 1", "run `train prepare` again"));
         }
         Ok(index)
     }
@@ -103,28 +90,16 @@ impl ShardWriter {
     pub(super) fn new(folder: &Path, prefix: &'static str, vocabulary_size: usize) -> Self {
         let width = if vocabulary_size <= 1 << 16 { 2 } else { 4 };
         let folder = folder.to_path_buf();
-        Self {
-            folder,
-            prefix,
-            width,
-            lengths: vec![],
-            tokens: vec![],
-            entries: vec![],
-        }
+        Self { folder, prefix, width, lengths: vec![], tokens: vec![], entries: vec![] }
     }
 
     /// Adds a sequence.
     pub(super) fn push(&mut self, sequence: &[u32]) -> Result<()> {
         self.lengths.push(sequence.len() as u32);
         for id in sequence {
-            self.tokens
-                .extend_from_slice(&id.to_le_bytes()[..self.width]);
+            self.tokens.extend_from_slice(&id.to_le_bytes()[..self.width]);
         }
-        if self.tokens.len() >= SHARD * self.width {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.tokens.len() >= SHARD * self.width { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -142,11 +117,7 @@ impl ShardWriter {
             out.write_all(&bytes)?;
             out.write_all(&self.tokens)
         })?;
-        self.entries.push(ShardEntry {
-            file,
-            sequences,
-            tokens,
-        });
+        self.entries.push(ShardEntry { file, sequences, tokens });
         self.lengths.clear();
         self.tokens.clear();
         Ok(())
@@ -179,10 +150,7 @@ struct Shard {
 impl Dataset {
     /// Reads and checks the shards of a data folder.
     pub fn read(folder: &Path, entries: &[ShardEntry], vocabulary_size: usize) -> Result<Self> {
-        let mut data = Self {
-            shards: vec![],
-            sequences: vec![],
-        };
+        let mut data = Self { shards: vec![], sequences: vec![] };
         for entry in entries {
             // Only names that `prepare` gives: an index cannot point outside its folder.
             let path = folder.join(Path::new(&entry.file).file_name().unwrap_or_default());
@@ -193,41 +161,21 @@ impl Dataset {
         Ok(data)
     }
 
-    fn add(
-        &mut self,
-        bytes: Vec<u8>,
-        entry: &ShardEntry,
-        vocabulary_size: usize,
-    ) -> Result<(), String> {
+    fn add(&mut self, bytes: Vec<u8>, entry: &ShardEntry, vocabulary_size: usize) -> Result<(), String> {
         let field = |at: usize, len: usize| {
             let bytes = bytes.get(at..at + len)?;
-            Some(
-                bytes
-                    .iter()
-                    .rev()
-                    .fold(0u64, |value, &b| value << 8 | u64::from(b)),
-            )
+            Some(bytes.iter().rev().fold(0u64, |value, &b| value << 8 | u64::from(b)))
         };
         let header = [field(8, 4), field(12, 4), field(16, 8), field(24, 8)];
-        let [
-            Some(1),
-            Some(width @ (2 | 4)),
-            Some(sequences),
-            Some(tokens),
-        ] = header
-        else {
+        let [Some(1), Some(width @ (2 | 4)), Some(sequences), Some(tokens)] = header else {
             return Err("not a token shard of version 1".into());
         };
         if !bytes.starts_with(MAGIC) || (sequences, tokens) != (entry.sequences, entry.tokens) {
             return Err("not the shard that index.json describes".into());
         }
-        let size =
-            HEADER as u128 + 4 * u128::from(sequences) + u128::from(width) * u128::from(tokens);
+        let size = HEADER as u128 + 4 * u128::from(sequences) + u128::from(width) * u128::from(tokens);
         if bytes.len() as u128 != size || u32::try_from(tokens).is_err() {
-            return Err(format!(
-                "{} bytes, not {size}: the file is cut or altered",
-                bytes.len()
-            ));
+            return Err(format!("{} bytes, not {size}: the file is cut or altered", bytes.len()));
         }
         let shard = self.shards.len() as u32;
         let mut start = 0u64;
@@ -240,21 +188,11 @@ impl Dataset {
         if start != tokens {
             return Err("the lengths do not add up".into());
         }
-        let largest = bytes[first..]
-            .chunks_exact(width)
-            .map(id)
-            .max()
-            .unwrap_or(0);
+        let largest = bytes[first..].chunks_exact(width).map(id).max().unwrap_or(0);
         if largest as usize >= vocabulary_size {
-            return Err(format!(
-                "token id {largest} is outside the vocabulary of {vocabulary_size}"
-            ));
+            return Err(format!("token id {largest} is outside the vocabulary of {vocabulary_size}"));
         }
-        self.shards.push(Shard {
-            bytes,
-            width,
-            first,
-        });
+        self.shards.push(Shard { bytes, width, first });
         Ok(())
     }
 
@@ -284,10 +222,7 @@ impl Dataset {
 }
 
 fn id(bytes: &[u8]) -> u32 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |value, &b| value << 8 | u32::from(b))
+    bytes.iter().rev().fold(0, |value, &b| value << 8 | u32::from(b))
 }
 
 #[cfg(test)]
@@ -299,9 +234,8 @@ mod tests {
         for size in [1000, 100_000] {
             let folder = tempfile::tempdir().unwrap();
             let mut writer = ShardWriter::new(folder.path(), "train", size);
-            let sequences: Vec<Vec<u32>> = (0..40)
-                .map(|i| (0..3 + i % 9).map(|j| (i * 97 + j) % size as u32).collect())
-                .collect();
+            let sequences: Vec<Vec<u32>> =
+                (0..40).map(|i| (0..3 + i % 9).map(|j| (i * 97 + j) % size as u32).collect()).collect();
             sequences.iter().for_each(|s| writer.push(s).unwrap());
             let entries = writer.finish().unwrap();
             assert!(entries.len() > 2);
@@ -326,12 +260,7 @@ mod tests {
         let good = std::fs::read(&path).unwrap();
         let read = |size| Dataset::read(folder.path(), &entries, size).map(|d| d.len());
         assert_eq!(read(50).unwrap(), 2);
-        assert!(
-            read(49)
-                .unwrap_err()
-                .to_string()
-                .contains("outside the vocabulary")
-        );
+        assert!(read(49).unwrap_err().to_string().contains("outside the vocabulary"));
         for cut in 0..good.len() {
             std::fs::write(&path, &good[..cut]).unwrap();
             assert!(read(50).is_err(), "cut to {cut} bytes");

@@ -7,8 +7,7 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{
-    Model, NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString,
-    PreTokenizer,
+    Model, NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
 };
 
 /// The special tokens' ids.
@@ -52,38 +51,20 @@ impl Vocabulary {
     /// Reads `vocab.txt`: one entry a line, the id is the line number from 0.
     pub fn read(path: &Path, lowercase: bool) -> Result<Self> {
         let bytes = files::read(path)?;
-        let wrong =
-            |reason: String| Error::file(path, reason, "give a BERT vocab.txt, one entry a line");
+        let wrong = |reason: String| Error::file(path, reason, "give a BERT vocab.txt, one entry a line");
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong("not UTF-8".into()))?;
         let mut ids = HashMap::new();
         for (id, entry) in text.lines().enumerate() {
             let entry = entry.trim_end_matches('\r');
             if ids.insert(entry, id as u32).is_some() {
-                return Err(wrong(format!(
-                    "`{entry}` stands twice, again on line {}",
-                    id + 1
-                )));
+                return Err(wrong(format!("`{entry}` stands twice, again on line {}", id + 1)));
             }
         }
-        let id = |token: &str| {
-            ids.get(token)
-                .copied()
-                .ok_or_else(|| wrong(format!("no entry `{token}`")))
-        };
-        let special = Special {
-            pad: id("[PAD]")?,
-            unk: id("[UNK]")?,
-            cls: id("[CLS]")?,
-            sep: id("[SEP]")?,
-            mask: id("[MASK]")?,
-        };
+        let id = |token: &str| ids.get(token).copied().ok_or_else(|| wrong(format!("no entry `{token}`")));
+        let special =
+            Special { pad: id("[PAD]")?, unk: id("[UNK]")?, cls: id("[CLS]")?, sep: id("[SEP]")?, mask: id("[MASK]")? };
         let model = WordPiece::read_bytes(&bytes)
-            .and_then(|entries| {
-                WordPiece::builder()
-                    .vocab(entries)
-                    .unk_token("[UNK]".into())
-                    .build()
-            })
+            .and_then(|entries| WordPiece::builder().vocab(entries).unk_token("[UNK]".into()).build())
             .map_err(|e| wrong(e.to_string()))?;
         Ok(Self {
             sha256: files::sha256(&bytes),
@@ -104,9 +85,7 @@ impl Vocabulary {
             BertPreTokenizer.pre_tokenize(&mut words)?;
             words.tokenize(|word| self.model.tokenize(word.get()))?;
             let splits = words.get_splits(OffsetReferential::Original, OffsetType::None);
-            let tokens = splits
-                .into_iter()
-                .filter_map(|(_, _, tokens)| tokens.as_ref());
+            let tokens = splits.into_iter().filter_map(|(_, _, tokens)| tokens.as_ref());
             Ok(tokens.flatten().map(|token| token.id).collect())
         };
         encode().map_err(|e| Error::Data(format!("the tokenizer failed: {e}")))
@@ -126,32 +105,18 @@ mod tests {
 
     #[test]
     fn encodes_like_bert() {
-        let (_folder, path) = write(&[
-            "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "un", "##aff", "##able", ",", "cafe",
-        ]);
+        let (_folder, path) =
+            write(&["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "un", "##aff", "##able", ",", "cafe"]);
         let vocabulary = Vocabulary::read(&path, true).unwrap();
-        assert_eq!(
-            vocabulary.encode("UNaffable, Café xyz").unwrap(),
-            [5, 6, 7, 8, 9, 1]
-        );
+        assert_eq!(vocabulary.encode("UNaffable, Café xyz").unwrap(), [5, 6, 7, 8, 9, 1]);
         assert_eq!(vocabulary.special.mask, 4);
     }
 
     #[test]
     fn errors_name_what_is_missing() {
         let (_folder, path) = write(&["[PAD]", "[UNK]", "[CLS]", "[SEP]"]);
-        assert!(
-            Vocabulary::read(&path, true)
-                .unwrap_err()
-                .to_string()
-                .contains("[MASK]")
-        );
+        assert!(Vocabulary::read(&path, true).unwrap_err().to_string().contains("[MASK]"));
         let (_folder, path) = write(&["[PAD]", "[UNK]", "[PAD]"]);
-        assert!(
-            Vocabulary::read(&path, true)
-                .unwrap_err()
-                .to_string()
-                .contains("line 3")
-        );
+        assert!(Vocabulary::read(&path, true).unwrap_err().to_string().contains("line 3"));
     }
 }

@@ -50,10 +50,9 @@ impl ModelConfig {
     /// Reads `config.json`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, &e))?;
-        let json: Value = serde_json::from_str(&text)
-            .map_err(|e| Error::file(path, format!("not JSON: {e}"), "restore the file"))?;
-        Self::from_json(&json)
-            .map_err(|reason| Error::file(path, reason, "bert and distilbert models are supported"))
+        let json: Value =
+            serde_json::from_str(&text).map_err(|e| Error::file(path, format!("not JSON: {e}"), "restore the file"))?;
+        Self::from_json(&json).map_err(|reason| Error::file(path, reason, "bert and distilbert models are supported"))
     }
 
     /// Interprets a Hugging Face configuration; the error says which key is wrong.
@@ -69,9 +68,7 @@ impl ModelConfig {
             let key = if bert { names.0 } else { names.1 };
             let value = match &json[key] {
                 Value::Null => default.ok_or(format!("no `{key}`"))?,
-                value => value
-                    .as_u64()
-                    .ok_or(format!("`{key}` is not a whole number: {value}"))?,
+                value => value.as_u64().ok_or(format!("`{key}` is not a whole number: {value}"))?,
             };
             usize::try_from(value).map_err(|_| format!("`{key}` is too large: {value}"))
         };
@@ -81,15 +78,9 @@ impl ModelConfig {
         };
         let activation = &json[if bert { "hidden_act" } else { "activation" }];
         if activation.as_str().unwrap_or("gelu") != "gelu" {
-            return Err(format!(
-                "activation {activation} is not supported, only gelu"
-            ));
+            return Err(format!("activation {activation} is not supported, only gelu"));
         }
-        if json["position_embedding_type"]
-            .as_str()
-            .unwrap_or("absolute")
-            != "absolute"
-        {
+        if json["position_embedding_type"].as_str().unwrap_or("absolute") != "absolute" {
             return Err("only absolute position embeddings are supported".into());
         }
         let config = Self {
@@ -99,20 +90,9 @@ impl ModelConfig {
             layers: size(("num_hidden_layers", "n_layers"), None)?,
             heads: size(("num_attention_heads", "n_heads"), None)?,
             intermediate: size(("intermediate_size", "hidden_dim"), None)?,
-            max_positions: size(
-                ("max_position_embeddings", "max_position_embeddings"),
-                Some(512),
-            )?,
-            type_vocab: if bert {
-                size(("type_vocab_size", ""), Some(2))?
-            } else {
-                0
-            },
-            layer_norm_eps: if bert {
-                real(("layer_norm_eps", ""), 1e-12)
-            } else {
-                1e-12
-            },
+            max_positions: size(("max_position_embeddings", "max_position_embeddings"), Some(512))?,
+            type_vocab: if bert { size(("type_vocab_size", ""), Some(2))? } else { 0 },
+            layer_norm_eps: if bert { real(("layer_norm_eps", ""), 1e-12) } else { 1e-12 },
             dropout: real(("hidden_dropout_prob", "dropout"), 0.1),
             attention_dropout: real(("attention_probs_dropout_prob", "attention_dropout"), 0.1),
             initializer_range: real(("initializer_range", "initializer_range"), 0.02),
@@ -138,15 +118,9 @@ impl ModelConfig {
             }
         }
         if !self.hidden.is_multiple_of(self.heads) {
-            return Err(format!(
-                "hidden size {} is not a multiple of {} heads",
-                self.hidden, self.heads
-            ));
+            return Err(format!("hidden size {} is not a multiple of {} heads", self.hidden, self.heads));
         }
-        for (name, p) in [
-            ("dropout", self.dropout),
-            ("attention dropout", self.attention_dropout),
-        ] {
+        for (name, p) in [("dropout", self.dropout), ("attention dropout", self.attention_dropout)] {
             if !(0.0..1.0).contains(&p) {
                 return Err(format!("{name} {p} is not in [0, 1)"));
             }
@@ -215,11 +189,7 @@ mod tests {
                 heads: 4,
                 intermediate: 48,
                 max_positions: 64,
-                type_vocab: if architecture == Architecture::Bert {
-                    2
-                } else {
-                    0
-                },
+                type_vocab: if architecture == Architecture::Bert { 2 } else { 0 },
                 layer_norm_eps: 1e-12,
                 dropout: 0.1,
                 attention_dropout: 0.2,
@@ -233,25 +203,13 @@ mod tests {
     #[test]
     fn errors_name_the_key() {
         let mut json = json!({"model_type": "bert", "hidden_size": 10, "vocab_size": "many"});
-        assert!(
-            ModelConfig::from_json(&json)
-                .unwrap_err()
-                .contains("vocab_size")
-        );
+        assert!(ModelConfig::from_json(&json).unwrap_err().contains("vocab_size"));
         json["vocab_size"] = json!(10);
-        assert!(
-            ModelConfig::from_json(&json)
-                .unwrap_err()
-                .contains("num_hidden_layers")
-        );
+        assert!(ModelConfig::from_json(&json).unwrap_err().contains("num_hidden_layers"));
         json["model_type"] = json!("gpt2");
         assert!(ModelConfig::from_json(&json).unwrap_err().contains("gpt2"));
         json["model_type"] = json!("bert");
         json["hidden_act"] = json!("gelu_new");
-        assert!(
-            ModelConfig::from_json(&json)
-                .unwrap_err()
-                .contains("gelu_new")
-        );
+        assert!(ModelConfig::from_json(&json).unwrap_err().contains("gelu_new"));
     }
 }

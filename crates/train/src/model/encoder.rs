@@ -3,9 +3,7 @@
 use super::config::ModelConfig;
 use super::names::{Part, Slot};
 use super::parameters::Parameters;
-use crate::ops::{
-    Dropout, Sequences, attention, dropout_add, dropout_rows, gelu, layer_norm, linear,
-};
+use crate::ops::{Dropout, Sequences, attention, dropout_add, dropout_rows, gelu, layer_norm, linear};
 use candle_core::{DType, Device, Result, Tensor};
 use std::sync::Arc;
 
@@ -22,12 +20,7 @@ pub struct Tokens {
 
 impl Tokens {
     /// Uploads ids and positions of packed sequences.
-    pub fn new(
-        ids: &[u32],
-        positions: &[u32],
-        sequences: Sequences,
-        device: &Device,
-    ) -> Result<Self> {
+    pub fn new(ids: &[u32], positions: &[u32], sequences: Sequences, device: &Device) -> Result<Self> {
         Ok(Self {
             ids: Tensor::new(ids, device)?,
             positions: Tensor::new(positions, device)?,
@@ -45,18 +38,11 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new(parameters: &Parameters, part: Part) -> Result<Self> {
-        Ok(Self {
-            weight: parameters.get(part, Slot::Weight)?,
-            bias: parameters.get(part, Slot::Bias)?,
-        })
+        Ok(Self { weight: parameters.get(part, Slot::Weight)?, bias: parameters.get(part, Slot::Bias)? })
     }
 
     pub(super) fn linear(&self, x: &Tensor) -> Result<Tensor> {
-        linear(
-            x,
-            &self.weight.to_dtype(x.dtype())?,
-            &self.bias.to_dtype(x.dtype())?,
-        )
+        linear(x, &self.weight.to_dtype(x.dtype())?, &self.bias.to_dtype(x.dtype())?)
     }
 
     pub(super) fn norm(&self, x: &Tensor, eps: f64) -> Result<Tensor> {
@@ -80,17 +66,14 @@ pub struct Encoder {
 impl Encoder {
     /// Takes its tensors from `parameters`.
     pub fn new(config: &ModelConfig, parameters: &Parameters, dtype: DType) -> Result<Self> {
-        let token_types = (config.type_vocab > 0)
-            .then(|| parameters.get(Part::TokenTypes, Slot::Weight))
-            .transpose()?;
+        let token_types =
+            (config.type_vocab > 0).then(|| parameters.get(Part::TokenTypes, Slot::Weight)).transpose()?;
         Ok(Self {
             words: parameters.get(Part::Words, Slot::Weight)?,
             positions: parameters.get(Part::Positions, Slot::Weight)?,
             token_types,
             norm: Pair::new(parameters, Part::EmbeddingNorm)?,
-            layers: (0..config.layers)
-                .map(|i| Layer::new(config, parameters, i))
-                .collect::<Result<_>>()?,
+            layers: (0..config.layers).map(|i| Layer::new(config, parameters, i)).collect::<Result<_>>()?,
             eps: config.layer_norm_eps,
             dropout: config.dropout,
             dtype,
@@ -115,10 +98,7 @@ impl Encoder {
             x = x.broadcast_add(&types.get(0)?)?;
         }
         let x = self.norm.norm(&x.to_dtype(self.dtype)?, self.eps)?;
-        let mut states = vec![dropout_rows(
-            &x,
-            dropout.mask(self.dropout, x.elem_count()),
-        )?];
+        let mut states = vec![dropout_rows(&x, dropout.mask(self.dropout, x.elem_count()))?];
         for layer in &self.layers {
             states.push(layer.forward(&states[states.len() - 1], &tokens.sequences, dropout)?);
         }
@@ -161,37 +141,19 @@ impl Layer {
         })
     }
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        sequences: &Arc<Sequences>,
-        dropout: &mut Dropout,
-    ) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, sequences: &Arc<Sequences>, dropout: &mut Dropout) -> Result<Tensor> {
         // One product for queries, keys and values: the stacked weights are small next to the activations.
-        let stack = |part: fn(&Pair) -> &Tensor| {
-            Tensor::cat(&[part(&self.query), part(&self.key), part(&self.value)], 0)
-        };
-        let qkv = Pair {
-            weight: stack(|p| &p.weight)?,
-            bias: stack(|p| &p.bias)?,
-        }
-        .linear(x)?;
+        let stack =
+            |part: fn(&Pair) -> &Tensor| Tensor::cat(&[part(&self.query), part(&self.key), part(&self.value)], 0);
+        let qkv = Pair { weight: stack(|p| &p.weight)?, bias: stack(|p| &p.bias)? }.linear(x)?;
         let mask = dropout.mask(self.attention_dropout, self.heads * sequences.pairs());
         let context = attention(&qkv, sequences, self.heads, mask)?;
         let mut residual = |y: &Tensor, x: &Tensor, norm: &Pair| {
             let mask = dropout.mask(self.dropout, y.elem_count());
             norm.norm(&dropout_add(y, x, mask)?, self.eps)
         };
-        let x = residual(
-            &self.attention_output.linear(&context)?,
-            x,
-            &self.attention_norm,
-        )?;
+        let x = residual(&self.attention_output.linear(&context)?, x, &self.attention_norm)?;
         let inner = gelu(&self.feed_forward_in.linear(&x)?)?;
-        residual(
-            &self.feed_forward_out.linear(&inner)?,
-            &x,
-            &self.output_norm,
-        )
+        residual(&self.feed_forward_out.linear(&inner)?, &x, &self.output_norm)
     }
 }

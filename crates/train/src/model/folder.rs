@@ -26,33 +26,17 @@ impl ModelFolder {
     /// Reads everything but the weights.
     pub fn open(path: &Path) -> Result<Self> {
         if !path.is_dir() {
-            let reason = if path.exists() {
-                "not a folder"
-            } else {
-                "no such folder"
-            };
-            return Err(Error::file(
-                path,
-                reason,
-                "name a folder with config.json and model.safetensors",
-            ));
+            let reason = if path.exists() { "not a folder" } else { "no such folder" };
+            return Err(Error::file(path, reason, "name a folder with config.json and model.safetensors"));
         }
         let config = ModelConfig::read(&path.join("config.json"))?;
         let vocabulary = path.join("vocab.txt");
-        let vocabulary = vocabulary
-            .exists()
-            .then(|| files::read(&vocabulary))
-            .transpose()?;
+        let vocabulary = vocabulary.exists().then(|| files::read(&vocabulary)).transpose()?;
         let lowercase = std::fs::read(path.join("tokenizer_config.json"))
             .ok()
             .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok())
             .and_then(|json| json["do_lower_case"].as_bool());
-        Ok(Self {
-            path: path.to_path_buf(),
-            config,
-            vocabulary,
-            lowercase,
-        })
+        Ok(Self { path: path.to_path_buf(), config, vocabulary, lowercase })
     }
 
     /// Reads the weights as `f32` tensors, every one frozen.
@@ -66,13 +50,8 @@ impl ModelFolder {
             ));
         }
         let bytes = files::read(&path)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| {
-            Error::file(
-                &path,
-                format!("not a safetensors file ({e})"),
-                "download or convert it again",
-            )
-        })?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|e| Error::file(&path, format!("not a safetensors file ({e})"), "download or convert it again"))?;
         let mut by_name = HashMap::new();
         for (name, view) in file.tensors() {
             by_name.insert(common_name(&name), view);
@@ -87,20 +66,13 @@ impl ModelFolder {
                         "use a folder saved from a ...ForMaskedLM model",
                     )
                 } else {
-                    Error::file(
-                        &path,
-                        format!("no tensor `{name}`"),
-                        "config.json describes another model",
-                    )
+                    Error::file(&path, format!("no tensor `{name}`"), "config.json describes another model")
                 }
             })?;
             if view.shape() != shape {
                 return Err(Error::file(
                     &path,
-                    format!(
-                        "tensor `{name}` has shape {:?}, config.json says {shape:?}",
-                        view.shape()
-                    ),
+                    format!("tensor `{name}` has shape {:?}, config.json says {shape:?}", view.shape()),
                     "take both files from the same model",
                 ));
             }
@@ -112,10 +84,7 @@ impl ModelFolder {
 
 /// A name without architecture prefix, with today's words for old ones.
 fn common_name(name: &str) -> String {
-    let name = name
-        .strip_prefix("bert.")
-        .or(name.strip_prefix("distilbert."))
-        .unwrap_or(name);
+    let name = name.strip_prefix("bert.").or(name.strip_prefix("distilbert.")).unwrap_or(name);
     // Files whose decoder owns its bias.
     if name == "cls.predictions.decoder.bias" {
         return "cls.predictions.bias".into();
@@ -178,20 +147,14 @@ pub fn save(
         let text = format!("{tokenizer:#}\n");
         files::write(&folder.join("tokenizer_config.json"), text.as_bytes())?;
     }
-    files::write(
-        &folder.join("config.json"),
-        format!("{:#}\n", config.to_json()).as_bytes(),
-    )
+    files::write(&folder.join("config.json"), format!("{:#}\n", config.to_json()).as_bytes())
 }
 
 /// Writes `f32` tensors with the metadata `transformers` expects.
 pub fn write_tensors(path: &Path, tensors: &BTreeMap<&str, Tensor>) -> Result<()> {
     let mut data = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
-        let values = tensor
-            .to_dtype(DType::F32)?
-            .flatten_all()?
-            .to_vec1::<f32>()?;
+        let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         data.push((*name, tensor.dims().to_vec(), bytes));
     }

@@ -33,13 +33,7 @@ impl MaskedLmHead {
 
     /// Transforms hidden rows `[n, hidden]`; the product with the vocabulary is left to the loss.
     pub fn project(&self, hidden: &Tensor) -> Result<Projection> {
-        let hidden = self
-            .norm
-            .norm(&gelu(&self.transform.linear(hidden)?)?, self.eps)?;
-        Ok(Projection {
-            hidden,
-            weight: self.words.to_dtype(self.dtype)?,
-            bias: self.bias.to_dtype(self.dtype)?,
-        })
+        let hidden = self.norm.norm(&gelu(&self.transform.linear(hidden)?)?, self.eps)?;
+        Ok(Projection { hidden, weight: self.words.to_dtype(self.dtype)?, bias: self.bias.to_dtype(self.dtype)? })
     }
 }

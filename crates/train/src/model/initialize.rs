@@ -18,16 +18,10 @@ pub fn random(config: &ModelConfig, seed: u64, device: &Device) -> Result<Parame
             Slot::Weight => {
                 let mut rng = stream(seed, Purpose::Weights, index as u64);
                 let scale = config.initializer_range as f32;
-                values
-                    .iter_mut()
-                    .for_each(|v| *v = normal(&mut rng) * scale);
+                values.iter_mut().for_each(|v| *v = normal(&mut rng) * scale);
                 if part == Part::Words {
                     let start = config.pad_id as usize * config.hidden;
-                    values
-                        .iter_mut()
-                        .skip(start)
-                        .take(config.hidden)
-                        .for_each(|v| *v = 0.0);
+                    values.iter_mut().skip(start).take(config.hidden).for_each(|v| *v = 0.0);
                 }
             }
             Slot::Bias => {}
@@ -53,9 +47,7 @@ pub fn spread_layers(teacher: usize, student: usize) -> Vec<usize> {
     }
     // Half-up rounding of i (teacher - 1) / (student - 1).
     let gaps = student - 1;
-    (0..student)
-        .map(|i| (2 * i * (teacher - 1) + gaps) / (2 * gaps))
-        .collect()
+    (0..student).map(|i| (2 * i * (teacher - 1) + gaps) / (2 * gaps)).collect()
 }
 
 /// A student with the teacher's embeddings, the planned layers, and the tied projection's bias. What is not copied
@@ -80,8 +72,7 @@ pub fn student_from_teacher(
             Some(source) => teacher.get(source, slot)?,
             None => fresh.get(part, slot)?,
         };
-        let folds =
-            teacher_config.type_vocab > 0 && config.architecture == Architecture::DistilBert;
+        let folds = teacher_config.type_vocab > 0 && config.architecture == Architecture::DistilBert;
         if part == Part::Positions {
             if folds {
                 let types = teacher.get(Part::TokenTypes, Slot::Weight)?;

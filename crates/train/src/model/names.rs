@@ -106,12 +106,7 @@ pub fn parameter_shapes(config: &ModelConfig) -> Vec<(Part, Slot, String, Vec<us
     let (h, v, inner) = (config.hidden, config.vocab_size, config.intermediate);
     let mut all = Vec::new();
     let mut push = |part, slot, shape: &[usize]| {
-        all.push((
-            part,
-            slot,
-            parameter_name(config.architecture, part, slot),
-            shape.to_vec(),
-        ));
+        all.push((part, slot, parameter_name(config.architecture, part, slot), shape.to_vec()));
     };
     push(Part::Words, Slot::Weight, &[v, h]);
     push(Part::Positions, Slot::Weight, &[config.max_positions, h]);
@@ -148,13 +143,7 @@ pub fn parameter_shapes(config: &ModelConfig) -> Vec<(Part, Slot, String, Vec<us
 impl Part {
     /// Whether this is a LayerNorm (its parameters take no weight decay).
     pub fn is_norm(self) -> bool {
-        matches!(
-            self,
-            Self::EmbeddingNorm
-                | Self::AttentionNorm(_)
-                | Self::OutputNorm(_)
-                | Self::TransformNorm
-        )
+        matches!(self, Self::EmbeddingNorm | Self::AttentionNorm(_) | Self::OutputNorm(_) | Self::TransformNorm)
     }
 
     /// Whether this belongs to the masked-LM head.

@@ -25,11 +25,7 @@ impl Parameters {
                 Some(_) => {}
             }
         }
-        Ok(Self {
-            architecture: config.architecture,
-            frozen: tensors,
-            trainable: BTreeMap::new(),
-        })
+        Ok(Self { architecture: config.architecture, frozen: tensors, trainable: BTreeMap::new() })
     }
 
     /// Makes every tensor trainable, but for those that `freeze` selects by part.
@@ -56,23 +52,13 @@ impl Parameters {
 
     /// Trainable tensors in name order.
     pub fn trainable(&self) -> impl Iterator<Item = (&str, &Var)> {
-        self.trainable
-            .iter()
-            .map(|(name, var)| (name.as_str(), var))
+        self.trainable.iter().map(|(name, var)| (name.as_str(), var))
     }
 
     /// All tensors in name order.
     pub fn all(&self) -> BTreeMap<&str, Tensor> {
-        let frozen = self
-            .frozen
-            .iter()
-            .map(|(name, t)| (name.as_str(), t.clone()));
-        frozen
-            .chain(
-                self.trainable()
-                    .map(|(name, var)| (name, var.as_tensor().clone())),
-            )
-            .collect()
+        let frozen = self.frozen.iter().map(|(name, t)| (name.as_str(), t.clone()));
+        frozen.chain(self.trainable().map(|(name, var)| (name, var.as_tensor().clone()))).collect()
     }
 
     /// Numbers in all tensors.

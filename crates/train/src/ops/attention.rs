@@ -3,9 +3,7 @@
 use super::Mask;
 use super::math::exp;
 use super::storage::{dot, max, slice, sum_by, vectorized, with_slice};
-use candle_core::{
-    CpuStorage, CustomOp1, D, DType, Device, IndexOp, Layout, Result, Shape, Tensor, bail,
-};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Device, IndexOp, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -51,26 +49,13 @@ impl Sequences {
 ///
 /// `qkv [rows, 3 h]` holds queries, keys and values side by side; the result is `[rows, h]`. `mask` drops attention
 /// probabilities; it has `heads * sequences.pairs()` elements in the order (sequence, head, query, key).
-pub fn attention(
-    qkv: &Tensor,
-    sequences: &Arc<Sequences>,
-    heads: usize,
-    mask: Option<Mask>,
-) -> Result<Tensor> {
+pub fn attention(qkv: &Tensor, sequences: &Arc<Sequences>, heads: usize, mask: Option<Mask>) -> Result<Tensor> {
     let (rows, width) = qkv.dims2()?;
     if rows != sequences.rows() || width % (3 * heads) != 0 {
-        bail!(
-            "attention over {rows} rows of {width} numbers, {} tokens, {heads} heads",
-            sequences.rows()
-        )
+        bail!("attention over {rows} rows of {width} numbers, {} tokens, {heads} heads", sequences.rows())
     }
     if super::fused(qkv) {
-        let op = Attention {
-            sequences: sequences.clone(),
-            heads,
-            h: width / 3,
-            mask,
-        };
+        let op = Attention { sequences: sequences.clone(), heads, h: width / 3, mask };
         qkv.contiguous()?.apply_op1(op)
     } else {
         composed(qkv, sequences, heads, mask)
@@ -212,13 +197,7 @@ fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
 
 impl Attention {
     /// Calls `f(head, first row, rows of out)` for every sequence and head, sequences in parallel.
-    fn each(
-        &self,
-        qkv: &[f32],
-        out: &mut [f32],
-        width: usize,
-        f: impl Fn(&Head, usize, &mut [f32]) + Sync,
-    ) {
+    fn each(&self, qkv: &[f32], out: &mut [f32], width: usize, f: impl Fn(&Head, usize, &mut [f32]) + Sync) {
         let (d, h) = (self.h / self.heads, self.h);
         let mut tasks = Vec::with_capacity(self.sequences.count());
         let (mut rest, mut row, mut pair) = (out, 0, 0);
@@ -237,17 +216,7 @@ impl Attention {
                             (&mask.keep[start..start + length * length], mask.scale)
                         });
                         let qkv = &qkv[row * 3 * h..][..length * 3 * h];
-                        f(
-                            &Head {
-                                qkv,
-                                h,
-                                column: head * d,
-                                d,
-                                mask,
-                            },
-                            row,
-                            out,
-                        );
+                        f(&Head { qkv, h, column: head * d, d, mask }, row, out);
                     }
                 },
             );
@@ -300,12 +269,7 @@ impl CustomOp1 for Attention {
 }
 
 /// The same with candle's operations: sequences are padded to the longest one for the batched products.
-fn composed(
-    qkv: &Tensor,
-    sequences: &Sequences,
-    heads: usize,
-    mask: Option<Mask>,
-) -> Result<Tensor> {
+fn composed(qkv: &Tensor, sequences: &Sequences, heads: usize, mask: Option<Mask>) -> Result<Tensor> {
     let (rows, width) = qkv.dims2()?;
     let (h, d) = (width / 3, width / 3 / heads);
     let (count, longest) = (sequences.count(), sequences.lengths().max().unwrap_or(0));
@@ -344,13 +308,7 @@ fn composed(
 }
 
 /// Dropout factors as `[sequences, heads, longest, longest]`.
-fn padded_mask(
-    mask: &Mask,
-    sequences: &Sequences,
-    heads: usize,
-    longest: usize,
-    device: &Device,
-) -> Result<Tensor> {
+fn padded_mask(mask: &Mask, sequences: &Sequences, heads: usize, longest: usize, device: &Device) -> Result<Tensor> {
     let mut factors = vec![0.0f32; sequences.count() * heads * longest * longest];
     let mut keep = mask.keep.iter();
     for (i, length) in sequences.lengths().enumerate() {
@@ -363,11 +321,7 @@ fn padded_mask(
             }
         }
     }
-    Tensor::from_vec(
-        factors,
-        (sequences.count(), heads, longest, longest),
-        device,
-    )
+    Tensor::from_vec(factors, (sequences.count(), heads, longest, longest), device)
 }
 
 #[cfg(test)]

@@ -6,14 +6,9 @@ use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Tensor
 /// Mean over rows of `1 - cos(student, teacher)`, a scalar. Nothing flows back to the teacher.
 pub fn cosine_loss(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     if super::fused(student) {
-        return student
-            .contiguous()?
-            .apply_op2(&teacher.detach().contiguous()?, Cosine);
+        return student.contiguous()?.apply_op2(&teacher.detach().contiguous()?, Cosine);
     }
-    let (s, t) = (
-        student.to_dtype(DType::F32)?,
-        teacher.detach().to_dtype(DType::F32)?,
-    );
+    let (s, t) = (student.to_dtype(DType::F32)?, teacher.detach().to_dtype(DType::F32)?);
     let norms = (s.sqr()?.sum(D::Minus1)? * t.sqr()?.sum(D::Minus1)?)?;
     let cosine = ((s * t)?.sum(D::Minus1)? / (norms + 1e-24)?.sqrt()?)?;
     cosine.mean_all()?.affine(-1.0, 1.0)
@@ -57,13 +52,7 @@ impl CustomOp2 for Cosine {
     }
 
     // d(1 - cos)/ds = -(t / (|s| |t|) - cos s / |s|^2)
-    fn bwd(
-        &self,
-        s: &Tensor,
-        t: &Tensor,
-        _res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(&self, s: &Tensor, t: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (n, h) = s.dims2()?;
         let scale = -grad.to_scalar::<f32>()? / n as f32;
         let out = with_slice(s, |s| {

@@ -41,25 +41,16 @@ impl Dropout {
         }
         let mut bytes = vec![0u8; 2 * len];
         rng.fill_bytes(&mut bytes);
-        let keep = bytes
-            .chunks_exact(2)
-            .map(|b| u8::from(u32::from(u16::from_le_bytes([b[0], b[1]])) >= threshold))
-            .collect();
-        Some(Mask {
-            keep,
-            scale: (65536.0 / f64::from(65536 - threshold)) as f32,
-        })
+        let keep =
+            bytes.chunks_exact(2).map(|b| u8::from(u32::from(u16::from_le_bytes([b[0], b[1]])) >= threshold)).collect();
+        Some(Mask { keep, scale: (65536.0 / f64::from(65536 - threshold)) as f32 })
     }
 }
 
 impl Mask {
     /// The factors (0 or `scale`) as a tensor shaped and typed like `x`.
     fn factors(&self, x: &Tensor) -> Result<Tensor> {
-        let values = self
-            .keep
-            .iter()
-            .map(|&k| f32::from(k) * self.scale)
-            .collect();
+        let values = self.keep.iter().map(|&k| f32::from(k) * self.scale).collect();
         Tensor::from_vec::<_, f32>(values, x.shape(), x.device())?.to_dtype(x.dtype())
     }
 

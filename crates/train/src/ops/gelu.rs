@@ -6,11 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 /// Elementwise GELU (the exact form, not the tanh approximation).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if super::fused(x) {
-        x.contiguous()?.apply_op1(Gelu)
-    } else {
-        x.gelu_erf()
-    }
+    if super::fused(x) { x.contiguous()?.apply_op1(Gelu) } else { x.gelu_erf() }
 }
 
 struct Gelu;
@@ -75,8 +71,6 @@ mod tests {
     #[test]
     fn gradients() {
         let weights = random(&[90, 7], 6);
-        check_gradient(&[(random(&[90, 7], 7) * 2.0).unwrap()], |v| {
-            (super::gelu(&v[0])? * &weights)?.sum_all()
-        });
+        check_gradient(&[(random(&[90, 7], 7) * 2.0).unwrap()], |v| (super::gelu(&v[0])? * &weights)?.sum_all());
     }
 }

@@ -6,9 +6,7 @@ use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor
 /// `x [n, h]`, `gamma [h]`, `beta [h]`. Statistics are taken in `f32` whatever the type of `x`.
 pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
     if super::fused(x) {
-        return x
-            .contiguous()?
-            .apply_op3(gamma, beta, LayerNorm { eps: eps as f32 });
+        return x.contiguous()?.apply_op3(gamma, beta, LayerNorm { eps: eps as f32 });
     }
     let dtype = x.dtype();
     let x = x.to_dtype(DType::F32)?;
@@ -93,8 +91,7 @@ impl CustomOp3 for LayerNorm {
                             for (i, row) in rows.chunks_exact_mut(h).enumerate() {
                                 let x = &x[(first + i) * h..][..h];
                                 let (mean, rstd) = self.statistics(x);
-                                for (v, (xhat, (x, g))) in
-                                    row.iter_mut().zip(xhat.iter_mut().zip(x.iter().zip(gamma)))
+                                for (v, (xhat, (x, g))) in row.iter_mut().zip(xhat.iter_mut().zip(x.iter().zip(gamma)))
                                 {
                                     *v *= g;
                                     *xhat = (x - mean) * rstd;
@@ -117,10 +114,7 @@ impl CustomOp3 for LayerNorm {
                             for i in start..end {
                                 let (x, dy) = (&x[i * h..][..h], &dy[i * h..][..h]);
                                 let (mean, rstd) = self.statistics(x);
-                                for ((dg, db), (x, dy)) in dgamma
-                                    .iter_mut()
-                                    .zip(dbeta.iter_mut())
-                                    .zip(x.iter().zip(dy))
+                                for ((dg, db), (x, dy)) in dgamma.iter_mut().zip(dbeta.iter_mut()).zip(x.iter().zip(dy))
                                 {
                                     *dg += dy * ((x - mean) * rstd);
                                     *db += dy;
@@ -158,9 +152,8 @@ mod tests {
     #[test]
     fn gradients() {
         let weights = random(&[67, 6], 4);
-        check_gradient(
-            &[random(&[67, 6], 1), random(&[6], 2), random(&[6], 3)],
-            |v| (super::layer_norm(&v[0], &v[1], &v[2], 1e-12)? * &weights)?.sum_all(),
-        );
+        check_gradient(&[random(&[67, 6], 1), random(&[6], 2), random(&[6], 3)], |v| {
+            (super::layer_norm(&v[0], &v[1], &v[2], 1e-12)? * &weights)?.sum_all()
+        });
     }
 }

@@ -6,11 +6,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `x [n, k]`, `weight [m, k]`, `bias [m]` to `[n, m]`.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if super::fused(x) {
-        x.apply_op3(weight, bias, Linear)
-    } else {
-        x.matmul(&weight.t()?)?.broadcast_add(bias)
-    }
+    if super::fused(x) { x.apply_op3(weight, bias, Linear) } else { x.matmul(&weight.t()?)?.broadcast_add(bias) }
 }
 
 struct Linear;
@@ -32,15 +28,8 @@ impl CustomOp3 for Linear {
         let (n, k) = x_layout.shape().dims2()?;
         let (m, _) = weight_layout.shape().dims2()?;
         let bias = slice(bias, bias_layout)?;
-        let product = x.matmul(
-            weight,
-            (1, n, m, k),
-            x_layout,
-            &weight_layout.transpose(0, 1)?,
-        )?;
-        let CpuStorage::F32(mut out) = product else {
-            bail!("linear takes f32 tensors")
-        };
+        let product = x.matmul(weight, (1, n, m, k), x_layout, &weight_layout.transpose(0, 1)?)?;
+        let CpuStorage::F32(mut out) = product else { bail!("linear takes f32 tensors") };
         for_rows(
             &mut out,
             m,
@@ -101,8 +90,6 @@ mod tests {
     fn gradients() {
         let (x, w, b) = (random(&[70, 5], 1), random(&[3, 5], 2), random(&[3], 3));
         let weights = random(&[70, 3], 4);
-        check_gradient(&[x, w, b], |v| {
-            (super::linear(&v[0], &v[1], &v[2])? * &weights)?.sum_all()
-        });
+        check_gradient(&[x, w, b], |v| (super::linear(&v[0], &v[1], &v[2])? * &weights)?.sum_all());
     }
 }

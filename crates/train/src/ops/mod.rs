@@ -21,8 +21,7 @@ pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use vocabulary::{
-    IGNORE, Projection, RowStatistics, Targets, VocabularyLoss, vocabulary_loss,
-    vocabulary_statistics,
+    IGNORE, Projection, RowStatistics, Targets, VocabularyLoss, vocabulary_loss, vocabulary_statistics,
 };
 
 use candle_core::{DType, Tensor};

@@ -8,9 +8,7 @@ pub(super) const ROWS: usize = 64;
 
 /// The contiguous `f32` numbers behind a custom operation's argument.
 pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let CpuStorage::F32(values) = storage else {
-        bail!("the fused operations take f32 tensors")
-    };
+    let CpuStorage::F32(values) = storage else { bail!("the fused operations take f32 tensors") };
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&values[start..end]),
         None => bail!("the fused operations take contiguous tensors"),
@@ -21,9 +19,7 @@ pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a 
 pub(super) fn with_slice<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else {
-        bail!("the fused operations take tensors on the CPU")
-    };
+    let Storage::Cpu(storage) = &*storage else { bail!("the fused operations take tensors on the CPU") };
     f(slice(storage, layout)?)
 }
 
@@ -36,22 +32,16 @@ pub(super) fn vectorized<T>(f: impl FnOnce() -> T) -> T {
 
 /// Calls `f(first row, rows of out)` for blocks of [`ROWS`] rows in parallel.
 pub(super) fn for_rows(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
-    out.par_chunks_mut(ROWS * width)
-        .enumerate()
-        .for_each(|(block, rows)| {
-            vectorized(
-                #[inline(always)]
-                || f(block * ROWS, rows),
-            )
-        });
+    out.par_chunks_mut(ROWS * width).enumerate().for_each(|(block, rows)| {
+        vectorized(
+            #[inline(always)]
+            || f(block * ROWS, rows),
+        )
+    });
 }
 
 /// Sums over blocks of rows: `f(first row, last row + 1, partial sums)` per block, blocks added in order.
-pub(super) fn sum_rows(
-    rows: usize,
-    width: usize,
-    f: impl Fn(usize, usize, &mut [f32]) + Sync,
-) -> Vec<f32> {
+pub(super) fn sum_rows(rows: usize, width: usize, f: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
     let starts: Vec<usize> = (0..rows).step_by(ROWS).collect();
     let partial: Vec<Vec<f32>> = starts
         .par_iter()
@@ -112,17 +102,10 @@ pub(super) fn max(x: &[f32]) -> f32 {
     let (chunks, rest) = x.as_chunks::<16>();
     for chunk in chunks {
         for i in 0..16 {
-            lanes[i] = if chunk[i] > lanes[i] {
-                chunk[i]
-            } else {
-                lanes[i]
-            };
+            lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
         }
     }
-    rest.iter()
-        .chain(&lanes)
-        .copied()
-        .fold(f32::NEG_INFINITY, f32::max)
+    rest.iter().chain(&lanes).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 #[inline(always)]

@@ -6,9 +6,7 @@ use candle_core::{Device, Result, Tensor, Var};
 /// Standard normal numbers.
 pub(crate) fn random(shape: &[usize], seed: u64) -> Tensor {
     let mut rng = stream(seed, Purpose::Weights, 99);
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|_| normal(&mut rng))
-        .collect();
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| normal(&mut rng)).collect();
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
@@ -21,16 +19,11 @@ pub(crate) fn distance(a: &Tensor, b: &Tensor) -> f32 {
 /// Compares `f`'s gradients with central differences along 24 random directions per input. The values of `f` are sums
 /// of many terms, so the step is wide and the tolerance relative to the gradient's size.
 pub(crate) fn check_gradient(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
-    let vars: Vec<Var> = inputs
-        .iter()
-        .map(|t| Var::from_tensor(t).unwrap())
-        .collect();
+    let vars: Vec<Var> = inputs.iter().map(|t| Var::from_tensor(t).unwrap()).collect();
     let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
     let grads = f(&tensors).unwrap().backward().unwrap();
     for (index, input) in inputs.iter().enumerate() {
-        let gradient = grads
-            .get(&tensors[index])
-            .expect("every input has a gradient");
+        let gradient = grads.get(&tensors[index]).expect("every input has a gradient");
         let size = norm(gradient);
         assert!(size > 0.0, "input {index}: the gradient is zero");
         for trial in 0..24 {
@@ -57,11 +50,5 @@ pub(crate) fn check_gradient(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<
 }
 
 fn norm(t: &Tensor) -> f32 {
-    t.sqr()
-        .unwrap()
-        .sum_all()
-        .unwrap()
-        .to_scalar::<f32>()
-        .unwrap()
-        .sqrt()
+    t.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt()
 }

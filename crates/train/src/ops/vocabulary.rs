@@ -66,30 +66,19 @@ pub fn vocabulary_loss(student: &Projection, targets: Targets) -> Result<Vocabul
         return composed(student, &targets);
     }
     let op = Fused {
-        gradients: student.hidden.track_op()
-            || student.weight.track_op()
-            || student.bias.track_op(),
+        gradients: student.hidden.track_op() || student.weight.track_op() || student.bias.track_op(),
         targets,
         saved: Mutex::new(None),
     };
     let hidden = student.hidden.contiguous()?;
     let out = hidden.apply_op3(&student.weight, &student.bias, op)?;
     let detached = out.detach();
-    Ok(VocabularyLoss {
-        total: out.get(0)?,
-        ce: detached.get(1)?,
-        mlm: detached.get(2)?,
-    })
+    Ok(VocabularyLoss { total: out.get(0)?, ce: detached.get(1)?, mlm: detached.get(2)? })
 }
 
 /// [`vocabulary_loss`] with candle's own operations: for other devices, and the reference in tests.
 pub(super) fn composed(student: &Projection, targets: &Targets) -> Result<VocabularyLoss> {
-    let logits = |p: &Projection| {
-        p.hidden
-            .matmul(&p.weight.t()?)?
-            .broadcast_add(&p.bias)?
-            .to_dtype(DType::F32)
-    };
+    let logits = |p: &Projection| p.hidden.matmul(&p.weight.t()?)?.broadcast_add(&p.bias)?.to_dtype(DType::F32);
     let s = logits(student)?;
     let device = s.device();
     let zero = Tensor::zeros((), DType::F32, device)?;
@@ -104,9 +93,7 @@ pub(super) fn composed(student: &Projection, targets: &Targets) -> Result<Vocabu
             (kl * (temperature * temperature / s.dim(0)? as f64))?
         }
     };
-    let rows: Vec<u32> = (0..targets.labels.len() as u32)
-        .filter(|&i| targets.labels[i as usize] != IGNORE)
-        .collect();
+    let rows: Vec<u32> = (0..targets.labels.len() as u32).filter(|&i| targets.labels[i as usize] != IGNORE).collect();
     let mlm = if rows.is_empty() {
         zero
     } else {
@@ -114,10 +101,7 @@ pub(super) fn composed(student: &Projection, targets: &Targets) -> Result<Vocabu
         let n = rows.len();
         let log_p = s.index_select(&Tensor::from_vec(rows, n, device)?, 0)?;
         let log_p = candle_nn::ops::log_softmax(&log_p, D::Minus1)?;
-        log_p
-            .gather(&Tensor::from_vec(labels, (n, 1), device)?, 1)?
-            .mean_all()?
-            .neg()?
+        log_p.gather(&Tensor::from_vec(labels, (n, 1), device)?, 1)?.mean_all()?.neg()?
     };
     Ok(VocabularyLoss {
         total: ((&ce * targets.alpha_ce)? + (&mlm * targets.alpha_mlm)?)?,
@@ -127,42 +111,18 @@ pub(super) fn composed(student: &Projection, targets: &Targets) -> Result<Vocabu
 }
 
 /// Per-row figures for evaluation, without gradients: [`RowStatistics`] of each row at temperature 1.
-pub fn vocabulary_statistics(
-    student: &Projection,
-    targets: &Targets,
-) -> Result<Vec<RowStatistics>> {
+pub fn vocabulary_statistics(student: &Projection, targets: &Targets) -> Result<Vec<RowStatistics>> {
     let cpu = |p: &Projection| -> Result<Projection> {
-        let to = |t: &Tensor| {
-            t.to_device(&candle_core::Device::Cpu)?
-                .to_dtype(DType::F32)?
-                .contiguous()
-        };
-        Ok(Projection {
-            hidden: to(&p.hidden)?,
-            weight: to(&p.weight)?,
-            bias: to(&p.bias)?,
-        })
+        let to = |t: &Tensor| t.to_device(&candle_core::Device::Cpu)?.to_dtype(DType::F32)?.contiguous();
+        Ok(Projection { hidden: to(&p.hidden)?, weight: to(&p.weight)?, bias: to(&p.bias)? })
     };
     let student = cpu(student)?;
-    let targets = Targets {
-        teacher: targets.teacher.as_ref().map(cpu).transpose()?,
-        ..targets.clone()
-    };
-    let op = Fused {
-        gradients: false,
-        targets,
-        saved: Mutex::new(None),
-    };
+    let targets = Targets { teacher: targets.teacher.as_ref().map(cpu).transpose()?, ..targets.clone() };
+    let op = Fused { gradients: false, targets, saved: Mutex::new(None) };
     let (h, w, b) = (&student.hidden, &student.weight, &student.bias);
-    let ((h, hl), (w, wl), (b, bl)) = (
-        h.storage_and_layout(),
-        w.storage_and_layout(),
-        b.storage_and_layout(),
-    );
+    let ((h, hl), (w, wl), (b, bl)) = (h.storage_and_layout(), w.storage_and_layout(), b.storage_and_layout());
     match (&*h, &*w, &*b) {
-        (Storage::Cpu(h), Storage::Cpu(w), Storage::Cpu(b)) => {
-            Ok(op.run((h, hl), (w, wl), (b, bl))?.0)
-        }
+        (Storage::Cpu(h), Storage::Cpu(w), Storage::Cpu(b)) => Ok(op.run((h, hl), (w, wl), (b, bl))?.0),
         _ => bail!("evaluation moves its tensors to the CPU"),
     }
 }
@@ -212,16 +172,8 @@ impl Fused {
             gradients: self.gradients,
         };
         let mut statistics = vec![RowStatistics::default(); n];
-        let sizes = if self.gradients {
-            (n * k, v * k, v)
-        } else {
-            (0, 0, 0)
-        };
-        let mut grads = Gradients {
-            hidden: Vec::with_capacity(sizes.0),
-            weight: Vec::new(),
-            bias: vec![0.0; sizes.2],
-        };
+        let sizes = if self.gradients { (n * k, v * k, v) } else { (0, 0, 0) };
+        let mut grads = Gradients { hidden: Vec::with_capacity(sizes.0), weight: Vec::new(), bias: vec![0.0; sizes.2] };
         let step = (CHUNK / v).clamp(16, 4096);
         for start in (0..n).step_by(step) {
             let count = step.min(n - start);
@@ -269,9 +221,7 @@ impl Fused {
         let (v, k) = teacher.weight.dims2()?;
         let (h, hl) = teacher.hidden.storage_and_layout();
         let (w, wl) = teacher.weight.storage_and_layout();
-        let (Storage::Cpu(h), Storage::Cpu(w)) = (&*h, &*w) else {
-            bail!("the teacher's logits are not on the CPU")
-        };
+        let (Storage::Cpu(h), Storage::Cpu(w)) = (&*h, &*w) else { bail!("the teacher's logits are not on the CPU") };
         let rows = rows_of(hl, start, count)?;
         product((h, &rows), (w, &wl.transpose(0, 1)?), (count, v, k)).map(Some)
     }
@@ -286,13 +236,7 @@ fn with_optional<T>(tensor: Option<&Tensor>, f: impl FnOnce(&[f32]) -> Result<T>
 
 impl Gradients {
     /// Adds a chunk, given the gradient of its logits.
-    fn add(
-        &mut self,
-        grad: Vec<f32>,
-        h: Stored,
-        w: Stored,
-        (n, v, k): (usize, usize, usize),
-    ) -> Result<()> {
+    fn add(&mut self, grad: Vec<f32>, h: Stored, w: Stored, (n, v, k): (usize, usize, usize)) -> Result<()> {
         let bias = sum_rows(
             n,
             v,
@@ -321,14 +265,11 @@ impl Gradients {
 
 fn add(total: &mut [f32], part: &[f32]) {
     const BLOCK: usize = 1 << 14;
-    total
-        .par_chunks_mut(BLOCK)
-        .zip(part.par_chunks(BLOCK))
-        .for_each(|(total, part)| {
-            for (t, p) in total.iter_mut().zip(part) {
-                *t += p;
-            }
-        });
+    total.par_chunks_mut(BLOCK).zip(part.par_chunks(BLOCK)).for_each(|(total, part)| {
+        for (t, p) in total.iter_mut().zip(part) {
+            *t += p;
+        }
+    });
 }
 
 impl CustomOp3 for Fused {
@@ -370,26 +311,16 @@ impl CustomOp3 for Fused {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let saved = self.saved.lock().unwrap_or_else(|e| e.into_inner()).take();
-        let Some(saved) = saved else {
-            bail!("the vocabulary loss was differentiated twice")
-        };
+        let Some(saved) = saved else { bail!("the vocabulary loss was differentiated twice") };
         let scale = f64::from(grad.get(0)?.to_scalar::<f32>()?);
         let tensor = |values: Vec<f32>, like: &Tensor| {
             if !like.track_op() {
                 return Ok(None);
             }
             let tensor = Tensor::from_vec(values, like.shape(), like.device())?;
-            if scale == 1.0 {
-                Ok(Some(tensor))
-            } else {
-                (tensor * scale).map(Some)
-            }
+            if scale == 1.0 { Ok(Some(tensor)) } else { (tensor * scale).map(Some) }
         };
-        Ok((
-            tensor(saved.hidden, h)?,
-            tensor(saved.weight, w)?,
-            tensor(saved.bias, b)?,
-        ))
+        Ok((tensor(saved.hidden, h)?, tensor(saved.weight, w)?, tensor(saved.bias, b)?))
     }
 }
 

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A path in the folder of shared data beside the repository; says so when it is missing.
 pub(crate) fn shared(path: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared")
-        .join(path);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
     if root.exists() {
         Some(root)
     } else {
@@ -31,21 +29,10 @@ pub(crate) fn train(arguments: &[&str]) -> String {
 
 /// Runs the program, which must fail with `code`, and returns its standard error.
 pub(crate) fn fails(code: i32, arguments: &[&str]) -> String {
-    let output = command()
-        .args(arguments)
-        .env("RUST_BACKTRACE", "1")
-        .output()
-        .unwrap();
+    let output = command().args(arguments).env("RUST_BACKTRACE", "1").output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "train {arguments:?}: {text}"
-    );
-    assert!(
-        !text.contains("stack backtrace") && !text.contains("   0: "),
-        "a backtrace: {text}"
-    );
+    assert_eq!(output.status.code(), Some(code), "train {arguments:?}: {text}");
+    assert!(!text.contains("stack backtrace") && !text.contains("   0: "), "a backtrace: {text}");
     text
 }
 

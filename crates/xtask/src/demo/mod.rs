@@ -98,7 +98,17 @@ impl Demo {
                 .arg("--output")
                 .arg(&teacher)
                 .args(["--preset", "tiny", "--layers", "4", "--hidden", "128", "--heads", "4", "--intermediate", "512"])
-                .args(["--max-positions", "64", "--steps", "1500", "--batch-size", "64", "--seed", SEED, "--overwrite"]),
+                .args([
+                    "--max-positions",
+                    "64",
+                    "--steps",
+                    "1500",
+                    "--batch-size",
+                    "64",
+                    "--seed",
+                    SEED,
+                    "--overwrite",
+                ]),
         )?;
         Ok((teacher, texts))
     }

@@ -38,10 +38,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub(super) fn new(len: usize) -> Self {
-        Self {
-            a: vec![0.0; len],
-            b: vec![0.0; len],
-        }
+        Self { a: vec![0.0; len], b: vec![0.0; len] }
     }
 }
 
@@ -79,8 +76,7 @@ impl RowLoss {
                 out.teacher_top = argmax(t);
                 if label != IGNORE {
                     let largest = max(t);
-                    out.teacher_nll =
-                        sum_by(t, |v| exp(v - largest)).ln() + largest - t[label as usize];
+                    out.teacher_nll = sum_by(t, |v| exp(v - largest)).ln() + largest - t[label as usize];
                 }
             }
             out.kl = self.soft_targets(s, t, scratch);
@@ -120,11 +116,7 @@ impl RowLoss {
     fn soft_targets(&self, s: &[f32], t: &mut [f32], scratch: &mut Scratch) -> f32 {
         let inverse = 1.0 / self.temperature;
         let largest = max(t);
-        for ((t, s), (e, difference)) in t
-            .iter_mut()
-            .zip(s)
-            .zip(scratch.a.iter_mut().zip(&mut scratch.b))
-        {
+        for ((t, s), (e, difference)) in t.iter_mut().zip(s).zip(scratch.a.iter_mut().zip(&mut scratch.b)) {
             let centred = *t - largest;
             *e = exp(*s * inverse);
             *difference = centred - *s;

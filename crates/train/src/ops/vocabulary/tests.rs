@@ -7,18 +7,12 @@ use candle_core::Var;
 const ROWS: usize = 40;
 
 fn projection(h: usize, v: usize, seed: u64) -> Projection {
-    Projection {
-        hidden: random(&[ROWS, h], seed),
-        weight: random(&[v, h], seed + 1),
-        bias: random(&[v], seed + 2),
-    }
+    Projection { hidden: random(&[ROWS, h], seed), weight: random(&[v, h], seed + 1), bias: random(&[v], seed + 2) }
 }
 
 fn targets(v: usize, teacher: bool) -> Targets {
     Targets {
-        labels: (0..ROWS as u32)
-            .map(|i| if i % 3 == 0 { i * 7 % v as u32 } else { IGNORE })
-            .collect(),
+        labels: (0..ROWS as u32).map(|i| if i % 3 == 0 { i * 7 % v as u32 } else { IGNORE }).collect(),
         teacher: teacher.then(|| projection(5, v, 50)),
         temperature: 2.0,
         alpha_ce: 5.0,
@@ -34,18 +28,10 @@ fn fused_equals_composed_with_gradients() {
         let run = |f: &dyn Fn(&Projection) -> Result<VocabularyLoss>| {
             let vars = [&p.hidden, &p.weight, &p.bias].map(|t| Var::from_tensor(t).unwrap());
             let [hidden, weight, bias] = vars.each_ref().map(|v| v.as_tensor().clone());
-            let loss = f(&Projection {
-                hidden,
-                weight,
-                bias,
-            })
-            .unwrap();
+            let loss = f(&Projection { hidden, weight, bias }).unwrap();
             let grads = loss.total.backward().unwrap();
             let scalars = [&loss.total, &loss.ce, &loss.mlm].map(|t| t.to_scalar::<f32>().unwrap());
-            (
-                scalars,
-                vars.map(|v| grads.get(v.as_tensor()).unwrap().clone()),
-            )
+            (scalars, vars.map(|v| grads.get(v.as_tensor()).unwrap().clone()))
         };
         let (fused, fused_grads) = run(&|p| vocabulary_loss(p, targets(v, teacher)));
         let (exact, exact_grads) = run(&|p| composed(p, &targets(v, teacher)));
@@ -63,15 +49,7 @@ fn gradients() {
     let p = projection(4, 23, 10);
     check_gradient(&[p.hidden, p.weight, p.bias], |x| {
         let [hidden, weight, bias] = [0, 1, 2].map(|i| x[i].clone());
-        Ok(vocabulary_loss(
-            &Projection {
-                hidden,
-                weight,
-                bias,
-            },
-            targets(23, true),
-        )?
-        .total)
+        Ok(vocabulary_loss(&Projection { hidden, weight, bias }, targets(23, true))?.total)
     });
 }
 
@@ -80,16 +58,9 @@ fn a_scaled_loss_scales_the_gradient() {
     let p = projection(4, 23, 10);
     let gradient = |scale: f64| {
         let bias = Var::from_tensor(&p.bias).unwrap();
-        let p = Projection {
-            bias: bias.as_tensor().clone(),
-            ..p.clone()
-        };
+        let p = Projection { bias: bias.as_tensor().clone(), ..p.clone() };
         let loss = (vocabulary_loss(&p, targets(23, true)).unwrap().total * scale).unwrap();
-        loss.backward()
-            .unwrap()
-            .get(bias.as_tensor())
-            .unwrap()
-            .clone()
+        loss.backward().unwrap().get(bias.as_tensor()).unwrap().clone()
     };
     assert!(distance(&(gradient(1.0) * 0.25).unwrap(), &gradient(0.25)) < 1e-7);
 }

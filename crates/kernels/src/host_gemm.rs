@@ -1,4 +1,7 @@
-//! Matrix products in float32, computed by the `gemm` crate behind a checked signature.
+//! Float products of the host at the speed of the `gemm` crate, behind a checked signature.
+//!
+//! For yardsticks that must share nothing with the packed path: the order of its sums depends on the machine. It is
+//! here, behind a feature, because that crate's interface is unsafe and this is the crate where such code is read.
 
 use gemm::Parallelism;
 
@@ -9,21 +12,29 @@ use gemm::Parallelism;
 /// # Panics
 ///
 /// If a slice is shorter than its shape and strides say, or the rows of `out` overlap.
-#[derive(Clone, Copy)]
-pub(super) struct Product<'a> {
-    pub(super) a: &'a [f32],
-    pub(super) a_stride: usize,
-    pub(super) b: &'a [f32],
-    pub(super) b_row: usize,
-    pub(super) b_col: usize,
-    pub(super) rows: usize,
-    pub(super) inner: usize,
-    pub(super) cols: usize,
+#[derive(Clone, Copy, Debug)]
+pub struct Product<'a> {
+    /// Left matrix, row-major.
+    pub a: &'a [f32],
+    /// Values from one of its rows to the next.
+    pub a_stride: usize,
+    /// Right matrix.
+    pub b: &'a [f32],
+    /// Values from one of its rows to the next.
+    pub b_row: usize,
+    /// Values from one of its columns to the next.
+    pub b_col: usize,
+    /// Rows of the result.
+    pub rows: usize,
+    /// Terms of each sum.
+    pub inner: usize,
+    /// Columns of the result.
+    pub cols: usize,
 }
 
 impl Product<'_> {
     /// Writes the product to `out`.
-    pub(super) fn write(self, out: &mut [f32], out_stride: usize) {
+    pub fn write(self, out: &mut [f32], out_stride: usize) {
         let Self { a, a_stride, b, b_row, b_col, rows, inner, cols } = self;
         if rows == 0 || cols == 0 {
             return;
@@ -37,7 +48,6 @@ impl Product<'_> {
         // - every index gemm reads or writes is at most the last index of its matrix, asserted above to be inside;
         // - `out` is borrowed mutably, so it does not overlap `a` or `b`, and its rows do not overlap each other;
         // - `read_dst` is false, and all memory is initialized anyway.
-        #[allow(unsafe_code)]
         unsafe {
             gemm::gemm(
                 rows,
@@ -73,6 +83,10 @@ fn last_index(rows: usize, row_stride: usize, cols: usize, col_stride: usize) ->
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+    use std::vec;
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
