@@ -66,7 +66,7 @@ fn docs() -> Result<()> {
 }
 
 fn tests() -> Result<()> {
-    run(cargo().args(["test", "--locked", "--workspace"]))
+    run(cargo().args(["test", "--locked", "--workspace", "--no-fail-fast"]))
 }
 
 /// Each crate in a build of its own: in one build, features that one crate asks for are on for all.
@@ -81,7 +81,7 @@ fn no_std() -> Result<()> {
 
 fn aarch64() -> Result<()> {
     let mut test = cargo_for("test", Target::Aarch64Linux, &root())?;
-    run(test.args(["--locked", "--package", "distil-kernels", "--package", "distil-runtime"]))
+    run(test.args(["--locked", "--no-fail-fast", "--package", "distil-kernels", "--package", "distil-runtime"]))
 }
 
 fn firmware_images() -> Result<()> {
