@@ -111,7 +111,7 @@ impl Demo {
 
         self.step("pretraining the teacher: 4 layers, masked-token prediction");
         let teacher = self.out.join("teacher");
-        let (steps, student_steps) = if self.quick { ("30", 20) } else { ("1500", 1200) };
+        let (steps, student_steps) = if self.quick { ("30", 20) } else { ("3000", 1000) };
         shell::run(
             self.train("pretrain")
                 .arg("--data")

@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use crate::shell::{cargo, root, run};
 
 /// A model and its check file.
-pub(super) struct Images {
-    pub(super) model: PathBuf,
-    pub(super) check: PathBuf,
+pub(crate) struct Images {
+    pub(crate) model: PathBuf,
+    pub(crate) check: PathBuf,
 }
 
 fn folder() -> Result<PathBuf> {
@@ -41,7 +41,7 @@ pub(super) fn for_model(model: &Path) -> Result<Images> {
 }
 
 /// A small model with seeded random weights, made anew so that it always belongs to this tree.
-pub(super) fn fixture() -> Result<Images> {
+pub(crate) fn fixture() -> Result<Images> {
     let folder = folder()?;
     let student = folder.join("fixture");
     let images = Images { model: folder.join("fixture.distil"), check: folder.join("fixture.check") };

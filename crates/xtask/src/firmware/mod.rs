@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
+pub(crate) use images::fixture as fixture_images;
 pub(crate) use machine::{MACHINES, Machine, Run};
 
 use crate::cross::{Target, cargo_for};

@@ -1,8 +1,10 @@
 //! The steps of `cargo xtask test`, in the order in which they fail fastest.
 
-use anyhow::Result;
+use std::fs;
 
-use crate::cross::{Target, cargo_for, has_clippy};
+use anyhow::{Result, bail};
+
+use crate::cross::{Target, cargo_for, has_clippy, target_dir};
 use crate::firmware;
 use crate::shell::{cargo, root, run};
 
@@ -31,7 +33,7 @@ pub(super) const STEPS: [Step; 7] = [
     },
     Step {
         name: "aarch64",
-        what: "kernels and runtime pass their tests on an emulated Cortex-A53",
+        what: "kernels, runtime and whole sentences are the same bits on an emulated Cortex-A53",
         arm: true,
         run: aarch64,
     },
@@ -81,7 +83,26 @@ fn no_std() -> Result<()> {
 
 fn aarch64() -> Result<()> {
     let mut test = cargo_for("test", Target::Aarch64Linux, &root())?;
-    run(test.args(["--locked", "--no-fail-fast", "--package", "distil-kernels", "--package", "distil-runtime"]))
+    run(test.args(["--locked", "--no-fail-fast", "--package", "distil-kernels", "--package", "distil-runtime"]))?;
+    same_bits_as_the_host()
+}
+
+/// `tools check`, built for 64-bit ARM, writes the very file that the host's writes: every bit of whole sentences.
+fn same_bits_as_the_host() -> Result<()> {
+    let images = firmware::fixture_images()?;
+    let here = target_dir().join("aarch64.check");
+    let mut check = cargo_for("run", Target::Aarch64Linux, &root())?;
+    check.args(["--locked", "--package", "distil-tools", "--bin", "tools", "--", "check"]);
+    run(check.arg(&images.model).arg("-o").arg(&here))?;
+    if fs::read(&here)? != fs::read(&images.check)? {
+        bail!(
+            "{} differs from the host's {}: the outputs are not the same bits",
+            here.display(),
+            images.check.display()
+        );
+    }
+    println!("whole sentences have the host's bits");
+    Ok(())
 }
 
 fn firmware_images() -> Result<()> {
