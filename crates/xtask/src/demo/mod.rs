@@ -119,7 +119,8 @@ impl Demo {
                 .arg("--output")
                 .arg(&teacher)
                 .args(["--preset", "tiny", "--layers", "4", "--hidden", "128", "--heads", "4", "--intermediate", "512"])
-                .args(["--max-positions", "64", "--steps", steps, "--batch-size", "64", "--seed", SEED, "--overwrite"]),
+                .args(["--max-positions", "64", "--steps", steps, "--batch-size", "64", "--learning-rate", "0.002"])
+                .args(["--seed", SEED, "--overwrite"]),
         )?;
         Ok((teacher, texts, student_steps))
     }
