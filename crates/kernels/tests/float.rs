@@ -5,11 +5,9 @@ mod common;
 
 use std::ops::Range;
 
+use common::product::{LAYOUTS, Product, every_part, every_shape};
 use common::*;
 use distil_kernels::{Epilogue, Kernels, Layout, Matrix, Vector, layout};
-
-const EPILOGUES: [Epilogue; 4] = [Epilogue::Store, Epilogue::Gelu, Epilogue::Relu, Epilogue::Add];
-const LAYOUTS: [Layout; 2] = [Layout::Tile16, Layout::RowMajor];
 
 /// Operands of a product with weights.
 struct Case {
@@ -29,6 +27,12 @@ impl Case {
         layout::pack_f32(&weights, n, k, layout, &mut packed).unwrap();
         Case { rows, k, n, layout, x: painted(rows * k, 1), weights, packed }
     }
+}
+
+impl Product for Case {
+    fn shape(&self) -> (usize, usize, usize, Layout) {
+        (self.rows, self.k, self.n, self.layout)
+    }
 
     fn run(&self, kernels: Kernels, channels: Range<usize>, bias: Option<Vector>, epilogue: Epilogue) -> Vec<f32> {
         let matrix = Matrix::float(&self.packed, self.n, self.k, self.layout).unwrap();
@@ -37,49 +41,16 @@ impl Case {
         kernels.matmul_f32(&self.x, self.rows, &matrix, channels, bias, epilogue, out.get(), stride);
         out.checked().to_vec()
     }
-
-    fn compare(&self, kernels: Kernels, channels: Range<usize>, bias: Option<Vector>, epilogue: Epilogue) {
-        let expected = self.run(Kernels::reference(), channels.clone(), bias, epilogue);
-        let found = self.run(kernels, channels.clone(), bias, epilogue);
-        assert_bits(&expected, &found, || {
-            let Case { rows, k, n, layout, .. } = self;
-            format!("{:?} {rows} x {k} x {n} {layout:?} {channels:?} {epilogue:?}", kernels.isa())
-        });
-    }
 }
 
 #[test]
 fn every_shape_has_the_bits_of_the_reference() {
-    let (floats, halves) = (painted(64, 3), painted_halves(64, 4));
-    each_isa(|kernels| {
-        let mut turn = 0;
-        for (&k, &n) in INPUTS.iter().flat_map(|k| CHANNELS.iter().map(move |n| (k, n))) {
-            for &rows in ROWS.iter().filter(|&&rows| rows * k * n < 1_000_000 || rows < 9) {
-                for layout in LAYOUTS {
-                    turn += 1;
-                    let bias = [None, Some(Vector::F32(&floats[..n])), Some(Vector::F16(&halves[..n]))][turn % 3];
-                    Case::new(rows, k, n, layout).compare(kernels, 0..n, bias, EPILOGUES[turn % 4]);
-                }
-            }
-        }
-    });
+    every_shape(1_000_000, 9, Case::new);
 }
 
 #[test]
 fn every_part_of_the_channels_has_the_bits_of_the_reference() {
-    let bias = painted(78, 3);
-    each_isa(|kernels| {
-        for layout in LAYOUTS {
-            let case = Case::new(5, 36, 78, layout);
-            for start in [0, 1, 4, 13, 15, 16, 17, 26, 31, 32, 52, 62, 64, 77, 78] {
-                for end in [0, 1, 2, 15, 16, 17, 26, 31, 32, 33, 52, 63, 64, 65, 77, 78] {
-                    for epilogue in EPILOGUES.into_iter().filter(|_| start <= end) {
-                        case.compare(kernels, start..end, Some(Vector::F32(&bias)), epilogue);
-                    }
-                }
-            }
-        }
-    });
+    every_part(Case::new);
 }
 
 #[test]

@@ -5,13 +5,11 @@ mod common;
 
 use std::ops::Range;
 
+use common::product::{EPILOGUES, LAYOUTS, Product, every_part, every_shape};
 use common::*;
 use distil_kernels::{
     Epilogue, Kernels, Layout, Matrix, RowScale, Vector, bf16_to_f32, f16_to_f32, layout, quantized_stride,
 };
-
-const EPILOGUES: [Epilogue; 4] = [Epilogue::Store, Epilogue::Gelu, Epilogue::Relu, Epilogue::Add];
-const LAYOUTS: [Layout; 2] = [Layout::Tile16, Layout::RowMajor];
 
 /// Operands of a product.
 struct Case {
@@ -45,6 +43,12 @@ impl Case {
         let values = painted_bytes(rows * k, 1);
         Self::new(rows, k, n, layout, |i| values[i], painted_bytes(n * k, 2))
     }
+}
+
+impl Product for Case {
+    fn shape(&self) -> (usize, usize, usize, Layout) {
+        (self.rows, self.k, self.n, self.layout)
+    }
 
     fn run(&self, kernels: Kernels, channels: Range<usize>, bias: Option<Vector>, epilogue: Epilogue) -> Vec<f32> {
         let matrix = Matrix::int8(&self.packed, &self.scales, self.n, self.k, self.layout).unwrap();
@@ -53,49 +57,16 @@ impl Case {
         kernels.matmul_int8(&self.values, &self.row_scales, &matrix, channels, bias, epilogue, out.get(), stride);
         out.checked().to_vec()
     }
-
-    fn compare(&self, kernels: Kernels, channels: Range<usize>, bias: Option<Vector>, epilogue: Epilogue) {
-        let expected = self.run(Kernels::reference(), channels.clone(), bias, epilogue);
-        let found = self.run(kernels, channels.clone(), bias, epilogue);
-        assert_bits(&expected, &found, || {
-            let Case { rows, k, n, layout, .. } = self;
-            format!("{:?} {rows} x {k} x {n} {layout:?} {channels:?} {epilogue:?}", kernels.isa())
-        });
-    }
 }
 
 #[test]
 fn every_shape_has_the_bits_of_the_reference() {
-    let (floats, halves) = (painted(64, 3), painted_halves(64, 4));
-    each_isa(|kernels| {
-        let mut turn = 0;
-        for (&k, &n) in INPUTS.iter().flat_map(|k| CHANNELS.iter().map(move |n| (k, n))) {
-            for &rows in ROWS.iter().filter(|&&rows| rows * k * n < 2_000_000 || rows < 14) {
-                for layout in LAYOUTS {
-                    turn += 1;
-                    let bias = [None, Some(Vector::F32(&floats[..n])), Some(Vector::F16(&halves[..n]))][turn % 3];
-                    Case::painted(rows, k, n, layout).compare(kernels, 0..n, bias, EPILOGUES[turn % 4]);
-                }
-            }
-        }
-    });
+    every_shape(2_000_000, 14, Case::painted);
 }
 
 #[test]
 fn every_part_of_the_channels_has_the_bits_of_the_reference() {
-    let bias = painted(78, 3);
-    each_isa(|kernels| {
-        for layout in LAYOUTS {
-            let case = Case::painted(5, 36, 78, layout);
-            for start in [0, 1, 4, 13, 15, 16, 17, 26, 31, 32, 52, 62, 64, 77, 78] {
-                for end in [0, 1, 2, 15, 16, 17, 26, 31, 32, 33, 52, 63, 64, 65, 77, 78] {
-                    for epilogue in EPILOGUES.into_iter().filter(|_| start <= end) {
-                        case.compare(kernels, start..end, Some(Vector::F32(&bias)), epilogue);
-                    }
-                }
-            }
-        }
-    });
+    every_part(Case::painted);
 }
 
 #[test]

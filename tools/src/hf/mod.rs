@@ -19,6 +19,7 @@ pub use head::HeadKind;
 pub use pooling::Pooling;
 pub use tensors::{Tensor, TensorFile};
 pub use vocabulary::{SpecialIds, Vocabulary};
+pub(crate) use weights::layer_names;
 pub use weights::{HeadWeights, Layer, Linear, Norm, Weights};
 
 /// A model as its folder has it, in float32.

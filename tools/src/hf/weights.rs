@@ -141,12 +141,7 @@ impl Reader<'_> {
 
     fn layer(&mut self, config: &Config, index: usize) -> Result<Layer, HfError> {
         let (hidden, intermediate) = (config.hidden, config.intermediate);
-        let (stem, names) = match config.architecture {
-            Architecture::Bert => (format!("encoder.layer.{index}"), &BERT_LAYER),
-            Architecture::DistilBert => (format!("transformer.layer.{index}"), &DISTILBERT_LAYER),
-        };
-        let [query, key, value, out, attention_norm, lin1, lin2, output_norm] =
-            names.map(|name| format!("{stem}.{name}"));
+        let [query, key, value, out, attention_norm, lin1, lin2, output_norm] = layer_names(config.architecture, index);
         Ok(Layer {
             query: self.linear(&query, hidden, hidden)?,
             key: self.linear(&key, hidden, hidden)?,
@@ -196,7 +191,16 @@ impl Reader<'_> {
     }
 }
 
-/// query, key, value, attention output, its norm, feed-forward in and out, its norm.
+/// Names in a layer, without the model's prefix: query, key, value, attention output, its norm, feed-forward in and
+/// out, its norm.
+pub(crate) fn layer_names(architecture: Architecture, index: usize) -> [String; 8] {
+    let (stem, names) = match architecture {
+        Architecture::Bert => ("encoder", BERT_LAYER),
+        Architecture::DistilBert => ("transformer", DISTILBERT_LAYER),
+    };
+    names.map(|name| format!("{stem}.layer.{index}.{name}"))
+}
+
 const BERT_LAYER: [&str; 8] = [
     "attention.self.query",
     "attention.self.key",

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub(crate) mod product;
+
 use distil_kernels::{Isa, Kernels};
 
 /// Lengths of rows at and around every boundary.
