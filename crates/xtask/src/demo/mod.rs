@@ -69,6 +69,11 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     demo.compare(&teacher, &student, &texts)
 }
 
+/// The demo with a few steps of training, as a test that every part works with the next.
+pub(crate) fn quick() -> Result<()> {
+    main(&Args { teacher: None, text: Vec::new(), steps: 0, quick: true, out: "target/demo-quick".into() })
+}
+
 /// Builds the two programs and gives their folder.
 fn build(quick: bool) -> Result<PathBuf> {
     let mut cargo = shell::cargo();

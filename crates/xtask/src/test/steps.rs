@@ -5,8 +5,8 @@ use std::fs;
 use anyhow::{Result, bail};
 
 use crate::cross::{Target, cargo_for, has_clippy, target_dir};
-use crate::firmware;
 use crate::shell::{cargo, root, run};
+use crate::{demo, firmware, models};
 
 /// One step.
 pub(super) struct Step {
@@ -20,7 +20,7 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 7] = [
+pub(super) const STEPS: [Step; 8] = [
     Step { name: "format", what: "the code is formatted, firmware included", arm: false, run: format },
     Step { name: "lints", what: "clippy finds nothing in any target of the workspace", arm: false, run: lints },
     Step { name: "docs", what: "the documentation builds without a warning", arm: false, run: docs },
@@ -42,6 +42,12 @@ pub(super) const STEPS: [Step; 7] = [
         what: "every machine answers with the host's bits and says what is expected",
         arm: true,
         run: firmware_images,
+    },
+    Step {
+        name: "demo",
+        what: "the demo runs from corpus to table, with a few steps of training",
+        arm: true,
+        run: demo::quick,
     },
 ];
 
@@ -68,7 +74,13 @@ fn docs() -> Result<()> {
 }
 
 fn tests() -> Result<()> {
-    run(cargo().args(["test", "--locked", "--workspace", "--no-fail-fast"]))
+    let mut test = cargo();
+    // Real weights are tested where they have been fetched; a test must not need a network.
+    match models::cached_minilm() {
+        Some(folder) => _ = test.env("DISTIL_MINILM", folder),
+        None => println!("all-MiniLM-L6-v2 is not in the cache: `cargo xtask models minilm` gets it for the tests"),
+    }
+    run(test.args(["test", "--locked", "--workspace", "--no-fail-fast"]))
 }
 
 /// Each crate in a build of its own: in one build, features that one crate asks for are on for all.
