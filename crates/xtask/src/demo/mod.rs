@@ -189,7 +189,10 @@ impl Demo {
         }
         self.step("done");
         println!("\n{table}");
-        println!("same bits on host, Cortex-M55 and Cortex-A53");
+        // Any difference has been an error; what remains is a model that fitted no board.
+        if table.rows.last().is_some_and(|packed| packed.instructions.iter().all(Option::is_some)) {
+            println!("same bits on host, {}", table.machines.join(" and "));
+        }
         Ok(())
     }
 
