@@ -146,6 +146,11 @@ impl Demo {
             bail!("--text holds {} lines; at least 60 are needed to hold some out", train.len() + held_out.len());
         }
         let sentences: Vec<_> = held_out.iter().filter_map(|line| mask_a_word(line)).take(3).collect();
+        if sentences.is_empty() {
+            bail!(
+                "no held-out line of --text has 5 to 30 words; one is needed to mask a word in and run on the boards"
+            );
+        }
         let lines = self.write("train.txt", &train)?;
         let texts = self.texts(&held_out, &sentences)?;
         let vocabulary = teacher.join("vocab.txt");
