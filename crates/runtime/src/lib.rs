@@ -30,7 +30,7 @@ mod text;
 
 pub use buffers::arena_len;
 pub use distil_format::{Architecture, Artifact, Config, Head, OpenError, Pooling, Vocabulary, Xxh32, xxh32};
-pub use distil_kernels::{Isa, IsaUnavailable, Kernels};
+pub use distil_kernels::{Isa, IsaUnavailable, Kernels, rsqrt};
 pub use error::{ModelError, RunError, SessionError};
 pub use heads::{Candidate, Classification, Prediction};
 pub use model::Model;

@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 
-use distil_runtime::{Artifact, Candidate, Config, Head, RunError, Session, Xxh32};
+use distil_runtime::{Artifact, Candidate, Config, Head, RunError, Session, Xxh32, rsqrt};
 
 use crate::check::{Comparison, Difference, Expected};
 use crate::{Line, Machine};
@@ -49,17 +49,8 @@ impl<'s> Saved<'s> {
             xx += x * x;
             yy += y * y;
         }
-        Some(xy * inverse_sqrt(xx) * inverse_sqrt(yy))
+        Some(xy * rsqrt(xx.max(1e-24)) * rsqrt(yy.max(1e-24)))
     }
-}
-
-/// 1/sqrt(x) for the human-readable cosine only (`core` has no square root): Newton's iteration.
-fn inverse_sqrt(x: f32) -> f32 {
-    let mut y = f32::from_bits(0x5f37_59df - (x.max(1e-24).to_bits() >> 1));
-    for _ in 0..4 {
-        y *= 1.5 - 0.5 * x * y * y;
-    }
-    y
 }
 
 /// Runs the sentence and its head.
