@@ -27,7 +27,7 @@ impl<'a> Block<'a> {
     #[inline(always)]
     pub(super) fn new(rows: Rows<'a>, weights: &'a [i8], tiles: usize, layout: Layout) -> Self {
         let inputs = weights.len() / (tiles * TILE);
-        assert!(tiles > 0 && weights.len() == tiles * inputs * TILE && inputs % layout.inputs() == 0);
+        assert!(tiles > 0 && weights.len() == tiles * inputs * TILE && inputs.is_multiple_of(layout.inputs()));
         check(rows, inputs);
         Block { rows, weights, tiles, inputs, layout }
     }
@@ -94,7 +94,7 @@ impl<'a> NibbleBlock<'a> {
     #[inline(always)]
     pub(super) fn new(rows: Rows<'a>, nibbles: &'a [u8], groups: &'a [u8], group: Group, tiles: usize) -> Self {
         let inputs = nibbles.len() * 2 / (tiles * TILE);
-        assert!(tiles > 0 && nibbles.len() == tiles * inputs * TILE / 2 && inputs % group.inputs() == 0);
+        assert!(tiles > 0 && nibbles.len() == tiles * inputs * TILE / 2 && inputs.is_multiple_of(group.inputs()));
         assert!(groups.len() == tiles * inputs / group.inputs() * TILE);
         check(rows, inputs);
         NibbleBlock { rows, nibbles, groups, group, tiles, inputs }

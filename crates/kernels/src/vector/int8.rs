@@ -28,9 +28,20 @@ pub(crate) trait Int8: Simd {
         layout == Self::LAYOUT
     }
 
+    /// A product with tiled weights: here by [`block`](Self::block) and [`nibbles`](Self::nibbles),
+    /// which an instruction set with another way does not need.
+    #[inline(always)]
+    fn tiled(self, p: &Int8Product<'_>, out: &mut [f32]) {
+        by_blocks(self, p, out);
+    }
+
     /// Multiplies the first rows of `block` with its tiles, as many rows as the registers hold, and
     /// at least one. Writes `sums[row * block.tiles + tile]` and returns the number of rows.
-    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize;
+    #[inline(always)]
+    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
+        let _ = (block, sums);
+        unreachable!("an instruction set without `block` has a `tiled` of its own")
+    }
 
     /// The same with 4-bit weights in [`LAYOUT`](Self::LAYOUT).
     #[inline(always)]
@@ -53,8 +64,15 @@ const PANEL_ROWS: usize = 64;
 
 #[inline(always)]
 pub(crate) fn matmul<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
+    match p.layout {
+        Layout::RowMajor => matmul_row_major(s, p, out),
+        _ => s.tiled(p, out),
+    }
+}
+
+#[inline(always)]
+fn by_blocks<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
     match p.weights {
-        _ if p.layout == Layout::RowMajor => matmul_row_major(s, p, out),
         Integers::Int8(weights) if S::reads(p.layout) => {
             let tile_len = tile_inputs(p) * TILE;
             in_place(
@@ -246,14 +264,15 @@ fn copy_row(p: &Int8Product<'_>, channel: usize, start: usize, out: &mut [i8]) {
 
 /// What turns 16 exact sums into outputs.
 #[derive(Clone, Copy)]
-struct Tail<S: Simd> {
+pub(crate) struct Tail<S: Simd> {
     scales: S::F32,
     group: Group<S>,
 }
 
 impl<S: Int8> Tail<S> {
+    /// That of the 16 channels from `first` on.
     #[inline(always)]
-    fn new(s: S, p: &Int8Product<'_>, first: usize) -> Self {
+    pub(crate) fn new(s: S, p: &Int8Product<'_>, first: usize) -> Self {
         let group = Group::new(s, &p.output, first);
         let mut scales = [0.0; LANES];
         let channels = wanted(&p.output, first);
@@ -268,5 +287,13 @@ impl<S: Int8> Tail<S> {
         let sums = s.sub_i32(s.load_i32(sums), offset);
         let value = s.mul(s.to_f32(sums), s.mul(s.splat(row.scale), self.scales));
         self.group.finish(s, value, out);
+    }
+
+    /// The sums of rows that follow each other, `stride` apart in `out`.
+    #[inline(always)]
+    pub(crate) fn finish_rows(&self, s: S, sums: &[[i32; LANES]], rows: &[RowScale], out: &mut [f32], stride: usize) {
+        for (i, (sums, &row)) in sums.iter().zip(rows).enumerate() {
+            self.finish(s, sums, row, &mut out[i * stride..]);
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Every function here is `#[inline(always)]`: it has no instruction set of its own and becomes
 //! part of the `#[target_feature]` function that [`instantiate`] makes of it.
 
+#[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "a product there is one of tiles"))]
 mod block;
 mod elementwise;
 mod float;
@@ -13,13 +14,18 @@ mod quantize;
 mod rows;
 mod simd;
 
-pub(crate) use block::{Block, NibbleBlock};
 pub(crate) use elementwise::{add, add_dequantized, add_dequantized_int4, gelu, scale};
 pub(crate) use float::{gemm, matmul as matmul_f32};
-pub(crate) use int8::{Int8, Sums, matmul as matmul_int8};
+pub(crate) use int8::{Int8, Tail, matmul as matmul_int8};
 pub(crate) use quantize::quantize_rows;
 pub(crate) use rows::{attention_weights, layer_norm, norm_quantize, softmax, sum_squares};
 pub(crate) use simd::Simd;
+// What the inner loops of `Int8::block` take.
+#[allow(unused_imports, reason = "not every architecture's product is one of blocks")]
+pub(crate) use {
+    block::{Block, NibbleBlock},
+    int8::Sums,
+};
 
 /// Makes the `OPERATIONS` of an instruction set.
 ///
