@@ -31,7 +31,7 @@ impl<'b> Rows<'b> {
         readers: &[&Linear],
     ) -> Self {
         let values = &mut values[..scales.len() * quantized_stride(inputs)];
-        if readers.iter().any(|linear| linear.weight.is_int8()) {
+        if readers.iter().any(|linear| linear.weight.is_integer()) {
             kernels.quantize_rows(x, inputs, values, scales);
         }
         Self { float: x, values, scales }
@@ -48,7 +48,7 @@ impl<'b> Rows<'b> {
         stride: usize,
     ) {
         let (weight, bias) = (&linear.weight, Some(linear.bias));
-        if weight.is_int8() {
+        if weight.is_integer() {
             kernels.matmul_int8(self.values, self.scales, weight, channels, bias, epilogue, out, stride);
         } else {
             kernels.matmul_f32(self.float, self.scales.len(), weight, channels, bias, epilogue, out, stride);
