@@ -4,14 +4,14 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use distil_format::{Dtype, Layout, Role, RoleKind};
+use distil_format::{Dtype, Layout, Role, RoleKind, TensorId};
 use serde::Serialize;
 
 use super::{bytes, json_line, progress};
 use crate::error::Error;
 use crate::files::{open, write_whole};
 use crate::hf::{HeadKind, Model};
-use crate::pack::{Manifest, Packing, Storage, pack};
+use crate::pack::{Manifest, Packing, Storage, pack, source};
 
 const DETAILS: &str = "\
 The folder has config.json, model.safetensors and vocab.txt (or tokenizer.json); weights, vocabulary and head go into \
@@ -137,6 +137,12 @@ impl Args {
         let model = Model::read(&self.folder, self.head.wanted())?;
         let vocabulary = model.vocabulary(self.vocab.as_deref())?;
         let packing = self.packing()?;
+        if let Some(role) =
+            packing.keep_int8.iter().find(|&&role| source(&model, TensorId { role, layer: 0 }).is_none())
+        {
+            let message = format!("--keep-int8 {role}: this model has no such tensor");
+            return Err(Error::usage(message, "`tools inspect` lists the tensors of a packed file"));
+        }
         let mut pooling = model.pooling;
         pooling.cls = self.pooling.map_or(pooling.cls, |pooling| pooling == PoolingArg::Cls);
         pooling.normalize = self.normalize || (pooling.normalize && !self.no_normalize);
