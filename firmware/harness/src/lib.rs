@@ -20,7 +20,7 @@ pub use check::{Check, CheckError, Difference, Expected};
 pub use event::{Event, Fault};
 pub use line::Line;
 
-use distil_runtime::{Artifact, Model, OpenError, Plan, Session, arena_len};
+use distil_runtime::{Artifact, Model, OpenError, Plan, Session, SingleThread, arena_len};
 
 use sentence::Saved;
 
@@ -102,15 +102,18 @@ fn answer_all<'b>(board: Board<'b>, machine: &mut impl Machine) -> Result<(u32, 
     });
 
     let max_tokens = check.sentences().map(|sentence| sentence.tokens).max().unwrap_or(0) as usize;
-    let needed = arena_len(&artifact, max_tokens, Plan::FAST);
     let saved_len = Saved::len(config);
-    let total = needed.saturating_add(saved_len);
     let most = board.ram.iter().map(|ram| ram.bytes.len()).max().unwrap_or(0);
+    // The fast plan where it fits, else the small one: the answers are the same.
+    let needs = |plan| arena_len(&artifact, max_tokens, plan).saturating_add(saved_len);
+    let plan = if needs(Plan::FAST) <= most { Plan::FAST } else { Plan::SMALL };
+    let (needed, total) = (arena_len(&artifact, max_tokens, plan), needs(plan));
     let ram = board.ram.iter_mut().find(|ram| ram.bytes.len() >= total).ok_or(Fault::Ram { needed: total, most })?;
     machine.report(&Event::Arena { bytes: needed, place: ram.name, tokens: max_tokens });
 
     let (saved, rest) = ram.bytes.split_at_mut(saved_len);
-    let mut session = Session::new(&model, &mut rest[..needed], max_tokens).map_err(Fault::Session)?;
+    let mut session =
+        Session::with_plan(&model, &mut rest[..needed], max_tokens, plan, &SingleThread).map_err(Fault::Session)?;
     let mut first = Saved::new(saved);
     let (mut sentences, mut equal) = (0, 0);
     for expected in check.sentences() {
