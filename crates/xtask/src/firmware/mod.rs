@@ -5,7 +5,7 @@ mod expected;
 mod images;
 mod machine;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
