@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 
 use super::Outcome;
-use super::peer::Peer;
+use super::peer::{Level, Peer};
 use super::place;
 use super::programs::{json, number, tools};
 use super::stats::{Samples, ratios};
@@ -35,9 +35,10 @@ pub(super) struct Args {
     /// ONNX Runtime's models: int8, f32
     #[arg(long, value_delimiter = ',', default_value = "int8,f32")]
     pub(super) peers: Vec<String>,
-    /// Hide from ONNX Runtime that the processor has more than AVX2
-    #[arg(long)]
-    pub(super) peer_avx2: bool,
+    /// What ONNX Runtime gets to see of the processor, several for one side each [default: auto, and avx512 where auto
+    /// is AMX]
+    #[arg(long, value_delimiter = ',', value_enum)]
+    pub(super) peer_isa: Vec<Level>,
     /// Rounds of turns
     #[arg(long, default_value_t = 9)]
     pub(super) rounds: usize,
@@ -58,53 +59,65 @@ struct Side {
 
 enum Kind {
     Ours { file: std::path::PathBuf, isa: Option<String>, weights: String },
-    Theirs { model: String },
+    Theirs { model: String, peer: usize },
 }
 
 /// Runs the command.
 pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
     let mut notes = Vec::new();
     let mut sides = ours(args, &mut notes)?;
-    let mut peer = Peer::start(args.peer_avx2)?;
+    let levels = if args.peer_isa.is_empty() { Level::usual() } else { args.peer_isa.clone() };
+    let mut peers = levels.iter().map(|&level| Peer::start(level)).collect::<Result<Vec<_>>>()?;
     for &threads in &args.threads {
-        for model in &args.peers {
-            let kernels = if args.peer_avx2 { "AVX2 at most" } else { "its choice" };
-            let kind = Kind::Theirs { model: model.clone() };
-            let name = format!("ONNX Runtime {model}");
-            sides.push(Side { name, kernels: kernels.into(), threads, kind, times: Vec::new() });
+        for (peer, level) in levels.iter().enumerate() {
+            for model in &args.peers {
+                let kind = Kind::Theirs { model: model.clone(), peer };
+                let name = format!("ONNX Runtime {model}");
+                sides.push(Side { name, kernels: level.what().into(), threads, kind, times: Vec::new() });
+            }
         }
     }
-    let head =
-        ["tokens", "", "kernels", "threads", "ms (range)", "G multiply-adds/s", "ONNX Runtime int8 takes (range)"];
-    let mut table = Table::new("DistilBERT on this host", command, &head);
+    let mut table = Table::new("DistilBERT on this host", command, &HEAD);
+    table.head.extend(levels.iter().map(|level| format!("time of ONNX Runtime int8, {} (range)", level.what())));
+    let rounds = args.rounds.max(1);
     let mut measured = Vec::new();
     for &tokens in &args.tokens {
-        for round in 0..args.rounds.max(1) {
-            eprint!("\r{tokens} tokens, round {} of {}  ", round + 1, args.rounds.max(1));
-            let first = round % sides.len();
+        for round in 0..rounds {
+            eprint!("\r{tokens} tokens, round {} of {rounds}  ", round + 1);
             // A different one begins each round.
+            let first = round % sides.len();
             for index in (first..sides.len()).chain(0..first) {
-                let time = sides[index].turn(&mut peer, tokens, args.seconds)?;
+                let time = sides[index].turn(&mut peers, tokens, args.seconds)?;
                 sides[index].times.push(time);
             }
         }
         eprintln!();
         for side in &sides {
-            table.rows.push(side.row(tokens, baseline(&sides, side.threads))?);
-            measured.extend(goals(args, side, &sides, tokens, command, &peer.version));
+            let mut row = side.row(tokens)?;
+            for (index, peer) in peers.iter().enumerate() {
+                let baseline = baseline(&sides, index, side.threads);
+                let ratio = baseline.and_then(|baseline| ratios(&baseline.times, &side.times));
+                row.push(
+                    ratio.map_or_else(String::new, |ratio| format!("{}x ({})", digits(ratio.median()), ratio.spread())),
+                );
+                measured.extend(baseline.and_then(|baseline| goal(side, baseline, peer, tokens, command)));
+            }
+            table.rows.push(row);
+            measured.extend(threads_goal(side, &sides, tokens, command));
         }
         sides.iter_mut().for_each(|side| side.times.clear());
     }
     notes.push(format!(
-        "{}. ONNX Runtime {}, dynamic int8 per channel. {} rounds of turns; a turn is the median of at least 11 calls \
-         from token ids to logits; ranges are over the rounds, ratios within one.",
+        "{}. ONNX Runtime {}, dynamic int8 per channel. {rounds} rounds of turns; a turn is the median of at least 11 \
+         calls from token ids to logits; ranges are over the rounds, ratios within one.",
         place::machine(),
-        peer.version,
-        args.rounds.max(1)
+        peers.first().map_or("", |peer| &peer.version),
     ));
     table.notes = notes;
     Ok(Outcome { tables: vec![table], measured })
 }
+
+const HEAD: [&str; 6] = ["tokens", "", "kernels", "threads", "ms (range)", "G multiply-adds/s"];
 
 /// Our sides: each file with each instruction set and number of threads that this version has.
 fn ours(args: &Args, notes: &mut Vec<String>) -> Result<Vec<Side>> {
@@ -140,17 +153,20 @@ fn ours(args: &Args, notes: &mut Vec<String>) -> Result<Vec<Side>> {
     Ok(sides)
 }
 
-/// ONNX Runtime int8 with as many threads.
-fn baseline(sides: &[Side], threads: usize) -> Option<&Side> {
-    sides.iter().find(|side| side.threads == threads && matches!(&side.kind, Kind::Theirs { model } if model == "int8"))
+/// This ONNX Runtime's int8 with as many threads.
+fn baseline(sides: &[Side], wanted: usize, threads: usize) -> Option<&Side> {
+    sides.iter().find(|side| {
+        side.threads == threads
+            && matches!(&side.kind, Kind::Theirs { model, peer } if model == "int8" && *peer == wanted)
+    })
 }
 
 impl Side {
     /// The median of one turn, in milliseconds.
-    fn turn(&self, peer: &mut Peer, tokens: usize, seconds: f64) -> Result<f64> {
+    fn turn(&self, peers: &mut [Peer], tokens: usize, seconds: f64) -> Result<f64> {
         match &self.kind {
             Kind::Ours { .. } => Ok(self.ours(tokens, seconds)?.0),
-            Kind::Theirs { model } => peer.measure(model, tokens, self.threads, seconds),
+            Kind::Theirs { model, peer } => peers[*peer].measure(model, tokens, self.threads, seconds),
         }
     }
 
@@ -168,53 +184,50 @@ impl Side {
         Ok((number(&answer, "median_ms")?, isa.to_owned()))
     }
 
-    fn row(&self, tokens: usize, baseline: Option<&Side>) -> Result<Vec<String>> {
+    fn row(&self, tokens: usize) -> Result<Vec<String>> {
         let times = Samples::new(self.times.clone()).context("each side had its turns")?;
         let rate = Shape::DistilBert.multiply_adds(tokens) / times.median() / 1e6;
-        let ratio = baseline.and_then(|baseline| ratios(&baseline.times, &self.times));
-        Ok(vec![
-            tokens.to_string(),
-            self.name.clone(),
-            self.kernels.clone(),
-            self.threads.to_string(),
-            times.shown(),
-            digits(rate),
-            ratio.map_or_else(String::new, |ratio| format!("{}x ({})", digits(ratio.median()), ratio.spread())),
-        ])
+        let (name, kernels) = (self.name.clone(), self.kernels.clone());
+        Ok(vec![tokens.to_string(), name, kernels, self.threads.to_string(), times.shown(), digits(rate)])
     }
-}
 
-/// The goals that this side's figure belongs to.
-fn goals(args: &Args, side: &Side, sides: &[Side], tokens: usize, command: &str, version: &str) -> Vec<Measured> {
-    let Kind::Ours { isa, weights, .. } = &side.kind else { return Vec::new() };
-    let figure = |id: String, other: &Side, peer: String| {
-        let ratio = ratios(&other.times, &side.times)?;
+    /// Ours with int8, as fast as it goes here.
+    fn is_our_best_int8(&self) -> bool {
+        matches!(&self.kind, Kind::Ours { isa: None, weights, .. } if weights == "int8")
+    }
+
+    /// By how much this side is faster than another, as a figure.
+    fn against(&self, other: &Self, id: String, what: &str, command: &str) -> Option<Measured> {
+        let ratio = ratios(&other.times, &self.times)?;
         let median = Samples::new(other.times.clone())?.median();
         Some(Measured {
             id,
             value: ratio.median(),
             spread: ratio.spread(),
-            peer: format!("{peer}: {} ms", digits(median)),
+            peer: format!("{what}: {} ms", digits(median)),
             machine: place::machine(),
             command: command.into(),
         })
+    }
+}
+
+/// Ours against ONNX Runtime on one thread: our best against its best and against the same level, our AVX2 against AVX2.
+fn goal(side: &Side, baseline: &Side, peer: &Peer, tokens: usize, command: &str) -> Option<Measured> {
+    let Kind::Ours { isa, weights, .. } = &side.kind else { return None };
+    let same_level = match isa.as_deref() {
+        None => peer.level != Level::Avx2,
+        Some(isa) => isa == peer.level.name(),
     };
-    let mut found = Vec::new();
-    match (side.threads, baseline(sides, 1), isa.as_deref()) {
-        (1, Some(peer), None) if !args.peer_avx2 => {
-            found.extend(figure(format!("host-{weights}-{tokens}"), peer, format!("ONNX Runtime {version} int8")));
-        }
-        (1, Some(peer), Some("avx2")) if args.peer_avx2 && weights == "int8" => {
-            found.extend(figure(format!("host-avx2-{tokens}"), peer, format!("ONNX Runtime {version} int8, AVX2")));
-        }
-        _ => {}
+    if side.threads != 1 || !same_level {
+        return None;
     }
-    if side.threads == 2 && weights == "int8" && isa.is_none() {
-        let one = |other: &&Side| {
-            other.threads == 1 && matches!(&other.kind, Kind::Ours { isa: None, weights, .. } if weights == "int8")
-        };
-        let one = sides.iter().find(one);
-        found.extend(one.and_then(|one| figure(format!("host-threads-{tokens}"), one, "ours on one thread".into())));
-    }
-    found
+    let what = format!("ONNX Runtime {} int8, {}", peer.version, peer.level.what());
+    side.against(baseline, format!("host-{weights}-{tokens}-{}", peer.level.name()), &what, command)
+}
+
+/// Ours on two threads against one.
+fn threads_goal(side: &Side, sides: &[Side], tokens: usize, command: &str) -> Option<Measured> {
+    let one = sides.iter().find(|other| other.threads == 1 && other.is_our_best_int8())?;
+    let two = side.threads == 2 && side.is_our_best_int8();
+    two.then(|| side.against(one, format!("host-threads-{tokens}"), "ours on one thread", command)).flatten()
 }

@@ -6,11 +6,54 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::place::flag;
 use super::programs::{folder, number};
 use super::subjects::Shape;
 use crate::shell::{cache, display, root, run};
+
+/// The instruction sets that ONNX Runtime gets to see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Level {
+    /// All that there are.
+    Auto,
+    /// AVX-512 with VNNI, but no AMX.
+    Avx512,
+    /// AVX2, without VNNI.
+    Avx2,
+}
+
+impl Level {
+    /// Its name on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+        }
+    }
+
+    /// What it is, in words.
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Self::Auto if amx() => "its choice (AMX)",
+            Self::Auto => "its choice",
+            Self::Avx512 => "held to AVX-512",
+            Self::Avx2 => "held to AVX2",
+        }
+    }
+
+    /// All that there are, and where that is AMX also the level that ours are written for, if a process can be held to it.
+    pub(super) fn usual() -> Vec<Self> {
+        if amx() && flag("cpuid_fault") { vec![Self::Auto, Self::Avx512] } else { vec![Self::Auto] }
+    }
+}
+
+fn amx() -> bool {
+    flag("amx_int8")
+}
 
 /// The running program.
 pub(super) struct Peer {
@@ -19,24 +62,26 @@ pub(super) struct Peer {
     answers: BufReader<ChildStdout>,
     /// Its version.
     pub(super) version: String,
+    /// What it gets to see.
+    pub(super) level: Level,
 }
 
 impl Peer {
-    /// Starts it with the ONNX files of DistilBERT, which are made first if they are not there. With `avx2_only` it
-    /// cannot see that the processor has more.
-    pub(super) fn start(avx2_only: bool) -> Result<Self> {
+    /// Starts it with the ONNX files of DistilBERT, which are made first if they are not there. It cannot see that the
+    /// processor has more than `level` says.
+    pub(super) fn start(level: Level) -> Result<Self> {
         let (python, script) = (python()?, script());
         let models = exported(&python, &script)?;
         let mut command = Command::new(&python);
         command.arg(&script).arg("serve").arg(&models).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if avx2_only {
-            command.env("DISTIL_BENCH_HIDE", hiding_library()?);
+        if level != Level::Auto {
+            command.env("DISTIL_BENCH_HIDE", hiding_library()?).env("DISTIL_BENCH_LEVEL", level.name());
         }
         eprintln!("$ {}", display(&command));
         let mut child = command.spawn().with_context(|| format!("cannot start `{}`", display(&command)))?;
         let requests = child.stdin.take().context("the peer's input is a pipe")?;
         let answers = BufReader::new(child.stdout.take().context("the peer's output is a pipe")?);
-        let mut peer = Self { child, requests, answers, version: String::new() };
+        let mut peer = Self { child, requests, answers, version: String::new(), level };
         let greeting = peer.answer()?;
         peer.version = greeting["version"].as_str().context("the peer says its version first")?.to_owned();
         Ok(peer)
@@ -111,9 +156,9 @@ fn exported(python: &Path, script: &Path) -> Result<PathBuf> {
 
 /// Compiles the library that hides instruction sets.
 fn hiding_library() -> Result<PathBuf> {
-    let library = folder()?.join("hide_avx512.so");
+    let library = folder()?.join("hide_isa.so");
     let mut cc = Command::new("cc");
-    cc.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(root().join("benches/peers/hide_avx512.c"));
-    run(&mut cc).context("holding ONNX Runtime to AVX2 needs a C compiler, x86-64 and Linux")?;
+    cc.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(root().join("benches/peers/hide_isa.c"));
+    run(&mut cc).context("hiding instruction sets from ONNX Runtime needs a C compiler, x86-64 and Linux")?;
     Ok(library)
 }

@@ -7,17 +7,23 @@ use crate::shell::{output, root};
 
 /// The machine in words: its processor, and what matters here of its instruction sets.
 pub(super) fn machine() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let value = |key: &str| {
-        let line = info.lines().find(|line| line.split(':').next().is_some_and(|name| name.trim() == key));
-        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
-    };
-    let name = value("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-    let flags = value("flags").or_else(|| value("Features")).unwrap_or_default();
+    let name = info("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let known = ["avx2", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"];
-    let sets: Vec<_> = known.into_iter().filter(|set| flags.split_whitespace().any(|flag| flag == *set)).collect();
+    let sets: Vec<_> = known.into_iter().filter(|set| flag(set)).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{name}, {cores} cores{}{}", if sets.is_empty() { "" } else { ", " }, sets.join(" "))
+}
+
+/// Whether Linux says that the processor has this.
+pub(super) fn flag(name: &str) -> bool {
+    info("flags").or_else(|| info("Features")).is_some_and(|flags| flags.split_whitespace().any(|flag| flag == name))
+}
+
+/// A line of the first processor in /proc/cpuinfo.
+fn info(key: &str) -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let (_, value) = text.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.trim() == key)?;
+    Some(value.trim().to_owned())
 }
 
 /// The commit that was measured; `+` after it says that files differ from it.
