@@ -3,10 +3,13 @@
 //! Every command gives its own table, then the goals it has a figure for. Tables go to standard output as Markdown,
 //! everything else to standard error.
 
+mod cycles;
 mod host;
 mod instructions;
+mod llvm;
 mod peer;
 mod place;
+mod profile;
 mod programs;
 mod stats;
 mod subjects;
@@ -38,6 +41,8 @@ enum Command {
     Host(host::Args),
     /// Instructions on emulated 64-bit ARM processors
     Instructions(instructions::Args),
+    /// Estimated cycles of a whole text, function by function
+    Cycles(cycles::Args),
 }
 
 /// What a command measured.
@@ -52,6 +57,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     let outcome = match &args.command {
         Command::Host(args) => host::measure(args, &typed)?,
         Command::Instructions(args) => instructions::measure(args, &typed)?,
+        Command::Cycles(args) => cycles::measure(args, &typed)?,
     };
     let page = targets::page(&outcome.tables, &outcome.measured, &place::commit());
     println!("{page}");

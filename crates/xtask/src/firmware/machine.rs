@@ -115,6 +115,11 @@ impl Machine {
         root().join("firmware").join(self.name)
     }
 
+    /// The emulator's program.
+    pub(crate) fn emulator(&self) -> &'static str {
+        self.qemu[0]
+    }
+
     /// Its program, once built.
     pub(crate) fn elf(&self) -> Result<PathBuf> {
         Ok(release_dir(self.target)?.join(self.name))
