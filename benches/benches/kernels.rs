@@ -29,7 +29,7 @@ fn matmul(c: &mut Criterion) {
         let mut weights = vec![0i8; len];
         pack_int8(&rows, n, k, Layout::Tile16, &mut weights).expect("the lengths fit");
         let scales = vec![0x3c00u16; n.next_multiple_of(16)];
-        let matrix = Matrix::int8(&weights, &scales, n, k, Layout::Tile16).expect("the shape fits");
+        let matrix = Matrix::int8(&weights, Scales::Bf16(&scales), n, k, Layout::Tile16).expect("the shape fits");
         for tokens in [8, TOKENS] {
             group.throughput(Throughput::Elements((tokens * n * k) as u64));
             let x = painted(tokens * k);

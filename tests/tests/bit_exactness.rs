@@ -1,6 +1,6 @@
 //! Every instruction set of this machine gives the same bits in every output, for whole sentences.
 
-use distil_runtime::{Artifact, Candidate, Head, Isa, Kernels, Model, Session, arena_len};
+use distil_runtime::{Artifact, Candidate, Head, Isa, Kernels, Model, Plan, Session, arena_len};
 use distil_tests::{SENTENCES, models, packed};
 
 /// All that a session can say of a sentence, as bits.
@@ -41,7 +41,7 @@ fn every_instruction_set_gives_the_same_bits() {
     for (name, fixture, storage) in models() {
         let bytes = packed(&fixture, storage);
         let artifact = Artifact::open(&bytes).unwrap();
-        let mut arena = vec![0u8; arena_len(artifact.config(), fixture.positions)];
+        let mut arena = vec![0u8; arena_len(&artifact, fixture.positions, Plan::FAST)];
         let reference = Model::with_isa(&artifact, Isa::Reference).unwrap();
         for text in SENTENCES {
             let expected = outputs(&reference, &mut arena, text);
@@ -62,7 +62,7 @@ fn different_inputs_give_different_bits() {
     let bytes = packed(&fixture, storage);
     let artifact = Artifact::open(&bytes).unwrap();
     let model = Model::new(&artifact).unwrap();
-    let mut arena = vec![0u8; arena_len(artifact.config(), fixture.positions)];
+    let mut arena = vec![0u8; arena_len(&artifact, fixture.positions, Plan::FAST)];
     let a = outputs(&model, &mut arena, "turn the [MASK] lights on");
     let b = outputs(&model, &mut arena, "turn the [MASK] lights off");
     assert_ne!(a, b);

@@ -6,7 +6,7 @@ use std::env;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use distil_kernels::{Epilogue, Isa, Kernels, Layout, Matrix, RowScale, layout, quantized_stride};
+use distil_kernels::{Epilogue, Isa, Kernels, Layout, Matrix, RowScale, Scales, layout, quantized_stride};
 
 fn main() {
     let wanted: Option<Isa> = env::args().nth(1).map(|name| name.parse().unwrap_or_else(|error| panic!("{error}")));
@@ -53,7 +53,7 @@ fn painted(len: usize) -> Vec<f32> {
 fn int8(kernels: Kernels, rows: usize, k: usize, n: usize, layout: Layout, epilogue: Epilogue) {
     let weights = vec![37_i8; layout::packed_len_int8(n, k, layout).unwrap()];
     let scales = vec![0x3f80_u16; n];
-    let matrix = Matrix::int8(&weights, &scales, n, k, layout).unwrap();
+    let matrix = Matrix::int8(&weights, Scales::Bf16(&scales), n, k, layout).unwrap();
     let mut values = vec![0; rows * quantized_stride(k)];
     let mut row_scales = vec![RowScale::default(); rows];
     kernels.quantize_rows(&painted(rows * k), k, &mut values, &mut row_scales);

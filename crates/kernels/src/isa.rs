@@ -13,23 +13,48 @@ pub enum Isa {
     Reference,
     /// x86-64 with AVX2.
     Avx2,
+    /// x86-64 with AVX2 and AVX-VNNI.
+    AvxVnni,
     /// x86-64 with AVX-512 F, BW, VL and VNNI.
     Avx512Vnni,
     /// 64-bit ARM, baseline NEON.
     Neon,
+    /// 64-bit ARM with the dot-product instructions.
+    NeonDotprod,
+    /// 64-bit ARM with the 8-bit integer matrix instructions.
+    NeonI8mm,
+    /// Cortex-M with the DSP extension.
+    ArmDsp,
+    /// Cortex-M with the M-profile vector extension, integer and float.
+    Helium,
 }
 
 impl Isa {
     /// All of them; within one architecture from the slowest to the fastest.
-    pub const ALL: [Isa; 4] = [Isa::Reference, Isa::Avx2, Isa::Avx512Vnni, Isa::Neon];
+    pub const ALL: [Isa; 9] = [
+        Isa::Reference,
+        Isa::Avx2,
+        Isa::AvxVnni,
+        Isa::Avx512Vnni,
+        Isa::Neon,
+        Isa::NeonDotprod,
+        Isa::NeonI8mm,
+        Isa::ArmDsp,
+        Isa::Helium,
+    ];
 
     /// The name that [`FromStr`] reads back.
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Reference => "reference",
             Isa::Avx2 => "avx2",
+            Isa::AvxVnni => "avxvnni",
             Isa::Avx512Vnni => "avx512vnni",
             Isa::Neon => "neon",
+            Isa::NeonDotprod => "dotprod",
+            Isa::NeonI8mm => "i8mm",
+            Isa::ArmDsp => "dsp",
+            Isa::Helium => "helium",
         }
     }
 }

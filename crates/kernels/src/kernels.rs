@@ -5,9 +5,10 @@ mod products;
 use core::fmt;
 
 use crate::isa::{Isa, IsaUnavailable};
+use crate::layout::{self, Group, Layout};
 use crate::matrix::{RowScale, quantized_stride};
 use crate::native;
-use crate::operations::Operations;
+use crate::operations::{NibbleRow, Operations};
 use crate::reference;
 
 /// Proof that an instruction set can run here, and the operations in it.
@@ -52,6 +53,12 @@ impl Kernels {
         self.0.isa
     }
 
+    /// The tiled layout that [`matmul_int8`](Self::matmul_int8) reads fastest here; it takes all of
+    /// them, with the same bits.
+    pub fn layout(self) -> Layout {
+        self.0.layout
+    }
+
     /// Quantizes rows of `k` floats to int8, each with its own scale: `amax / 127`, or 0 with
     /// values 0 when no magnitude reaches 1e-30. Rounds half to even.
     ///
@@ -93,6 +100,50 @@ impl Kernels {
         unsafe { (self.0.layer_norm)(row, gamma, beta, eps) }
     }
 
+    /// [`layer_norm`](Self::layer_norm) of a row, which is then also quantized, as
+    /// [`quantize_rows`](Self::quantize_rows) does it.
+    ///
+    /// # Panics
+    ///
+    /// When `gamma` or `beta` is not as long as the row, or `values` not
+    /// [`quantized_stride`]`(row.len())`, or the row is empty.
+    pub fn norm_quantize(self, row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32, values: &mut [i8]) -> RowScale {
+        assert!(!row.is_empty(), "norm_quantize: a row needs at least one value");
+        assert_eq!(gamma.len(), row.len(), "norm_quantize: gamma must be as long as the row");
+        assert_eq!(beta.len(), row.len(), "norm_quantize: beta must be as long as the row");
+        assert_eq!(
+            values.len(),
+            quantized_stride(row.len()),
+            "norm_quantize: values must be quantized_stride(row.len()) long"
+        );
+        // SAFETY: this token exists, so its instruction set does; the lengths are checked.
+        unsafe { (self.0.norm_quantize)(row, gamma, beta, eps, values) }
+    }
+
+    /// The softmax of a row of attention scores, ready to be multiplied with quantized values.
+    ///
+    /// Each probability is multiplied by the scale of its token's value, and the row is quantized:
+    /// the product with the int8 values is then the weighted sum of the float ones. The sum of the
+    /// exponentials goes into the scale of the row, so nothing is divided by it one by one.
+    /// Differences to the largest score below -64 count as -64. `scores` are left with the
+    /// exponentials times the token scales.
+    ///
+    /// # Panics
+    ///
+    /// When `token_scales` is not as long as `scores`, or `values` not
+    /// [`quantized_stride`]`(scores.len())`, or the row is empty.
+    pub fn attention_weights(self, scores: &mut [f32], token_scales: &[f32], values: &mut [i8]) -> RowScale {
+        assert!(!scores.is_empty(), "attention_weights: a row needs at least one score");
+        assert_eq!(token_scales.len(), scores.len(), "attention_weights: every score needs the scale of its token");
+        assert_eq!(
+            values.len(),
+            quantized_stride(scores.len()),
+            "attention_weights: values must be quantized_stride(scores.len()) long"
+        );
+        // SAFETY: this token exists, so its instruction set does; the lengths are checked.
+        unsafe { (self.0.attention_weights)(scores, token_scales, values) }
+    }
+
     /// `out += values * scale`: an int8 embedding row onto a float one.
     ///
     /// # Panics
@@ -102,6 +153,28 @@ impl Kernels {
         assert_eq!(values.len(), out.len(), "add_dequantized: the lengths must be equal");
         // SAFETY: this token exists, so its instruction set does; the lengths are checked.
         unsafe { (self.0.add_dequantized)(values, scale, out) }
+    }
+
+    /// `out += weights * scale`: a 4-bit embedding row onto a float one. `nibbles` and `groups` are
+    /// one row of a row-major matrix (see [`layout`]).
+    ///
+    /// # Panics
+    ///
+    /// When `nibbles` or `groups` has not the length that `out` needs.
+    pub fn add_dequantized_int4(self, nibbles: &[u8], groups: &[u8], group: Group, scale: f32, out: &mut [f32]) {
+        let rows = Layout::RowMajor;
+        assert_eq!(
+            Some(nibbles.len()),
+            layout::packed_len_int4(1, out.len(), group, rows),
+            "add_dequantized_int4: two values in each byte, padded to a group"
+        );
+        assert_eq!(
+            Some(groups.len()),
+            layout::group_count(1, out.len(), group, rows),
+            "add_dequantized_int4: every group needs a scale"
+        );
+        // SAFETY: this token exists, so its instruction set does; the lengths are checked.
+        unsafe { (self.0.add_dequantized_int4)(&NibbleRow { nibbles, groups, group, scale }, out) }
     }
 
     /// `out += x`.

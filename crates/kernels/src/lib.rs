@@ -6,7 +6,7 @@
 //!
 //! # What "the same bits" rests on
 //!
-//! - Integers are exact: int8 products are summed in `i32`.
+//! - Integers are exact: products of int8 and 4-bit weights are summed in `i32`.
 //! - Floats are `f32`, each `*` and `+` rounded on its own; a fused multiply-add is never used.
 //! - A sum over a row runs in [`LANES`] virtual lanes (element `i` goes to lane `i % 16`, each lane
 //!   starts at `+0.0` and takes its elements in ascending order), then in a fixed tree: lanes 8..16
@@ -58,8 +58,8 @@ mod vector;
 
 pub use isa::{Isa, IsaUnavailable, UnknownIsa};
 pub use kernels::Kernels;
-pub use layout::Layout;
-pub use matrix::{Epilogue, Matrix, RowScale, ShapeError, Vector, quantized_stride};
+pub use layout::{Group, Layout};
+pub use matrix::{Epilogue, Matrix, RowScale, Scales, ShapeError, Vector, quantized_stride};
 pub use scalar::{bf16_to_f32, exp, f16_to_f32, rsqrt, tanh};
 
 /// Number of virtual lanes of every float sum over a row, on every instruction set.

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use crate::layout::{self, Layout};
+use crate::layout::{self, Group, Layout};
+use crate::scalar::bf16_to_f32;
 
 /// Longest row of a matrix product, so that sums of int8 products stay exact in 32 bits.
 pub(crate) const MAX_INPUTS: usize = 1 << 16;
@@ -70,30 +71,108 @@ pub struct Matrix<'a> {
     pub(crate) layout: Layout,
 }
 
+/// The float value of one step of a channel's integer weights.
+#[derive(Clone, Copy, Debug)]
+pub enum Scales<'a> {
+    /// bfloat16, as bits: what a packed file holds.
+    Bf16(&'a [u16]),
+    /// IEEE single precision.
+    F32(&'a [f32]),
+    /// One for every channel.
+    One,
+}
+
+impl Scales<'_> {
+    /// Number of channels that there are scales for.
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Scales::Bf16(scales) => scales.len(),
+            Scales::F32(scales) => scales.len(),
+            Scales::One => usize::MAX,
+        }
+    }
+
+    /// The scale of `channel`.
+    #[inline(always)]
+    pub(crate) fn get(&self, channel: usize) -> f32 {
+        match self {
+            Scales::Bf16(scales) => bf16_to_f32(scales[channel]),
+            Scales::F32(scales) => scales[channel],
+            Scales::One => 1.0,
+        }
+    }
+}
+
 /// The data of a [`Matrix`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Weights<'a> {
-    Int8 { values: &'a [i8], scales: &'a [u16] },
+    Integer(Integers<'a>, Scales<'a>),
     Float(&'a [f32]),
 }
 
+/// Integer weights as they lie in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Integers<'a> {
+    Int8(&'a [i8]),
+    /// Nibbles and group scales.
+    Int4 {
+        nibbles: &'a [u8],
+        groups: &'a [u8],
+        group: Group,
+    },
+}
+
 impl<'a> Matrix<'a> {
-    /// Int8 weights in [-127, 127] and one bfloat16 scale (as bits) for each of the `n` channels.
+    /// Int8 weights in [-127, 127] and a scale for each of the `n` channels.
     ///
-    /// `scales` may be longer than `n`: a packed file pads it to a whole tile. The weight -128 is
-    /// not allowed; it is not looked for, and where it occurs the results are memory-safe but may
+    /// There may be more than `n` scales: a packed file pads them to a whole tile. The weight -128
+    /// is not allowed; it is not looked for, and where it occurs the results are memory-safe but may
     /// differ between instruction sets.
     ///
     /// # Errors
     ///
     /// When `values` is not exactly [`layout::packed_len_int8`] long, `scales` is shorter than `n`,
     /// a dimension is zero or `k` is above 65,536.
-    pub fn int8(values: &'a [i8], scales: &'a [u16], n: usize, k: usize, layout: Layout) -> Result<Self, ShapeError> {
+    pub fn int8(values: &'a [i8], scales: Scales<'a>, n: usize, k: usize, layout: Layout) -> Result<Self, ShapeError> {
         check(layout::packed_len_int8(n, k, layout), values.len(), n, k)?;
+        Self::integer(Integers::Int8(values), scales, n, k, layout)
+    }
+
+    /// 4-bit weights: nibbles, the scales of their groups, and a scale for each of the `n` channels.
+    ///
+    /// Group scales are 1 to 15. Others are not looked for; where they occur the results are
+    /// memory-safe but may differ between instruction sets.
+    ///
+    /// # Errors
+    ///
+    /// When `nibbles` is not exactly [`layout::packed_len_int4`] long or `groups` not
+    /// [`layout::group_count`], `scales` is shorter than `n`, a dimension is zero or `k` is above
+    /// 65,536.
+    pub fn int4(
+        nibbles: &'a [u8],
+        groups: &'a [u8],
+        group: Group,
+        scales: Scales<'a>,
+        n: usize,
+        k: usize,
+        layout: Layout,
+    ) -> Result<Self, ShapeError> {
+        check(layout::packed_len_int4(n, k, group, layout), nibbles.len(), n, k)?;
+        check(layout::group_count(n, k, group, layout), groups.len(), n, k)?;
+        Self::integer(Integers::Int4 { nibbles, groups, group }, scales, n, k, layout)
+    }
+
+    fn integer(
+        integers: Integers<'a>,
+        scales: Scales<'a>,
+        n: usize,
+        k: usize,
+        layout: Layout,
+    ) -> Result<Self, ShapeError> {
         if scales.len() < n {
             return Err(ShapeError::Scales { expected: n, found: scales.len() });
         }
-        Ok(Matrix { weights: Weights::Int8 { values, scales }, n, k, layout })
+        Ok(Matrix { weights: Weights::Integer(integers, scales), n, k, layout })
     }
 
     /// Float weights.
@@ -117,10 +196,10 @@ impl<'a> Matrix<'a> {
         self.k
     }
 
-    /// Whether the weights are int8, so that the product is
+    /// Whether the weights are integers, so that the product is
     /// [`matmul_int8`](crate::Kernels::matmul_int8).
-    pub const fn is_int8(&self) -> bool {
-        matches!(self.weights, Weights::Int8 { .. })
+    pub const fn is_integer(&self) -> bool {
+        matches!(self.weights, Weights::Integer(..))
     }
 
     /// How the weights lie in memory.

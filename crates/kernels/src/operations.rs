@@ -4,8 +4,8 @@
 use core::ops::Range;
 
 use crate::isa::Isa;
-use crate::layout::Layout;
-use crate::matrix::{Epilogue, RowScale, Vector};
+use crate::layout::{Group, Layout};
+use crate::matrix::{Epilogue, Integers, RowScale, Scales, Vector};
 use crate::scalar::f16_to_f32;
 
 /// The functions of one instruction set.
@@ -14,13 +14,19 @@ use crate::scalar::f16_to_f32;
 /// have the lengths that [`Kernels`](crate::Kernels) checked.
 pub(crate) struct Operations {
     pub(crate) isa: Isa,
+    /// The tiled layout that its int8 product reads best.
+    pub(crate) layout: Layout,
     pub(crate) quantize_rows: unsafe fn(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]),
     pub(crate) matmul_int8: unsafe fn(&Int8Product<'_>, out: &mut [f32]),
     pub(crate) matmul_f32: unsafe fn(&FloatProduct<'_>, out: &mut [f32]),
     pub(crate) gemm_f32: unsafe fn(&Gemm<'_>, out: &mut [f32]),
     pub(crate) softmax: unsafe fn(row: &mut [f32]),
     pub(crate) layer_norm: unsafe fn(row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32),
+    pub(crate) norm_quantize:
+        unsafe fn(row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32, values: &mut [i8]) -> RowScale,
+    pub(crate) attention_weights: unsafe fn(scores: &mut [f32], token_scales: &[f32], values: &mut [i8]) -> RowScale,
     pub(crate) add_dequantized: unsafe fn(values: &[i8], scale: f32, out: &mut [f32]),
+    pub(crate) add_dequantized_int4: unsafe fn(&NibbleRow<'_>, out: &mut [f32]),
     pub(crate) add: unsafe fn(x: &[f32], out: &mut [f32]),
     pub(crate) scale: unsafe fn(factor: f32, x: &mut [f32]),
     pub(crate) sum_squares: unsafe fn(x: &[f32]) -> f32,
@@ -55,12 +61,22 @@ pub(crate) struct Int8Product<'a> {
     /// `scales.len()` rows, `quantized_stride(k)` apart, zero beyond `k`.
     pub(crate) values: &'a [i8],
     pub(crate) scales: &'a [RowScale],
-    pub(crate) weights: &'a [i8],
-    /// bfloat16, one for each channel.
-    pub(crate) weight_scales: &'a [u16],
+    pub(crate) weights: Integers<'a>,
+    /// One for each channel, or more.
+    pub(crate) weight_scales: Scales<'a>,
     pub(crate) layout: Layout,
     pub(crate) k: usize,
     pub(crate) output: Output<'a>,
+}
+
+/// A row of a 4-bit table.
+pub(crate) struct NibbleRow<'a> {
+    /// Two weights in each, padded to a whole group.
+    pub(crate) nibbles: &'a [u8],
+    /// One for each group.
+    pub(crate) groups: &'a [u8],
+    pub(crate) group: Group,
+    pub(crate) scale: f32,
 }
 
 /// `out = epilogue(x x weights^T + bias)`; there is at least one row.

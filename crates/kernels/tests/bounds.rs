@@ -11,7 +11,7 @@ use std::slice;
 
 use common::*;
 use distil_kernels::cast::Plain;
-use distil_kernels::{Epilogue, Kernels, Layout, Matrix, RowScale, Vector, layout, quantized_stride};
+use distil_kernels::{Epilogue, Group, Kernels, Layout, Matrix, RowScale, Scales, Vector, layout, quantized_stride};
 
 unsafe extern "C" {
     fn mmap(address: *mut c_void, len: usize, protection: i32, flags: i32, file: i32, offset: i64) -> *mut c_void;
@@ -77,17 +77,47 @@ fn reads_and_writes_stay_inside() {
         for (rows, k, n) in [(1, 1, 1), (2, 3, 17), (3, 16, 16), (13, 37, 33), (5, 64, 26), (12, 65, 48)] {
             let x = Fenced::new(&painted(rows * k, 1), at_end);
             let mut values = Fenced::new(&vec![0_i8; rows * quantized_stride(k)], at_end);
-            let mut scales = Fenced::new(&vec![RowScale::default(); rows], at_end);
-            kernels.quantize_rows(x.get(), k, values.get_mut(), scales.get_mut());
+            let mut scales_of_rows = Fenced::new(&vec![RowScale::default(); rows], at_end);
+            kernels.quantize_rows(x.get(), k, values.get_mut(), scales_of_rows.get_mut());
             let mut out = Fenced::new(&painted(rows * n, 2), at_end);
             let bias = Fenced::new(&painted_halves(n, 3), at_end);
             let bias = Some(Vector::F16(bias.get()));
             let weight_scales = Fenced::new(&painted_scales(n, 4), at_end);
-            for (layout, epilogue) in [(Layout::Tile16, Epilogue::Add), (Layout::RowMajor, Epilogue::Gelu)] {
+            for layout in Layout::ALL {
                 let bytes = painted_bytes(layout::packed_len_int8(n, k, layout).unwrap(), 5);
                 let bytes = Fenced::new(&bytes, at_end);
-                let int8 = Matrix::int8(bytes.get(), weight_scales.get(), n, k, layout).unwrap();
-                kernels.matmul_int8(values.get(), scales.get(), &int8, 0..n, bias, epilogue, out.get_mut(), n);
+                let int8 = Matrix::int8(bytes.get(), Scales::Bf16(weight_scales.get()), n, k, layout).unwrap();
+                kernels.matmul_int8(
+                    values.get(),
+                    scales_of_rows.get(),
+                    &int8,
+                    0..n,
+                    bias,
+                    Epilogue::Add,
+                    out.get_mut(),
+                    n,
+                );
+            }
+            for (layout, epilogue) in [(Layout::Tile16, Epilogue::Add), (Layout::RowMajor, Epilogue::Gelu)] {
+                for (group, layout) in
+                    Group::ALL.into_iter().flat_map(|group| Layout::ALL.map(|layout| (group, layout)))
+                {
+                    let nibbles = vec![0x5a_u8; layout::packed_len_int4(n, k, group, layout).unwrap()];
+                    let groups = vec![3_u8; layout::group_count(n, k, group, layout).unwrap()];
+                    let (nibbles, groups) = (Fenced::new(&nibbles, at_end), Fenced::new(&groups, at_end));
+                    let scales = Scales::Bf16(weight_scales.get());
+                    let int4 = Matrix::int4(nibbles.get(), groups.get(), group, scales, n, k, layout).unwrap();
+                    kernels.matmul_int8(
+                        values.get(),
+                        scales_of_rows.get(),
+                        &int4,
+                        0..n,
+                        bias,
+                        epilogue,
+                        out.get_mut(),
+                        n,
+                    );
+                }
                 let floats = Fenced::new(&painted(layout::packed_len_f32(n, k, layout).unwrap(), 6), at_end);
                 let float = Matrix::float(floats.get(), n, k, layout).unwrap();
                 kernels.matmul_f32(x.get(), rows, &float, 0..n, bias, epilogue, out.get_mut(), n);
@@ -99,6 +129,10 @@ fn reads_and_writes_stay_inside() {
             let (gamma, beta) =
                 (Fenced::new(&painted(rows * n, 8), at_end), Fenced::new(&painted(rows * n, 9), at_end));
             let bytes = Fenced::new(&painted_bytes(rows * n, 10), at_end);
+            let stride = quantized_stride(rows * n);
+            let mut row_values = Fenced::new(&vec![0_i8; stride], at_end);
+            kernels.norm_quantize(out.get_mut(), gamma.get(), beta.get(), 1e-12, row_values.get_mut());
+            kernels.attention_weights(out.get_mut(), gamma.get(), row_values.get_mut());
             kernels.layer_norm(out.get_mut(), gamma.get(), beta.get(), 1e-12);
             kernels.softmax(out.get_mut());
             kernels.add(gamma.get(), out.get_mut());

@@ -4,7 +4,9 @@
 mod common;
 
 use common::*;
-use distil_kernels::{Epilogue, Kernels, Layout, Matrix, RowScale, Vector, exp, layout, quantized_stride, rsqrt, tanh};
+use distil_kernels::{
+    Epilogue, Group, Kernels, Layout, Matrix, RowScale, Scales, Vector, exp, layout, quantized_stride, rsqrt, tanh,
+};
 
 /// FNV-1a over bits.
 struct Digest(u64);
@@ -39,7 +41,7 @@ fn the_bits_are_the_same_everywhere() {
         for layout in [Layout::RowMajor, Layout::Tile16] {
             let mut int8 = vec![0; layout::packed_len_int8(n, k, layout).unwrap()];
             layout::pack_int8(&bytes, n, k, layout, &mut int8).unwrap();
-            let int8 = Matrix::int8(&int8, &weight_scales, n, k, layout).unwrap();
+            let int8 = Matrix::int8(&int8, Scales::Bf16(&weight_scales), n, k, layout).unwrap();
             let mut float = vec![0.0; layout::packed_len_f32(n, k, layout).unwrap()];
             layout::pack_f32(&floats, n, k, layout, &mut float).unwrap();
             let float = Matrix::float(&float, n, k, layout).unwrap();
@@ -50,6 +52,17 @@ fn the_bits_are_the_same_everywhere() {
                 kernels.matmul_f32(&x, rows, &float, 0..n, Some(Vector::F16(&bias)), epilogue, &mut out, n);
                 digest.floats(&out);
             }
+        }
+        for (layout, group) in Layout::ALL.into_iter().flat_map(|layout| Group::ALL.map(|group| (layout, group))) {
+            let q: Vec<i8> = bytes.iter().map(|byte| byte >> 4).collect();
+            let mut nibbles = vec![0; layout::packed_len_int4(n, k, group, layout).unwrap()];
+            layout::pack_int4(&q, n, k, group, layout, &mut nibbles).unwrap();
+            let groups: Vec<u8> =
+                (0..layout::group_count(n, k, group, layout).unwrap()).map(|i| (i % 15 + 1) as u8).collect();
+            let int4 = Matrix::int4(&nibbles, &groups, group, Scales::Bf16(&weight_scales), n, k, layout).unwrap();
+            let mut out = painted(rows * n, 6);
+            kernels.matmul_int8(&values, &scales, &int4, 0..n, None, Epilogue::Store, &mut out, n);
+            digest.floats(&out);
         }
         let mut row = painted(rows * n, 7);
         kernels.gemm_f32(&x, k, rows, &floats, n, k, n, 0.3, &mut row, n);
@@ -65,10 +78,17 @@ fn the_bits_are_the_same_everywhere() {
             digest.floats(&[kernels.sum_squares(row)]);
             kernels.softmax(row);
             digest.floats(row);
+            let mut values = vec![0; quantized_stride(len)];
+            let normal = kernels.norm_quantize(row, &floats[..len], &x[..len], 1e-12, &mut values);
+            let weights =
+                kernels.attention_weights(row, &x[..len].iter().map(|x| x.abs()).collect::<Vec<_>>(), &mut values);
+            digest.floats(row);
+            digest.floats(&[normal.scale, weights.scale]);
+            values.iter().for_each(|&value| digest.add(value as u32));
         }
         for x in painted(251, 8) {
             digest.floats(&[exp(20.0 * x), tanh(x), rsqrt(x * x + 0.01)]);
         }
-        assert_eq!(digest.0, 0x1c6a_53a4_55bc_8209, "{kernels:?}: {:#018x}", digest.0);
+        assert_eq!(digest.0, 0x9150_a7f5_7718_2ec4, "{kernels:?}: {:#018x}", digest.0);
     }
 }

@@ -5,9 +5,12 @@ mod common;
 
 use std::ops::Range;
 
-use common::product::{LAYOUTS, Product, every_part, every_shape};
+use common::product::{Product, every_part, every_shape};
 use common::*;
 use distil_kernels::{Epilogue, Kernels, Layout, Matrix, Vector, layout};
+
+/// The layouts that floats have.
+const LAYOUTS: [Layout; 2] = [Layout::Tile16, Layout::RowMajor];
 
 /// Operands of a product with weights.
 struct Case {
@@ -45,12 +48,12 @@ impl Product for Case {
 
 #[test]
 fn every_shape_has_the_bits_of_the_reference() {
-    every_shape(1_000_000, 9, Case::new);
+    every_shape(&LAYOUTS, 1_000_000, 9, Case::new);
 }
 
 #[test]
 fn every_part_of_the_channels_has_the_bits_of_the_reference() {
-    every_part(Case::new);
+    every_part(&LAYOUTS, Case::new);
 }
 
 #[test]

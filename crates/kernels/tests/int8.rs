@@ -1,15 +1,22 @@
-//! Row quantization and the int8 product: every instruction set against the reference, and the
-//! reference against plain integers and float64.
+//! The product of int8 rows with int8 and 4-bit weights: every instruction set against the reference,
+//! and the reference against plain integers and float64.
 
 mod common;
 
 use std::ops::Range;
 
-use common::product::{EPILOGUES, LAYOUTS, Product, every_part, every_shape};
+use common::product::{EPILOGUES, Product, every_part, every_shape};
 use common::*;
 use distil_kernels::{
-    Epilogue, Kernels, Layout, Matrix, RowScale, Vector, bf16_to_f32, f16_to_f32, layout, quantized_stride,
+    Epilogue, Group, Kernels, Layout, Matrix, RowScale, Scales, Vector, bf16_to_f32, f16_to_f32, layout,
+    quantized_stride,
 };
+
+/// Packed weights.
+enum Packed {
+    Int8(Vec<i8>),
+    Int4 { nibbles: Vec<u8>, groups: Vec<u8>, group: Group },
+}
 
 /// Operands of a product.
 struct Case {
@@ -19,13 +26,28 @@ struct Case {
     layout: Layout,
     values: Vec<i8>,
     row_scales: Vec<RowScale>,
+    /// What the packed weights stand for, `[n][k]`.
     weights: Vec<i8>,
-    packed: Vec<i8>,
+    packed: Packed,
     scales: Vec<u16>,
 }
 
 impl Case {
     fn new(rows: usize, k: usize, n: usize, layout: Layout, value: impl Fn(usize) -> i8, weights: Vec<i8>) -> Self {
+        let mut packed = vec![0; layout::packed_len_int8(n, k, layout).unwrap()];
+        layout::pack_int8(&weights, n, k, layout, &mut packed).unwrap();
+        Self::packed(rows, k, n, layout, value, weights, Packed::Int8(packed))
+    }
+
+    fn packed(
+        rows: usize,
+        k: usize,
+        n: usize,
+        layout: Layout,
+        value: impl Fn(usize) -> i8,
+        weights: Vec<i8>,
+        packed: Packed,
+    ) -> Self {
         let stride = quantized_stride(k);
         let mut values = vec![0; rows * stride];
         let mut row_scales = Vec::new();
@@ -34,14 +56,42 @@ impl Case {
             let sum = values.iter().map(|&v| i32::from(v)).sum();
             row_scales.push(RowScale { scale: 0.011 + row as f32 * 0.003, sum });
         }
-        let mut packed = vec![0; layout::packed_len_int8(n, k, layout).unwrap()];
-        layout::pack_int8(&weights, n, k, layout, &mut packed).unwrap();
         Case { rows, k, n, layout, values, row_scales, weights, packed, scales: painted_scales(n, 5) }
     }
 
     fn painted(rows: usize, k: usize, n: usize, layout: Layout) -> Self {
         let values = painted_bytes(rows * k, 1);
         Self::new(rows, k, n, layout, |i| values[i], painted_bytes(n * k, 2))
+    }
+
+    /// 4-bit weights `q * s`.
+    fn int4(rows: usize, k: usize, n: usize, layout: Layout, group: Group, extreme: bool) -> Self {
+        let (values, paint) = (painted_bytes(rows * k, 1), painted_bytes(n * k, 7));
+        let groups = k.div_ceil(group.inputs());
+        let (q, s): (Vec<i8>, Vec<u8>) = if extreme {
+            (vec![-8; n * k], vec![15; n * groups])
+        } else {
+            (paint.iter().map(|p| p >> 4).collect(), (0..n * groups).map(|i| (i * 7 % 15 + 1) as u8).collect())
+        };
+        let weights = q.iter().enumerate();
+        let weights = weights.map(|(i, q)| q * s[i / k * groups + i % k / group.inputs()] as i8).collect();
+        let mut nibbles = vec![0; layout::packed_len_int4(n, k, group, layout).unwrap()];
+        layout::pack_int4(&q, n, k, group, layout, &mut nibbles).unwrap();
+        let mut packed_groups = vec![0; layout::group_count(n, k, group, layout).unwrap()];
+        layout::pack_groups(&s, n, k, group, layout, &mut packed_groups).unwrap();
+        let value = |i: usize| if extreme { -127 } else { values[i] };
+        Self::packed(rows, k, n, layout, value, weights, Packed::Int4 { nibbles, groups: packed_groups, group })
+    }
+
+    fn matrix(&self) -> Matrix<'_> {
+        let scales = Scales::Bf16(&self.scales);
+        match &self.packed {
+            Packed::Int8(values) => Matrix::int8(values, scales, self.n, self.k, self.layout),
+            Packed::Int4 { nibbles, groups, group } => {
+                Matrix::int4(nibbles, groups, *group, scales, self.n, self.k, self.layout)
+            }
+        }
+        .unwrap()
     }
 }
 
@@ -51,29 +101,105 @@ impl Product for Case {
     }
 
     fn run(&self, kernels: Kernels, channels: Range<usize>, bias: Option<Vector>, epilogue: Epilogue) -> Vec<f32> {
-        let matrix = Matrix::int8(&self.packed, &self.scales, self.n, self.k, self.layout).unwrap();
         let stride = channels.len() + 3;
         let mut out = Guarded::new(&painted(self.rows * stride, 9), 12345.0);
-        kernels.matmul_int8(&self.values, &self.row_scales, &matrix, channels, bias, epilogue, out.get(), stride);
+        kernels.matmul_int8(
+            &self.values,
+            &self.row_scales,
+            &self.matrix(),
+            channels,
+            bias,
+            epilogue,
+            out.get(),
+            stride,
+        );
         out.checked().to_vec()
     }
 }
 
 #[test]
 fn every_shape_has_the_bits_of_the_reference() {
-    every_shape(2_000_000, 14, Case::painted);
+    every_shape(&Layout::ALL, 2_000_000, 14, Case::painted);
 }
 
 #[test]
 fn every_part_of_the_channels_has_the_bits_of_the_reference() {
-    every_part(Case::painted);
+    every_part(&Layout::ALL, Case::painted);
+}
+
+#[test]
+fn every_shape_of_4_bit_weights_has_the_bits_of_the_reference() {
+    for group in Group::ALL {
+        every_shape(&Layout::ALL, 600_000, 9, |rows, k, n, layout| Case::int4(rows, k, n, layout, group, false));
+        every_part(&Layout::ALL, |rows, k, n, layout| Case::int4(rows, k, n, layout, group, false));
+    }
+}
+
+#[test]
+fn extreme_4_bit_weights_do_not_saturate() {
+    each_isa(|kernels| {
+        for (layout, group) in Layout::ALL.into_iter().flat_map(|layout| Group::ALL.map(|group| (layout, group))) {
+            for rows in [1, 5, 33] {
+                let case = Case::int4(rows, 3072, 33, layout, group, true);
+                case.compare(kernels, 0..33, None, Epilogue::Store);
+            }
+        }
+    });
+}
+
+type Pack = fn(&[i8], usize, usize, usize, usize, Layout, &mut [i8]);
+
+/// Packs the first 16 tokens, then the others.
+fn in_two_parts(pack: Pack, rows: &[i8], stride: usize, tokens: usize, d: usize, layout: Layout, out: &mut [i8]) {
+    let (first, rest) = rows.split_at(stride * tokens.min(16));
+    pack(first, stride, 0, tokens, d, layout, out);
+    if !rest.is_empty() {
+        pack(rest, stride, 16, tokens, d, layout, out);
+    }
+}
+
+#[test]
+fn keys_and_values_are_multiplied_as_they_were_quantized() {
+    for kernels in Kernels::available() {
+        for (tokens, d) in [(1, 8), (3, 26), (15, 64), (16, 64), (17, 32), (33, 64), (70, 20)] {
+            let (stride, layout) = (quantized_stride(d), kernels.layout());
+            let rows = Case::painted(tokens, d, 1, Layout::RowMajor);
+            let scales: Vec<f32> = (0..tokens).map(|i| 0.5 + i as f32).collect();
+            let query = Case::painted(2, d, 1, Layout::RowMajor);
+            let mut keys = vec![99; layout::packed_len_int8(tokens, d, layout).unwrap()];
+            in_two_parts(layout::pack_keys, &rows.values, stride, tokens, d, layout, &mut keys);
+            let matrix = Matrix::int8(&keys, Scales::F32(&scales), tokens, d, layout).unwrap();
+            let mut scores = vec![0.0; 2 * tokens];
+            let store = Epilogue::Store;
+            let (values, row_scales) = (&query.values, &query.row_scales);
+            kernels.matmul_int8(values, row_scales, &matrix, 0..tokens, None, store, &mut scores, tokens);
+            let dot = |a: &[i8], b: &[i8]| a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>();
+            for (i, &score) in scores.iter().enumerate() {
+                let (query, token) = (&values[i / tokens * stride..][..d], &rows.values[i % tokens * stride..][..d]);
+                assert_eq!(score, dot(query, token) as f32 * (row_scales[i / tokens].scale * scales[i % tokens]));
+            }
+
+            let weights = Case::painted(2, tokens, 1, Layout::RowMajor);
+            let mut columns = vec![99; layout::packed_len_int8(d, tokens, layout).unwrap()];
+            in_two_parts(layout::pack_values, &rows.values, stride, tokens, d, layout, &mut columns);
+            let matrix = Matrix::int8(&columns, Scales::One, d, tokens, layout).unwrap();
+            let mut context = vec![0.0; 2 * d];
+            let (values, row_scales) = (&weights.values, &weights.row_scales);
+            kernels.matmul_int8(values, row_scales, &matrix, 0..d, None, store, &mut context, d);
+            for (i, &found) in context.iter().enumerate() {
+                let column: Vec<i8> = (0..tokens).map(|token| rows.values[token * stride + i % d]).collect();
+                let sum = dot(&values[i / d * quantized_stride(tokens)..][..tokens], &column);
+                assert_eq!(found, sum as f32 * row_scales[i / d].scale, "{kernels:?} {tokens} {d} {i}");
+            }
+        }
+    }
 }
 
 #[test]
 fn extreme_values_do_not_saturate() {
     let paint = |choice: usize, i: usize| [-128, -127, 127, [127, -127][i % 2]][choice] as i8;
     each_isa(|kernels| {
-        for layout in LAYOUTS {
+        for layout in Layout::ALL {
             for (value, weight) in (0..16).map(|i| (i / 4, i % 4)) {
                 // Weights of -128 are outside the contract; there only the x86 kernels stay exact.
                 if weight == 0 && cfg!(not(target_arch = "x86_64")) {
@@ -92,8 +218,11 @@ fn extreme_values_do_not_saturate() {
 fn the_reference_is_the_formula() {
     let (rows, k, n) = (3, 65, 26);
     let (floats, halves) = (painted(n, 3), painted_halves(n, 4));
-    for layout in LAYOUTS {
-        let case = Case::painted(rows, k, n, layout);
+    for (layout, kind) in Layout::ALL.into_iter().flat_map(|layout| [0, 1, 2].map(|kind| (layout, kind))) {
+        let case = match kind {
+            0 => Case::painted(rows, k, n, layout),
+            _ => Case::int4(rows, k, n, layout, Group::ALL[kind - 1], false),
+        };
         for (epilogue, half) in EPILOGUES.into_iter().flat_map(|e| [(e, false), (e, true)]) {
             let bias = if half { Vector::F16(&halves) } else { Vector::F32(&floats) };
             let out = case.run(Kernels::reference(), 0..n, Some(bias), epilogue);
@@ -129,61 +258,5 @@ fn the_reference_is_the_formula() {
                 );
             }
         }
-    }
-}
-
-/// Quantizes rows into guarded buffers full of rubbish.
-fn quantize(kernels: Kernels, x: &[f32], k: usize) -> (Vec<i8>, Vec<RowScale>) {
-    let rows = x.len() / k;
-    let mut values = Guarded::new(&vec![77; rows * quantized_stride(k)], 99);
-    let mut scales = vec![RowScale { scale: f32::NAN, sum: -1 }; rows];
-    kernels.quantize_rows(x, k, values.get(), &mut scales);
-    (values.checked().to_vec(), scales)
-}
-
-#[test]
-fn quantized_rows_have_the_bits_of_the_reference() {
-    each_isa(|kernels| {
-        for &k in &INPUTS {
-            for magnitude in [1.0, 0.0, -0.0, 1e-31, 1e-30, 3e-38, 1e30, 1e38, 7.3] {
-                let x: Vec<f32> = painted(3 * k, 1).iter().map(|x| x * magnitude).collect();
-                assert_eq!(
-                    quantize(Kernels::reference(), &x, k),
-                    quantize(kernels, &x, k),
-                    "{kernels:?} {k} {magnitude}"
-                );
-            }
-        }
-    });
-}
-
-#[test]
-fn quantization_rounds_to_the_nearest_step() {
-    for kernels in Kernels::available() {
-        for &k in &INPUTS {
-            let x = painted(2 * k, 6);
-            let (values, scales) = quantize(kernels, &x, k);
-            for ((x, values), row) in x.chunks(k).zip(values.chunks(quantized_stride(k))).zip(&scales) {
-                let largest = x.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-                assert_eq!(row.scale, largest / 127.0);
-                assert_eq!(row.sum, values.iter().map(|&v| i32::from(v)).sum());
-                assert!(values[k..].iter().all(|&v| v == 0), "the padding is zero");
-                for (&x, &v) in x.iter().zip(values) {
-                    let exact = f64::from(x) / f64::from(row.scale);
-                    assert!((f64::from(v) - exact).abs() <= 0.500_02, "{v} for {exact}");
-                    assert!(v >= -127);
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn halves_round_to_even_and_zero_rows_stay_zero() {
-    for kernels in Kernels::available() {
-        let (values, scales) = quantize(kernels, &[127.0, 0.5, 1.5, 2.5, -0.5, -1.5, -2.5, -127.0], 8);
-        assert_eq!(&values[..8], [127, 0, 2, 2, 0, -2, -2, -127]);
-        assert_eq!(scales, [RowScale { scale: 1.0, sum: 0 }]);
-        assert_eq!(quantize(kernels, &[9e-31, -5e-31, 0.0], 3), (vec![0; 64], vec![RowScale::default()]));
     }
 }

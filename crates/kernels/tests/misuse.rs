@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::*;
 use distil_kernels::{
-    Epilogue, Isa, Kernels, Layout, Matrix, RowScale, ShapeError, UnknownIsa, Vector, quantized_stride,
+    Epilogue, Isa, Kernels, Layout, Matrix, RowScale, Scales, ShapeError, UnknownIsa, Vector, quantized_stride,
 };
 
 /// Asserts that the call panics with a message that contains `text`, on every instruction set.
@@ -24,7 +24,7 @@ fn refuses(text: &str, call: impl Fn(Kernels)) {
 #[test]
 fn wrong_lengths_are_refused() {
     let (weights, scales, floats) = ([1_i8; 64], [0x3f80; 16], [1.0; 64]);
-    let int8 = Matrix::int8(&weights, &scales, 16, 4, Layout::Tile16).unwrap();
+    let int8 = Matrix::int8(&weights, Scales::Bf16(&scales), 16, 4, Layout::Tile16).unwrap();
     let float = Matrix::float(&floats, 16, 4, Layout::Tile16).unwrap();
     let (values, rows) = ([1_i8; 128], [RowScale { scale: 1.0, sum: 4 }; 2]);
     let out = || [0.0; 32];
@@ -60,7 +60,7 @@ fn wrong_lengths_are_refused() {
 #[test]
 fn nothing_to_do_is_fine() {
     let (weights, scales) = ([1_i8; 64], [0x3f80; 16]);
-    let matrix = Matrix::int8(&weights, &scales, 16, 4, Layout::Tile16).unwrap();
+    let matrix = Matrix::int8(&weights, Scales::Bf16(&scales), 16, 4, Layout::Tile16).unwrap();
     for kernels in Kernels::available() {
         kernels.quantize_rows(&[], 4, &mut [], &mut []);
         kernels.matmul_int8(&[], &[], &matrix, 0..16, None, Epilogue::Store, &mut [], 16);
@@ -78,7 +78,7 @@ fn odd_numbers_do_no_harm() {
     let k = 37;
     let packed = vec![3_i8; 48 * 40];
     let floats = row(48 * k);
-    let int8 = Matrix::int8(&packed, &[0x7fc0; 48], 48, k, Layout::Tile16).unwrap();
+    let int8 = Matrix::int8(&packed, Scales::Bf16(&[0x7fc0; 48]), 48, k, Layout::Tile16).unwrap();
     let float = Matrix::float(&floats, 48, k, Layout::Tile16).unwrap();
     for kernels in Kernels::available() {
         for x in odd.map(|x| vec![x; 3 * k]).into_iter().chain([row(3 * k)]) {
@@ -104,15 +104,15 @@ fn odd_numbers_do_no_harm() {
 #[test]
 fn shapes_are_checked() {
     let (values, scales, floats) = ([0_i8; 64], [0_u16; 16], [0.0_f32; 64]);
-    assert_eq!(Matrix::int8(&values, &scales, 0, 4, Layout::Tile16).unwrap_err(), ShapeError::Empty);
+    assert_eq!(Matrix::int8(&values, Scales::Bf16(&scales), 0, 4, Layout::Tile16).unwrap_err(), ShapeError::Empty);
     assert_eq!(Matrix::float(&floats, 4, 0, Layout::Tile16).unwrap_err(), ShapeError::Empty);
-    let wide = Matrix::int8(&values, &scales, 1, 65_537, Layout::RowMajor).unwrap_err();
+    let wide = Matrix::int8(&values, Scales::Bf16(&scales), 1, 65_537, Layout::RowMajor).unwrap_err();
     assert_eq!(wide, ShapeError::TooWide { k: 65_537 });
-    let values_error = Matrix::int8(&values[1..], &scales, 16, 4, Layout::Tile16).unwrap_err();
+    let values_error = Matrix::int8(&values[1..], Scales::Bf16(&scales), 16, 4, Layout::Tile16).unwrap_err();
     assert_eq!(values_error.to_string(), "63 values where the shape needs 64; check shape and layout");
     let overflow = Matrix::float(&floats, usize::MAX, 2, Layout::RowMajor).unwrap_err();
     assert_eq!(overflow, ShapeError::Values { expected: None, found: 64 });
-    let few = Matrix::int8(&values, &scales[1..], 16, 4, Layout::Tile16).unwrap_err();
+    let few = Matrix::int8(&values, Scales::Bf16(&scales[1..]), 16, 4, Layout::Tile16).unwrap_err();
     assert_eq!(few, ShapeError::Scales { expected: 16, found: 15 });
 }
 
@@ -126,7 +126,10 @@ fn instruction_sets_are_named_and_detected() {
         }
     }
     assert_eq!("sse9".parse::<Isa>(), Err(UnknownIsa));
-    assert_eq!(UnknownIsa.to_string(), "unknown instruction set; use one of reference, avx2, avx512vnni, neon");
+    assert_eq!(
+        UnknownIsa.to_string(),
+        "unknown instruction set; use one of reference, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm, dsp, helium"
+    );
     assert_eq!(Some(Kernels::detect().isa()), Kernels::available().map(Kernels::isa).last());
     println!("this machine runs {:?}", Kernels::available().map(Kernels::isa).collect::<Vec<_>>());
     #[cfg(target_arch = "x86_64")]

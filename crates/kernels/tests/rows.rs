@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use distil_kernels::{Kernels, LANES};
+use distil_kernels::{Group, Kernels, LANES, Layout, layout};
 
 const LENGTHS: [usize; 21] = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 128, 312, 768];
 
@@ -120,6 +120,25 @@ fn sum_squares() {
             let steps = (len.div_ceil(LANES) + 5) as f64;
             let bound = exact * steps * f64::from(f32::EPSILON);
             assert!((f64::from(kernels.sum_squares(&row)) - exact).abs() <= bound);
+        }
+    }
+}
+
+#[test]
+fn rows_of_4_bit_tables() {
+    for (group, len) in Group::ALL.into_iter().flat_map(|group| LENGTHS[1..].iter().map(move |&len| (group, len))) {
+        let (q, groups) = (painted_bytes(len, 7), len.div_ceil(group.inputs()));
+        let q: Vec<i8> = q.iter().map(|q| q >> 4).collect();
+        let s: Vec<u8> = (0..groups).map(|i| (i * 7 % 15 + 1) as u8).collect();
+        let mut nibbles = vec![0; layout::packed_len_int4(1, len, group, Layout::RowMajor).unwrap()];
+        layout::pack_int4(&q, 1, len, group, Layout::RowMajor, &mut nibbles).unwrap();
+        let before = painted(len, 2);
+        let weight = |i: usize| f32::from(q[i]) * f32::from(s[i / group.inputs()]);
+        let expected: Vec<f32> = before.iter().enumerate().map(|(i, x)| x + weight(i) * 0.013).collect();
+        for kernels in Kernels::available() {
+            let mut found = Guarded::new(&before, 12345.0);
+            kernels.add_dequantized_int4(&nibbles, &s, group, 0.013, found.get());
+            assert_bits(&expected, found.checked(), || format!("{kernels:?} {group:?} {len}"));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The weights of a checked file as the kernels take them, read in place.
 
 use distil_format::{Artifact, Config, Dtype, Head, Layout, Role, Tensor};
-use distil_kernels::{Isa, Kernels, Matrix, Vector, cast};
+use distil_kernels::{Isa, Kernels, Matrix, Scales, Vector, cast};
 
 use crate::error::ModelError;
 use crate::linear::Linear;
@@ -188,7 +188,9 @@ fn matrix<'a>(tensor: &Tensor<'a>) -> Option<Matrix<'a>> {
     let (n, k) = (tensor.rows, tensor.cols);
     match tensor.dtype {
         Dtype::F32 => Matrix::float(cast::f32s(tensor.data)?, n, k, layout).ok(),
-        Dtype::Int8 => Matrix::int8(cast::i8s(tensor.data), cast::u16s(tensor.scales)?, n, k, layout).ok(),
+        Dtype::Int8 => {
+            Matrix::int8(cast::i8s(tensor.data), Scales::Bf16(cast::u16s(tensor.scales)?), n, k, layout).ok()
+        }
         Dtype::F16 => None,
     }
 }

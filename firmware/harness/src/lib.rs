@@ -20,7 +20,7 @@ pub use check::{Check, CheckError, Difference, Expected};
 pub use event::{Event, Fault};
 pub use line::Line;
 
-use distil_runtime::{Artifact, Model, OpenError, Session, arena_len};
+use distil_runtime::{Artifact, Model, OpenError, Plan, Session, arena_len};
 
 use sentence::Saved;
 
@@ -102,7 +102,7 @@ fn answer_all<'b>(board: Board<'b>, machine: &mut impl Machine) -> Result<(u32, 
     });
 
     let max_tokens = check.sentences().map(|sentence| sentence.tokens).max().unwrap_or(0) as usize;
-    let needed = arena_len(config, max_tokens);
+    let needed = arena_len(&artifact, max_tokens, Plan::FAST);
     let saved_len = Saved::len(config);
     let total = needed.saturating_add(saved_len);
     let most = board.ram.iter().map(|ram| ram.bytes.len()).max().unwrap_or(0);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use distil_format::{Artifact, Config, Role, Tensor};
-use distil_runtime::arena_len;
+use distil_runtime::{Plan, arena_len};
 use serde::Serialize;
 
 use super::{bytes, json_line};
@@ -83,7 +83,8 @@ struct PartsReport {
 #[derive(Serialize)]
 struct ArenaReport {
     tokens: usize,
-    bytes: usize,
+    fast_bytes: usize,
+    small_bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -152,7 +153,11 @@ impl Report {
             arena: [8, 16, 32, 64, 128, 256, 512]
                 .into_iter()
                 .filter(|&tokens| tokens <= config.max_positions as usize)
-                .map(|tokens| ArenaReport { tokens, bytes: arena_len(config, tokens) })
+                .map(|tokens| ArenaReport {
+                    tokens,
+                    fast_bytes: arena_len(artifact, tokens, Plan::FAST),
+                    small_bytes: arena_len(artifact, tokens, Plan::SMALL),
+                })
                 .collect(),
             source: manifest.as_ref().map(|manifest| SourceReport {
                 tool: manifest.tool.clone(),
@@ -190,9 +195,9 @@ impl Report {
         for (name, size) in parts.into_iter().chain([("manifest", manifest), ("rest", rest), ("file", self.bytes)]) {
             writeln!(out, "{name:<14} {size:>12}")?;
         }
-        writeln!(out, "\n{:<14} {:>12}", "tokens", "working memory")?;
-        for ArenaReport { tokens, bytes: size } in &self.arena {
-            writeln!(out, "{tokens:<14} {:>12}", bytes(*size))?;
+        writeln!(out, "\n{:<14} {:>16} {:>16}", "tokens", "memory, fast", "memory, small")?;
+        for &ArenaReport { tokens, fast_bytes, small_bytes } in &self.arena {
+            writeln!(out, "{tokens:<14} {:>16} {:>16}", bytes(fast_bytes), bytes(small_bytes))?;
         }
         writeln!(
             out,

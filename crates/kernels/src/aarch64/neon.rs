@@ -8,8 +8,9 @@ use core::array::from_fn;
 
 use crate::LANES;
 use crate::isa::Isa;
+use crate::layout::Layout;
 use crate::matrix::RowScale;
-use crate::operations::{FloatProduct, Gemm, Int8Product, Operations};
+use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
 use crate::vector::{self, Block, Int8, Simd, Sums};
 
 vector::instantiate!(Isa::Neon, Neon, "neon", 4 x 1);
@@ -158,9 +159,10 @@ impl Simd for Neon {
 impl Int8 for Neon {
     const OFFSET: i32 = 0;
     const TILES: usize = 1;
+    const LAYOUT: Layout = Layout::Tile16;
 
     #[inline(always)]
-    fn tile16(self, block: Block<'_>, sums: &mut Sums) -> usize {
+    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
         match block.rows() {
             2.. => self.rows::<2>(block, sums),
             _ => self.rows::<1>(block, sums),
@@ -194,13 +196,13 @@ impl Neon {
     #[inline(always)]
     fn rows<const R: usize>(self, block: Block<'_>, sums: &mut Sums) -> usize {
         debug_assert!(block.rows() >= R && block.tiles() == 1);
-        let steps = block.steps();
+        let steps = block.inputs() / 4;
         let mut lanes = [[run!(self, vdupq_n_s32(0)); 8]; R];
         for step in (0..steps & !1).step_by(2) {
             let a: [[int8x16_t; 2]; R] = from_fn(
                 #[inline(always)]
                 |r| {
-                    // SAFETY: `r < R <= rows` and `4 * step + 8 <= 4 * steps <= stride`, so these
+                    // SAFETY: `r < R <= rows` and `4 * step + 8 <= inputs`, so these
                     // eight bytes are inside the row (`Block`).
                     let a = unsafe { vld1_s8(block.values().add(r * block.stride() + step * 4)) };
                     run!(self, {
@@ -225,7 +227,7 @@ impl Neon {
         if steps % 2 == 1 {
             let step = steps - 1;
             for (r, lanes) in lanes.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
+                // SAFETY: `r < R <= rows` and `4 * step + 4 <= inputs`, so these four bytes are
                 // inside the row (`Block`).
                 let a = unsafe {
                     let a = block.values().add(r * block.stride() + step * 4);
@@ -251,8 +253,8 @@ impl Neon {
     /// Four channels by four inputs.
     #[inline(always)]
     fn weights(self, block: Block<'_>, step: usize, quad: usize) -> int8x16_t {
-        debug_assert!(step < block.steps() && quad < 4);
-        // SAFETY: `step < steps` and `quad < 4`, so these 16 bytes are inside the weights
+        debug_assert!(step < block.inputs() / 4 && quad < 4);
+        // SAFETY: `4 * step < inputs` and `quad < 4`, so these 16 bytes are inside the weights
         // (`Block`).
         unsafe { vld1q_s8(block.weights().add(step * 64 + quad * 16)) }
     }

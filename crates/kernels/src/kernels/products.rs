@@ -7,7 +7,7 @@ use crate::matrix::{Epilogue, Matrix, RowScale, Vector, Weights, quantized_strid
 use crate::operations::{FloatProduct, Gemm, Int8Product, Output};
 
 impl Kernels {
-    /// Product of quantized rows with some channels of an int8 matrix: `out[row * out_stride + (n -
+    /// Product of quantized rows with some channels of an int8 or 4-bit matrix: `out[row * out_stride + (n -
     /// channels.start)] = epilogue(sum * (row scale * scale of n) + bias[n])`, the sum being exact.
     /// No bias counts as a bias of zero.
     ///
@@ -15,7 +15,7 @@ impl Kernels {
     ///
     /// # Panics
     ///
-    /// When `w` is not int8, `values` is not `[scales.len()][quantized_stride(w.inputs())]`,
+    /// When `w` is float, `values` is not `[scales.len()][quantized_stride(w.inputs())]`,
     /// `channels` leaves the matrix, `bias` has not one value for each channel of the matrix,
     /// `out_stride` is less than the number of channels made, or `out` is too short.
     #[expect(clippy::too_many_arguments, reason = "a matrix product: two operands, a part of one, and where it goes")]
@@ -30,7 +30,7 @@ impl Kernels {
         out: &mut [f32],
         out_stride: usize,
     ) {
-        let Weights::Int8 { values: weights, scales: weight_scales } = w.weights else {
+        let Weights::Integer(weights, weight_scales) = w.weights else {
             panic!("matmul_int8: the matrix is float; use matmul_f32");
         };
         let stride = quantized_stride(w.k);
@@ -56,7 +56,7 @@ impl Kernels {
     ///
     /// # Panics
     ///
-    /// When `w` is int8, `x` has another length, or as [`matmul_int8`](Self::matmul_int8) does.
+    /// When `w` is not float, `x` has another length, or as [`matmul_int8`](Self::matmul_int8) does.
     #[expect(clippy::too_many_arguments, reason = "a matrix product: two operands, a part of one, and where it goes")]
     pub fn matmul_f32(
         self,
@@ -70,7 +70,7 @@ impl Kernels {
         out_stride: usize,
     ) {
         let Weights::Float(weights) = w.weights else {
-            panic!("matmul_f32: the matrix is int8; use matmul_int8");
+            panic!("matmul_f32: the weights are integers; use matmul_int8");
         };
         assert_eq!(Some(x.len()), rows.checked_mul(w.k), "matmul_f32: x must be rows * k long");
         let output = Output { channels, bias, epilogue, stride: out_stride };

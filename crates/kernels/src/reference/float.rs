@@ -16,7 +16,7 @@ pub(super) fn matmul(p: &FloatProduct<'_>, out: &mut [f32]) {
                     store(p.output.epilogue, sum + p.output.bias(channel), out);
                 }
             }
-            Layout::Tile16 => {
+            _ => {
                 for (tile, weights) in p.weights.chunks_exact(p.k * TILE).enumerate() {
                     let first = tile * TILE;
                     let part = first.max(channels.start)..(first + TILE).min(channels.end);

@@ -1,11 +1,13 @@
 //! The definition of every operation, in plain Rust for any target: slow where that is clearer.
 
 mod float;
+mod int4;
 mod int8;
 mod rows;
 
 use crate::LANES;
 use crate::isa::Isa;
+use crate::layout::Layout;
 use crate::matrix::Epilogue;
 use crate::operations::Operations;
 use crate::scalar::{gelu, max};
@@ -13,13 +15,17 @@ use crate::scalar::{gelu, max};
 /// The reference as an instruction set.
 pub(crate) static OPERATIONS: Operations = Operations {
     isa: Isa::Reference,
+    layout: Layout::Tile16,
     quantize_rows: int8::quantize_rows,
     matmul_int8: int8::matmul,
     matmul_f32: float::matmul,
     gemm_f32: float::gemm,
     softmax: rows::softmax,
     layer_norm: rows::layer_norm,
+    norm_quantize: rows::norm_quantize,
+    attention_weights: rows::attention_weights,
     add_dequantized: rows::add_dequantized,
+    add_dequantized_int4: int4::add_dequantized,
     add: rows::add,
     scale: rows::scale,
     sum_squares: rows::sum_squares,

@@ -40,7 +40,7 @@ pub(crate) fn gemm<S: Simd, const R: usize, const C: usize>(s: S, g: &Gemm<'_>, 
 pub(crate) fn matmul<S: Simd, const R: usize, const C: usize>(s: S, p: &FloatProduct<'_>, out: &mut [f32]) {
     match p.layout {
         Layout::RowMajor => matmul_row_major(s, p, out),
-        Layout::Tile16 => matmul_tile16::<S, R, C>(s, p, out),
+        _ => matmul_tile16::<S, R, C>(s, p, out),
     }
 }
 

@@ -1,13 +1,13 @@
-//! Row quantization and the int8 matrix product around each instruction set's inner loops.
+//! The int8 matrix product around each instruction set's inner loops.
 
 use super::Simd;
+use super::block::{Block, NibbleBlock, Rows};
 use super::output::{Group, wanted};
-use super::simd::load_part;
 use crate::LANES;
-use crate::layout::{Layout, TILE};
-use crate::matrix::{RowScale, quantized_stride};
+use crate::layout::panel::{PANEL, Panel};
+use crate::layout::{self, Layout, TILE};
+use crate::matrix::{Integers, RowScale, quantized_stride};
 use crate::operations::Int8Product;
-use crate::scalar::{MAGIC, SMALLEST, abs, bf16_to_f32, max};
 
 /// The inner loops that each instruction set has of its own.
 pub(crate) trait Int8: Simd {
@@ -16,151 +16,106 @@ pub(crate) trait Int8: Simd {
     const OFFSET: i32;
     /// Most tiles in one block.
     const TILES: usize;
+    /// The tiled layout that [`block`](Self::block) reads best.
+    const LAYOUT: Layout;
+    /// Most rows for which 4-bit weights are unpacked in registers, by [`nibbles`](Self::nibbles);
+    /// for more of them a panel is unpacked once.
+    const NIBBLE_ROWS: usize = 0;
+
+    /// Whether [`block`](Self::block) takes weights in this layout; others are rearranged for it.
+    #[inline(always)]
+    fn reads(layout: Layout) -> bool {
+        layout == Self::LAYOUT
+    }
 
     /// Multiplies the first rows of `block` with its tiles, as many rows as the registers hold, and
     /// at least one. Writes `sums[row * block.tiles + tile]` and returns the number of rows.
-    fn tile16(self, block: Block<'_>, sums: &mut Sums) -> usize;
+    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize;
+
+    /// The same with 4-bit weights in [`LAYOUT`](Self::LAYOUT).
+    #[inline(always)]
+    fn nibbles(self, block: NibbleBlock<'_>, sums: &mut Sums) -> usize {
+        let _ = (block, sums);
+        unreachable!("an instruction set with NIBBLE_ROWS has an inner loop for them")
+    }
 
     /// The products of a row with four rows of weights. All five are equally long, a multiple of
     /// 64.
     fn dot4(self, a: &[i8], w: [&[i8]; 4]) -> [i32; 4];
 }
 
-/// Quantized rows and the tiles they are multiplied with.
-#[derive(Clone, Copy)]
-pub(crate) struct Block<'a> {
-    /// `rows` rows, `stride` apart; `stride` is at least `4 * steps`.
-    values: &'a [i8],
-    stride: usize,
-    rows: usize,
-    /// `tiles` tiles of `64 * steps` bytes.
-    weights: &'a [i8],
-    tiles: usize,
-    steps: usize,
-}
-
-impl<'a> Block<'a> {
-    /// Checks the lengths, so that an inner loop may rely on them.
-    #[inline(always)]
-    fn new(values: &'a [i8], stride: usize, rows: usize, weights: &'a [i8], tiles: usize, steps: usize) -> Self {
-        assert!(rows > 0 && tiles > 0 && stride >= 4 * steps);
-        assert!(values.len() >= rows * stride && weights.len() == tiles * steps * 64);
-        Block { values, stride, rows, weights, tiles, steps }
-    }
-
-    /// The first value of the first row; `rows` rows of at least `4 * steps` values, `stride`
-    /// apart, are readable.
-    #[inline(always)]
-    pub(crate) fn values(&self) -> *const i8 {
-        self.values.as_ptr()
-    }
-
-    /// The first weight; `tiles * steps * 64` bytes are readable.
-    #[inline(always)]
-    pub(crate) fn weights(&self) -> *const i8 {
-        self.weights.as_ptr()
-    }
-
-    /// Bytes from one row to the next.
-    #[inline(always)]
-    pub(crate) fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// Number of rows, at least one.
-    #[inline(always)]
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Number of tiles, from 1 to [`Int8::TILES`].
-    #[inline(always)]
-    pub(crate) fn tiles(&self) -> usize {
-        self.tiles
-    }
-
-    /// Groups of four inputs.
-    #[inline(always)]
-    pub(crate) fn steps(&self) -> usize {
-        self.steps
-    }
-}
-
 /// Sums of a block: one line of 16 for each row and tile.
 #[repr(align(64))]
 pub(crate) struct Sums(pub(crate) [[i32; TILE]; 32]);
 
-#[inline(always)]
-pub(crate) fn quantize_rows<S: Simd>(s: S, x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
-    let rows = x.chunks_exact(k).zip(values.chunks_exact_mut(quantized_stride(k)));
-    for ((x, values), row) in rows.zip(scales) {
-        let largest = magnitude(s, x);
-        if largest < SMALLEST {
-            values.fill(0);
-            *row = RowScale::default();
-            continue;
-        }
-        let inverse = 127.0 / largest;
-        let (factor, magic) = (s.splat(inverse), s.splat(MAGIC));
-        let mut sums = s.splat_i32(0);
-        let (x, x_rest) = x.as_chunks::<LANES>();
-        let (values, _) = values.as_chunks_mut::<LANES>();
-        let (whole, padding) = values.split_at_mut(x.len());
-        for (x, values) in x.iter().zip(whole) {
-            let q = s.low_byte(s.add(s.mul(s.load(x), factor), magic));
-            sums = s.add_i32(sums, q);
-            s.store_i8(q, values);
-        }
-        padding.fill([0; LANES]);
-        if let (false, Some(values)) = (x_rest.is_empty(), padding.first_mut()) {
-            let q = s.low_byte(s.add(s.mul(load_part(s, x_rest, 0.0), factor), magic));
-            sums = s.add_i32(sums, q);
-            s.store_i8(q, values);
-        }
-        let mut lanes = [0; LANES];
-        s.store_i32(sums, &mut lanes);
-        *row = RowScale { scale: largest / 127.0, sum: lanes.iter().sum() };
-    }
-}
-
-/// The largest magnitude.
-#[inline(always)]
-fn magnitude<S: Simd>(s: S, x: &[f32]) -> f32 {
-    let (whole, rest) = x.as_chunks::<LANES>();
-    let mut lanes = s.splat(0.0);
-    for x in whole {
-        lanes = s.max(s.abs(s.load(x)), lanes);
-    }
-    let mut last = [0.0; LANES];
-    s.store(lanes, &mut last);
-    last.iter().chain(rest).fold(0.0, |largest, &x| max(abs(x), largest))
-}
+/// Rows that pass through a panel together.
+const PANEL_ROWS: usize = 64;
 
 #[inline(always)]
 pub(crate) fn matmul<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
-    match p.layout {
-        Layout::RowMajor => matmul_row_major(s, p, out),
-        Layout::Tile16 => matmul_tile16(s, p, out),
+    match p.weights {
+        _ if p.layout == Layout::RowMajor => matmul_row_major(s, p, out),
+        Integers::Int8(weights) if S::reads(p.layout) => {
+            let tile_len = tile_inputs(p) * TILE;
+            in_place(
+                s,
+                p,
+                out,
+                #[inline(always)]
+                |rows, tile, tiles, sums| {
+                    let weights = &weights[tile * tile_len..][..tiles * tile_len];
+                    s.block(Block::new(rows, weights, tiles, p.layout), sums)
+                },
+            );
+        }
+        Integers::Int4 { nibbles, groups, group } if p.scales.len() <= S::NIBBLE_ROWS && p.layout == S::LAYOUT => {
+            let (len, groups_len) = (tile_inputs(p) * TILE / 2, p.k.div_ceil(group.inputs()) * TILE);
+            in_place(
+                s,
+                p,
+                out,
+                #[inline(always)]
+                |rows, tile, tiles, sums| {
+                    let nibbles = &nibbles[tile * len..][..tiles * len];
+                    let groups = &groups[tile * groups_len..][..tiles * groups_len];
+                    s.nibbles(NibbleBlock::new(rows, nibbles, groups, group, tiles), sums)
+                },
+            );
+        }
+        _ => in_panels(s, p, out),
     }
 }
 
+/// Inputs of each tile, padding included.
 #[inline(always)]
-fn matmul_tile16<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
+fn tile_inputs(p: &Int8Product<'_>) -> usize {
+    match p.weights {
+        Integers::Int8(_) => p.k.next_multiple_of(p.layout.inputs()),
+        Integers::Int4 { group, .. } => p.k.next_multiple_of(group.inputs()),
+    }
+}
+
+/// Weights that the inner loop reads where they are: a few tiles with all rows, then the next tiles.
+#[inline(always)]
+fn in_place<S: Int8>(
+    s: S,
+    p: &Int8Product<'_>,
+    out: &mut [f32],
+    block: impl Fn(Rows<'_>, usize, usize, &mut Sums) -> usize,
+) {
     let stride = quantized_stride(p.k);
-    let steps = p.k.div_ceil(4);
     let (mut tile, end) = (p.output.channels.start / TILE, p.output.channels.end.div_ceil(TILE));
     let mut sums = Sums([[0; TILE]; 32]);
     while tile < end {
         let tiles = S::TILES.min(end - tile);
-        let weights = &p.weights[tile * steps * 64..][..tiles * steps * 64];
         let mut tails = [Tail::new(s, p, tile * TILE); 4];
         for (i, tail) in tails.iter_mut().enumerate().take(tiles).skip(1) {
             *tail = Tail::new(s, p, (tile + i) * TILE);
         }
         let mut row = 0;
         while row < p.scales.len() {
-            let block = Block::new(&p.values[row * stride..], stride, p.scales.len() - row, weights, tiles, steps);
-            let taken = s.tile16(block, &mut sums);
+            let rows = Rows { values: &p.values[row * stride..], stride, rows: p.scales.len() - row };
+            let taken = block(rows, tile, tiles, &mut sums);
             for (sums, i) in sums.0.chunks_exact(tiles).zip(row..row + taken) {
                 let out = &mut out[i * p.output.stride..];
                 for (tail, sums) in tails.iter().zip(sums) {
@@ -173,11 +128,62 @@ fn matmul_tile16<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
     }
 }
 
+/// Weights that become a panel first: one tile and some of its inputs at a time, with as many rows
+/// as there is room for sums.
+#[inline(always)]
+fn in_panels<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
+    let (stride, inputs) = (quantized_stride(p.k), tile_inputs(p));
+    let (mut panel, mut unpacked) = (Panel::new(), Panel::new());
+    let mut sums = Sums([[0; TILE]; 32]);
+    for tile in p.output.channels.start / TILE..p.output.channels.end.div_ceil(TILE) {
+        let tail = Tail::new(s, p, tile * TILE);
+        for first in (0..p.scales.len()).step_by(PANEL_ROWS) {
+            let rows = PANEL_ROWS.min(p.scales.len() - first);
+            let mut totals = [[0; TILE]; PANEL_ROWS];
+            for start in (0..inputs).step_by(PANEL) {
+                let range = start..inputs.min(start + PANEL);
+                let weights = match p.weights {
+                    Integers::Int8(weights) => {
+                        let weights = &weights[tile * inputs * TILE..][..inputs * TILE];
+                        panel.rearrange(weights, p.layout, S::LAYOUT, range)
+                    }
+                    Integers::Int4 { nibbles, groups, group } => {
+                        let nibbles = &nibbles[tile * inputs * TILE / 2..][..inputs * TILE / 2];
+                        let groups_len = inputs / group.inputs() * TILE;
+                        let groups = &groups[tile * groups_len..][..groups_len];
+                        let weights = unpacked.unpack(nibbles, groups, group, p.layout, range);
+                        if S::reads(p.layout) {
+                            weights
+                        } else {
+                            panel.rearrange(weights, p.layout, S::LAYOUT, 0..weights.len() / TILE)
+                        }
+                    }
+                };
+                let layout = if S::reads(p.layout) { p.layout } else { S::LAYOUT };
+                let mut row = 0;
+                while row < rows {
+                    let values = &p.values[(first + row) * stride + start..];
+                    let block = Block::new(Rows { values, stride, rows: rows - row }, weights, 1, layout);
+                    let taken = s.block(block, &mut sums);
+                    for (total, sums) in totals[row..row + taken].iter_mut().zip(&sums.0) {
+                        s.store_i32(s.add_i32(s.load_i32(total), s.load_i32(sums)), total);
+                    }
+                    row += taken;
+                }
+            }
+            for (i, total) in (first..first + rows).zip(&totals) {
+                tail.finish(s, total, p.scales[i], &mut out[i * p.output.stride..]);
+            }
+        }
+    }
+}
+
+/// Rows of a table, four dot products at a time.
 #[inline(always)]
 fn matmul_row_major<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
     let stride = quantized_stride(p.k);
-    let whole = p.k / 64 * 64;
     let channels = p.output.channels.clone();
+    let mut copies = [[0; PANEL]; 4];
     for first in channels.clone().step_by(LANES) {
         let tail = Tail::new(s, p, first);
         for (i, (values, &row)) in p.values.chunks_exact(stride).zip(p.scales).enumerate() {
@@ -188,22 +194,52 @@ fn matmul_row_major<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
                     break;
                 }
                 // Beyond the last channel the last one is repeated; its sum is not stored.
-                let row_of = |i: usize| &p.weights[(start + i).min(channels.end - 1) * p.k..][..p.k];
-                let w = [row_of(0), row_of(1), row_of(2), row_of(3)];
-                let [w0, w1, w2, w3] = w;
-                let four = [&w0[..whole], &w1[..whole], &w2[..whole], &w3[..whole]];
-                *sums = s.dot4(&values[..whole], four);
-                if whole < p.k {
-                    let mut last = [[0; 64]; 4];
-                    for (last, w) in last.iter_mut().zip(w) {
-                        last[..p.k - whole].copy_from_slice(&w[whole..]);
+                let channel = |i: usize| (start + i).min(channels.end - 1);
+                let whole = match p.weights {
+                    Integers::Int8(_) => p.k / 64 * 64,
+                    Integers::Int4 { .. } => 0,
+                };
+                if let Integers::Int8(weights) = p.weights {
+                    let row_of = |i: usize| &weights[channel(i) * p.k..][..whole];
+                    *sums = s.dot4(&values[..whole], [row_of(0), row_of(1), row_of(2), row_of(3)]);
+                }
+                for at in (whole..p.k).step_by(PANEL) {
+                    let len = PANEL.min(p.k - at).next_multiple_of(64);
+                    for (i, copy) in copies.iter_mut().enumerate() {
+                        copy_row(p, channel(i), at, &mut copy[..len]);
                     }
-                    let [w0, w1, w2, w3] = &last;
-                    let more = s.dot4(&values[whole..], [w0, w1, w2, w3]);
+                    let [w0, w1, w2, w3] = &copies;
+                    let more = s.dot4(&values[at..at + len], [&w0[..len], &w1[..len], &w2[..len], &w3[..len]]);
                     sums.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.wrapping_add(more));
                 }
             }
             tail.finish(s, &sums, row, &mut out[i * p.output.stride..]);
+        }
+    }
+}
+
+/// Inputs of a row of a table from `start` on as int8, zeros beyond its end.
+#[inline(always)]
+fn copy_row(p: &Int8Product<'_>, channel: usize, start: usize, out: &mut [i8]) {
+    match p.weights {
+        Integers::Int8(weights) => {
+            let row = &weights[channel * p.k + start..(channel + 1) * p.k];
+            let (copied, padding) = out.split_at_mut(row.len().min(out.len()));
+            copied.copy_from_slice(&row[..copied.len()]);
+            padding.fill(0);
+        }
+        Integers::Int4 { nibbles, groups, group } => {
+            let (inputs, groups_of_row) = (tile_inputs(p), p.k.div_ceil(group.inputs()));
+            let nibbles = &nibbles[channel * inputs / 2..][..inputs / 2];
+            let (unpacked, padding) = out.split_at_mut((inputs - start).min(out.len()));
+            layout::panel::unpack_row(
+                nibbles,
+                &groups[channel * groups_of_row..][..groups_of_row],
+                group,
+                start,
+                unpacked,
+            );
+            padding.fill(0);
         }
     }
 }
@@ -222,8 +258,7 @@ impl<S: Int8> Tail<S> {
         let mut scales = [0.0; LANES];
         let channels = wanted(&p.output, first);
         let lanes = &mut scales[channels.start - first..];
-        let bits = &p.weight_scales[channels];
-        lanes.iter_mut().zip(bits).for_each(|(lane, &bits)| *lane = bf16_to_f32(bits));
+        lanes.iter_mut().zip(channels).for_each(|(lane, channel)| *lane = p.weight_scales.get(channel));
         Tail { scales: s.load(&scales), group }
     }
 

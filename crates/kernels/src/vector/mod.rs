@@ -3,18 +3,22 @@
 //! Every function here is `#[inline(always)]`: it has no instruction set of its own and becomes
 //! part of the `#[target_feature]` function that [`instantiate`] makes of it.
 
+mod block;
 mod elementwise;
 mod float;
 mod functions;
 mod int8;
 mod output;
+mod quantize;
 mod rows;
 mod simd;
 
-pub(crate) use elementwise::{add, add_dequantized, gelu, scale};
+pub(crate) use block::{Block, NibbleBlock};
+pub(crate) use elementwise::{add, add_dequantized, add_dequantized_int4, gelu, scale};
 pub(crate) use float::{gemm, matmul as matmul_f32};
-pub(crate) use int8::{Block, Int8, Sums, matmul as matmul_int8, quantize_rows};
-pub(crate) use rows::{layer_norm, softmax, sum_squares};
+pub(crate) use int8::{Int8, Sums, matmul as matmul_int8};
+pub(crate) use quantize::quantize_rows;
+pub(crate) use rows::{attention_weights, layer_norm, norm_quantize, softmax, sum_squares};
 pub(crate) use simd::Simd;
 
 /// Makes the `OPERATIONS` of an instruction set.
@@ -27,13 +31,17 @@ macro_rules! instantiate {
         /// The operations of this instruction set.
         pub(super) static OPERATIONS: Operations = Operations {
             isa: $isa,
+            layout: <$token as Int8>::LAYOUT,
             quantize_rows,
             matmul_int8,
             matmul_f32,
             gemm_f32,
             softmax,
             layer_norm,
+            norm_quantize,
+            attention_weights,
             add_dequantized,
+            add_dequantized_int4,
             add,
             scale,
             sum_squares,
@@ -63,6 +71,18 @@ macro_rules! instantiate {
         #[target_feature(enable = $features)]
         fn layer_norm(row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32) {
             vector::layer_norm(<$token>::new(), row, gamma, beta, eps);
+        }
+        #[target_feature(enable = $features)]
+        fn norm_quantize(row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32, values: &mut [i8]) -> RowScale {
+            vector::norm_quantize(<$token>::new(), row, gamma, beta, eps, values)
+        }
+        #[target_feature(enable = $features)]
+        fn attention_weights(scores: &mut [f32], token_scales: &[f32], values: &mut [i8]) -> RowScale {
+            vector::attention_weights(<$token>::new(), scores, token_scales, values)
+        }
+        #[target_feature(enable = $features)]
+        fn add_dequantized_int4(row: &NibbleRow<'_>, out: &mut [f32]) {
+            vector::add_dequantized_int4(<$token>::new(), row, out);
         }
         #[target_feature(enable = $features)]
         fn add_dequantized(values: &[i8], scale: f32, out: &mut [f32]) {

@@ -6,9 +6,11 @@
 use super::Simd;
 use super::elementwise::map;
 use super::functions::exp;
+use super::quantize::{quantize, quantize_row};
 use super::simd::{load_part, store_part};
 use crate::LANES;
-use crate::scalar::{SOFTMAX_LOW, max, rsqrt};
+use crate::matrix::RowScale;
+use crate::scalar::{SMALLEST, SOFTMAX_LOW, max, rsqrt};
 
 /// The lane sum of `f` of each element; `f(fill)` must be zero.
 #[inline(always)]
@@ -37,6 +39,49 @@ pub(crate) fn sum_squares<S: Simd>(s: S, x: &[f32]) -> f32 {
 
 #[inline(always)]
 pub(crate) fn softmax<S: Simd>(s: S, row: &mut [f32]) {
+    let sum = exponentials(s, row);
+    let inverse = s.splat(1.0 / sum);
+    map(
+        s,
+        row,
+        #[inline(always)]
+        |x| s.mul(x, inverse),
+    );
+}
+
+#[inline(always)]
+pub(crate) fn attention_weights<S: Simd>(
+    s: S,
+    scores: &mut [f32],
+    token_scales: &[f32],
+    values: &mut [i8],
+) -> RowScale {
+    let sum = exponentials(s, scores);
+    let (whole, rest) = scores.as_chunks_mut::<LANES>();
+    let (scales, scales_rest) = token_scales.as_chunks::<LANES>();
+    let mut lanes = s.splat(0.0);
+    for (x, scales) in whole.iter_mut().zip(scales) {
+        let weights = s.mul(s.load(x), s.load(scales));
+        lanes = s.max(weights, lanes);
+        s.store(weights, x);
+    }
+    let mut last = [0.0; LANES];
+    s.store(lanes, &mut last);
+    for (x, scale) in rest.iter_mut().zip(scales_rest) {
+        *x *= scale;
+    }
+    let largest = last.iter().chain(&*rest).fold(0.0, |largest, &x| max(x, largest));
+    let sum_of_values = quantize(s, scores, largest, values);
+    if largest < SMALLEST {
+        RowScale::default()
+    } else {
+        RowScale { scale: largest / (127.0 * sum), sum: sum_of_values }
+    }
+}
+
+/// Replaces each element by e to its difference from the largest; returns their sum.
+#[inline(always)]
+fn exponentials<S: Simd>(s: S, row: &mut [f32]) -> f32 {
     let largest = s.splat(largest(s, row));
     let (whole, rest) = row.as_chunks_mut::<LANES>();
     let mut lanes = s.splat(0.0);
@@ -49,13 +94,7 @@ pub(crate) fn softmax<S: Simd>(s: S, row: &mut [f32]) {
         store_part(s, term(s, load_part(s, rest, 0.0), largest), rest);
         lanes = s.add(lanes, load_part(s, rest, 0.0));
     }
-    let inverse = s.splat(1.0 / s.sum(lanes));
-    map(
-        s,
-        row,
-        #[inline(always)]
-        |x| s.mul(x, inverse),
-    );
+    s.sum(lanes)
 }
 
 /// e to the difference from the largest element.
@@ -109,6 +148,19 @@ pub(crate) fn layer_norm<S: Simd>(s: S, row: &mut [f32], gamma: &[f32], beta: &[
         let (gamma, beta) = (load_part(s, gamma_rest, 0.0), load_part(s, beta_rest, 0.0));
         store_part(s, normal(s, s.sub(load_part(s, rest, 0.0), center), rstd, gamma, beta), rest);
     }
+}
+
+#[inline(always)]
+pub(crate) fn norm_quantize<S: Simd>(
+    s: S,
+    row: &mut [f32],
+    gamma: &[f32],
+    beta: &[f32],
+    eps: f32,
+    values: &mut [i8],
+) -> RowScale {
+    layer_norm(s, row, gamma, beta, eps);
+    quantize_row(s, row, values)
 }
 
 /// The normalized and scaled value of a difference from the mean.

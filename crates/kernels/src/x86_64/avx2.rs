@@ -7,8 +7,9 @@ use core::arch::x86_64::*;
 
 use crate::LANES;
 use crate::isa::Isa;
+use crate::layout::Layout;
 use crate::matrix::RowScale;
-use crate::operations::{FloatProduct, Gemm, Int8Product, Operations};
+use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
 use crate::vector::{self, Block, Int8, Simd, Sums};
 
 vector::instantiate!(Isa::Avx2, Avx2, "avx2", 4 x 1);
@@ -165,9 +166,10 @@ impl Simd for Avx2 {
 impl Int8 for Avx2 {
     const OFFSET: i32 = 0;
     const TILES: usize = 1;
+    const LAYOUT: Layout = Layout::Tile16;
 
     #[inline(always)]
-    fn tile16(self, block: Block<'_>, sums: &mut Sums) -> usize {
+    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
         match block.rows() {
             2.. => self.rows::<2>(block, sums),
             _ => self.rows::<1>(block, sums),
@@ -202,16 +204,16 @@ impl Avx2 {
         debug_assert!(block.rows() >= R && block.tiles() == 1);
         let (values, stride, weights) = (block.values(), block.stride(), block.weights());
         let mut lanes = run!(self, [[_mm256_setzero_si256(); 4]; R]);
-        for step in 0..block.steps() {
+        for step in 0..block.inputs() / 4 {
             let mut a = run!(self, [_mm256_setzero_si256(); R]);
             for (r, a) in a.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
+                // SAFETY: `r < R <= rows` and `4 * step + 4 <= inputs`, so these four bytes are
                 // inside the row (`Block`).
                 let bytes = unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() };
                 *a = run!(self, _mm256_cvtepi8_epi16(_mm_set1_epi32(bytes)));
             }
             for quad in 0..4 {
-                // SAFETY: `step < steps`, so these 16 of its 64 bytes are inside the weights
+                // SAFETY: `4 * step < inputs`, so these 16 of its 64 bytes are inside the weights
                 // (`Block`).
                 let w = unsafe { _mm_loadu_si128(weights.add(step * 64 + quad * 16).cast()) };
                 let w = run!(self, _mm256_cvtepi8_epi16(w));

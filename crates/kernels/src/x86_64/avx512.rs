@@ -8,8 +8,9 @@ use core::arch::x86_64::*;
 
 use crate::LANES;
 use crate::isa::Isa;
+use crate::layout::Layout;
 use crate::matrix::RowScale;
-use crate::operations::{FloatProduct, Gemm, Int8Product, Operations};
+use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
 use crate::vector::{self, Block, Int8, Simd, Sums};
 
 vector::instantiate!(Isa::Avx512Vnni, Avx512, "avx512f,avx512bw,avx512vl,avx512vnni", 8 x 2);
@@ -137,9 +138,10 @@ impl Simd for Avx512 {
 impl Int8 for Avx512 {
     const OFFSET: i32 = 128;
     const TILES: usize = 2;
+    const LAYOUT: Layout = Layout::Tile16;
 
     #[inline(always)]
-    fn tile16(self, block: Block<'_>, sums: &mut Sums) -> usize {
+    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
         macro_rules! take {
             ($($rows:literal),*) => {
                 match (block.tiles(), block.rows()) {
@@ -184,20 +186,20 @@ impl Avx512 {
     #[inline(always)]
     fn rows<const R: usize, const C: usize>(self, block: Block<'_>, sums: &mut Sums) -> usize {
         debug_assert!(block.rows() >= R && block.tiles() >= C);
-        let (values, stride, steps) = (block.values(), block.stride(), block.steps());
+        let (values, stride, steps) = (block.values(), block.stride(), block.inputs() / 4);
         let weights = block.weights();
         let flip = run!(self, _mm512_set1_epi8(-128));
         let mut lanes = [[self.splat_i32(0); C]; R];
         for step in 0..steps {
             let mut tiles = [flip; C];
             for (c, tile) in tiles.iter_mut().enumerate() {
-                // SAFETY: `c < C <= tiles` and `step < steps`, so these 64 bytes are inside the
+                // SAFETY: `c < C <= tiles` and `4 * step < inputs`, so these 64 bytes are inside the
                 // weights (`Block`).
                 let w = unsafe { _mm512_loadu_si512(weights.add((c * steps + step) * 64).cast()) };
                 *tile = run!(self, _mm512_xor_si512(w, flip));
             }
             for (r, lanes) in lanes.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= stride`, so these four bytes are
+                // SAFETY: `r < R <= rows` and `4 * step + 4 <= inputs`, so these four bytes are
                 // inside the row (`Block`).
                 let a = self.splat_i32(unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() });
                 for (lanes, tile) in lanes.iter_mut().zip(tiles) {

@@ -7,7 +7,6 @@ use distil_kernels::{Epilogue, Kernels, Layout, Vector};
 use super::{CHANNELS, INPUTS, ROWS, assert_bits, each_isa, painted, painted_halves};
 
 pub(crate) const EPILOGUES: [Epilogue; 4] = [Epilogue::Store, Epilogue::Gelu, Epilogue::Relu, Epilogue::Add];
-pub(crate) const LAYOUTS: [Layout; 2] = [Layout::Tile16, Layout::RowMajor];
 
 /// Operands of a product with weights.
 pub(crate) trait Product {
@@ -29,13 +28,18 @@ pub(crate) trait Product {
 
 /// Every shape at the boundary of some tile, biases and epilogues taking turns. Beyond `most` multiplications only
 /// products of fewer than `few` rows are made.
-pub(crate) fn every_shape<P: Product>(most: usize, few: usize, make: impl Fn(usize, usize, usize, Layout) -> P) {
+pub(crate) fn every_shape<P: Product>(
+    layouts: &[Layout],
+    most: usize,
+    few: usize,
+    make: impl Fn(usize, usize, usize, Layout) -> P,
+) {
     let (floats, halves) = (painted(64, 3), painted_halves(64, 4));
     each_isa(|kernels| {
         let mut turn = 0;
         for (&k, &n) in INPUTS.iter().flat_map(|k| CHANNELS.iter().map(move |n| (k, n))) {
             for &rows in ROWS.iter().filter(|&&rows| rows * k * n < most || rows < few) {
-                for layout in LAYOUTS {
+                for &layout in layouts {
                     turn += 1;
                     let bias = [None, Some(Vector::F32(&floats[..n])), Some(Vector::F16(&halves[..n]))][turn % 3];
                     make(rows, k, n, layout).compare(kernels, 0..n, bias, EPILOGUES[turn % 4]);
@@ -46,10 +50,10 @@ pub(crate) fn every_shape<P: Product>(most: usize, few: usize, make: impl Fn(usi
 }
 
 /// Ranges of channels that begin and end anywhere in a tile.
-pub(crate) fn every_part<P: Product>(make: impl Fn(usize, usize, usize, Layout) -> P) {
+pub(crate) fn every_part<P: Product>(layouts: &[Layout], make: impl Fn(usize, usize, usize, Layout) -> P) {
     let bias = painted(78, 3);
     each_isa(|kernels| {
-        for layout in LAYOUTS {
+        for &layout in layouts {
             let case = make(5, 36, 78, layout);
             for start in [0, 1, 4, 13, 15, 16, 17, 26, 31, 32, 52, 62, 64, 77, 78] {
                 for end in [0, 1, 2, 15, 16, 17, 26, 31, 32, 33, 52, 63, 64, 65, 77, 78] {

@@ -1,19 +1,43 @@
 //! How weights lie in memory: plain data, the same for every chip, packed and unpacked by safe code
 //! on any host.
 //!
-//! | layout | int8 offset of (channel `n`, input `k`) | f32 offset |
-//! |---|---|---|
-//! | [`Layout::RowMajor`] | `n*K + k` | `n*K + k` |
-//! | [`Layout::Tile16`] | `((n/16)*(K4/4) + k/4)*64 + (n%16)*4 + k%4` | `(n/16)*(K*16) + k*16 + n%16` |
+//! A tiled int8 matrix is made of 64-byte pieces: `C` channels by `I = 64 / C` inputs, the inputs of
+//! a channel side by side. `K` is the number of inputs, `KP` that number rounded up to `I`; the
+//! channels are padded to a multiple of 16 with zeros.
 //!
-//! `K` is the number of inputs and `K4` is `K` rounded up to 4. In `Tile16` the channels are padded
-//! to a multiple of 16 with zeros. One 64-byte piece of the int8 tile is one `vpdpbusd`, four
-//! `sdot` or four pairs of `smull`.
+//! | layout | int8 offset of (channel `n`, input `k`) | read best by |
+//! |---|---|---|
+//! | [`Layout::RowMajor`] | `n*K + k` | embedding tables |
+//! | [`Layout::Tile16`] | `C = 16`, `I = 4` | `vpdpbusd`, `sdot`, `vpmaddwd`; well enough by all others |
+//! | [`Layout::Tile8`] | `C = 8`, `I = 8` | `smmla` |
+//! | [`Layout::Tile4`] | `C = 4`, `I = 16` | `smlal`, `vmladava`, `smlad` |
+//!
+//! with `((n/C)*(KP/I) + k/I)*64 + (n%C)*I + k%I` for the tiles. Float matrices are row-major or
+//! `Tile16`, there `(n/16)*(K*16) + k*16 + n%16`. For 4-bit weights see [`int4`](self#4-bit-weights).
+//!
+//! # 4-bit weights
+//!
+//! A weight is `q * s`: `q` in [-8, 7], and an integer `s` in [1, 15] for each channel and
+//! [`Group`] of inputs. `KP` is then `K` rounded up to the group. The int8 matrix of the `q` is cut
+//! into pieces; two neighbours become one, the first in the low nibbles and the second in the high
+//! ones. In row-major tables a piece is 16 inputs of a row. The `s` lie apart, one byte each:
+//! `[n/16][group][n%16]` for tiles, `[n][group]` for tables.
+
+mod attention;
+mod int4;
+pub(crate) mod panel;
+
+pub use attention::{pack_keys, pack_values};
+pub use int4::{
+    Group, group_count, group_offset, offset_int4, pack_groups, pack_int4, packed_len_int4, unpack_groups, unpack_int4,
+};
 
 use crate::matrix::ShapeError;
 
-/// Channels in a tile of [`Layout::Tile16`].
+/// Channels that are padded, scaled and computed together in every tiled layout.
 pub const TILE: usize = 16;
+/// Bytes of a piece of a tiled int8 matrix.
+pub(crate) const PIECE: usize = 64;
 
 /// Order of the values of a weight matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,22 +45,42 @@ pub enum Layout {
     /// One channel after the other: embedding tables, and the vocabulary projection that is tied to
     /// one.
     RowMajor,
-    /// Tiles of 16 channels, interleaved so that 16 outputs are made at once.
+    /// Pieces of 16 channels by 4 inputs: the layout that every instruction set reads well.
     Tile16,
+    /// Pieces of 8 channels by 8 inputs.
+    Tile8,
+    /// Pieces of 4 channels by 16 inputs.
+    Tile4,
+}
+
+impl Layout {
+    /// All of them.
+    pub const ALL: [Layout; 4] = [Layout::RowMajor, Layout::Tile16, Layout::Tile8, Layout::Tile4];
+
+    /// Neighbouring inputs of one channel: those of a piece, or a whole row.
+    pub(crate) const fn inputs(self) -> usize {
+        match self {
+            Layout::RowMajor => 1,
+            Layout::Tile16 => 4,
+            Layout::Tile8 => 8,
+            Layout::Tile4 => 16,
+        }
+    }
 }
 
 /// Number of values of a packed int8 matrix; `None` when it overflows.
 pub const fn packed_len_int8(n: usize, k: usize, layout: Layout) -> Option<usize> {
     match layout {
         Layout::RowMajor => n.checked_mul(k),
-        Layout::Tile16 => match (n.checked_next_multiple_of(TILE), k.checked_next_multiple_of(4)) {
+        _ => match (n.checked_next_multiple_of(TILE), k.checked_next_multiple_of(layout.inputs())) {
             (Some(n), Some(k)) => n.checked_mul(k),
             _ => None,
         },
     }
 }
 
-/// Number of values of a packed float matrix; `None` when it overflows.
+/// Number of values of a packed float matrix; `None` when it overflows, or for a layout that floats
+/// do not have.
 pub const fn packed_len_f32(n: usize, k: usize, layout: Layout) -> Option<usize> {
     match layout {
         Layout::RowMajor => n.checked_mul(k),
@@ -44,22 +88,28 @@ pub const fn packed_len_f32(n: usize, k: usize, layout: Layout) -> Option<usize>
             Some(n) => n.checked_mul(k),
             None => None,
         },
+        Layout::Tile8 | Layout::Tile4 => None,
     }
 }
 
 /// Where the weight of `channel` and `input` lies in a packed int8 matrix with `k` inputs.
+#[inline(always)]
 pub const fn offset_int8(channel: usize, input: usize, k: usize, layout: Layout) -> usize {
-    match layout {
-        Layout::RowMajor => channel * k + input,
-        Layout::Tile16 => ((channel / TILE) * k.div_ceil(4) + input / 4) * 64 + (channel % TILE) * 4 + input % 4,
+    if matches!(layout, Layout::RowMajor) {
+        return channel * k + input;
     }
+    let inputs = layout.inputs();
+    let channels = PIECE / inputs;
+    let piece = (channel / channels) * k.div_ceil(inputs) + input / inputs;
+    piece * PIECE + (channel % channels) * inputs + input % inputs
 }
 
-/// Where the weight of `channel` and `input` lies in a packed float matrix with `k` inputs.
+/// Where the weight of `channel` and `input` lies in a packed float matrix with `k` inputs, which is
+/// row-major or `Tile16`.
 pub const fn offset_f32(channel: usize, input: usize, k: usize, layout: Layout) -> usize {
     match layout {
         Layout::RowMajor => channel * k + input,
-        Layout::Tile16 => (channel / TILE) * k * TILE + input * TILE + channel % TILE,
+        _ => (channel / TILE) * k * TILE + input * TILE + channel % TILE,
     }
 }
 

@@ -1,0 +1,104 @@
+//! Panels: a tile of 16 channels and some of its inputs, as int8 weights in the layout that an inner
+//! loop reads. That is how weights in another chip's layout, and 4-bit weights, are run.
+
+use core::ops::Range;
+
+use super::int4::{high_nibble, low_nibble};
+use super::{Group, Layout, PIECE, TILE};
+
+/// Most inputs of a panel; a multiple of every group and of the inputs of every piece.
+pub(crate) const PANEL: usize = 256;
+
+/// Room for a panel.
+#[repr(C, align(64))]
+pub(crate) struct Panel(pub(crate) [i8; TILE * PANEL]);
+
+impl Panel {
+    /// An empty one.
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Panel([0; TILE * PANEL])
+    }
+
+    /// Takes inputs of a tile, whose int8 weights are `tile` in the layout `from`; gives them in the
+    /// layout `to`. Both ends of `inputs` are multiples of 16, or the end of the tile.
+    #[inline(always)]
+    pub(crate) fn rearrange(&mut self, tile: &[i8], from: Layout, to: Layout, inputs: Range<usize>) -> &[i8] {
+        let (len, k) = (inputs.len().next_multiple_of(to.inputs()), tile.len() / TILE);
+        let out = &mut self.0[..TILE * len];
+        let words = out.as_chunks_mut::<4>().0;
+        let source = tile.as_chunks::<4>().0;
+        // Four inputs of a channel lie side by side in every layout.
+        for word in 0..len / 4 {
+            for channel in 0..TILE {
+                let value = source.get(word_offset(channel, inputs.start / 4 + word, k, from));
+                let value = value.filter(|_| inputs.start / 4 + word < k / 4);
+                words[word_offset(channel, word, len, to)] = value.copied().unwrap_or([0; 4]);
+            }
+        }
+        out
+    }
+
+    /// Takes inputs of a tile of 4-bit weights; gives them as int8, in the same layout. Both ends of
+    /// `inputs` are multiples of the group.
+    #[inline(always)]
+    pub(crate) fn unpack(
+        &mut self,
+        nibbles: &[u8],
+        scales: &[u8],
+        group: Group,
+        layout: Layout,
+        inputs: Range<usize>,
+    ) -> &[i8] {
+        let out = &mut self.0[..TILE * inputs.len()];
+        let (channels, k) = (PIECE / layout.inputs(), nibbles.len() * 2 / TILE);
+        let pieces = inputs.len() / layout.inputs();
+        let pieces_of_group = group.inputs() / layout.inputs();
+        for (sub, out) in out.chunks_exact_mut(pieces * PIECE).enumerate() {
+            let nibbles = &nibbles[(sub * channels * k + inputs.start * channels) / 2..];
+            let groups = out.chunks_exact_mut(pieces_of_group * PIECE).zip(nibbles.chunks(pieces_of_group * PIECE / 2));
+            for (at, (out, nibbles)) in groups.enumerate() {
+                let scales = &scales[(inputs.start / group.inputs() + at) * TILE + sub * channels..][..channels];
+                let mut factors = [0; PIECE];
+                for (factors, &scale) in factors.chunks_exact_mut(layout.inputs()).zip(scales) {
+                    factors.fill(scale as i8);
+                }
+                unpack_pieces(nibbles.as_chunks().0, &factors, out.as_chunks_mut().0);
+            }
+        }
+        out
+    }
+}
+
+/// One group: a byte of `nibbles` makes one weight in each of two pieces of `out`.
+#[inline(always)]
+fn unpack_pieces(nibbles: &[[u8; PIECE]], factors: &[i8; PIECE], out: &mut [[i8; PIECE]]) {
+    for (nibbles, out) in nibbles.iter().zip(out.as_chunks_mut::<2>().0) {
+        let [low, high] = out;
+        for i in 0..PIECE {
+            low[i] = low_nibble(nibbles[i]).wrapping_mul(factors[i]);
+            high[i] = high_nibble(nibbles[i]).wrapping_mul(factors[i]);
+        }
+    }
+}
+
+/// A row of a 4-bit table as int8: `out` holds the inputs from `start` on, both multiples of the
+/// group.
+#[inline(always)]
+pub(crate) fn unpack_row(nibbles: &[u8], scales: &[u8], group: Group, start: usize, out: &mut [i8]) {
+    let nibbles = nibbles[start / 2..].as_chunks::<{ PIECE / 4 }>().0;
+    for (i, (out, nibbles)) in out.as_chunks_mut::<{ PIECE / 2 }>().0.iter_mut().zip(nibbles).enumerate() {
+        let factor = scales[(start + i * PIECE / 2) / group.inputs()] as i8;
+        let (low, high) = out.split_at_mut(PIECE / 4);
+        for ((low, high), &byte) in low.iter_mut().zip(high).zip(nibbles) {
+            *low = low_nibble(byte).wrapping_mul(factor);
+            *high = high_nibble(byte).wrapping_mul(factor);
+        }
+    }
+}
+
+/// Where four inputs of a channel lie in a tile of `k` inputs, in words of four bytes.
+#[inline(always)]
+const fn word_offset(channel: usize, word: usize, k: usize, layout: Layout) -> usize {
+    super::offset_int8(channel, word * 4, k, layout) / 4
+}

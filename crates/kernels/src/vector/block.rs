@@ -1,0 +1,157 @@
+//! What an inner loop of the int8 product works on.
+
+use crate::layout::{Group, Layout, TILE};
+
+/// Quantized rows.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// `rows` rows, `stride` apart.
+    pub(super) values: &'a [i8],
+    pub(super) stride: usize,
+    pub(super) rows: usize,
+}
+
+/// Quantized rows and the tiles they are multiplied with.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a> {
+    rows: Rows<'a>,
+    /// `tiles` tiles of `16 * inputs` bytes.
+    weights: &'a [i8],
+    tiles: usize,
+    inputs: usize,
+    layout: Layout,
+}
+
+impl<'a> Block<'a> {
+    /// Checks the lengths, so that an inner loop may rely on them.
+    #[inline(always)]
+    pub(super) fn new(rows: Rows<'a>, weights: &'a [i8], tiles: usize, layout: Layout) -> Self {
+        let inputs = weights.len() / (tiles * TILE);
+        assert!(tiles > 0 && weights.len() == tiles * inputs * TILE && inputs % layout.inputs() == 0);
+        check(rows, inputs);
+        Block { rows, weights, tiles, inputs, layout }
+    }
+
+    /// The first value of the first row; `rows` rows of `inputs` values, `stride` apart, are
+    /// readable.
+    #[inline(always)]
+    pub(crate) fn values(&self) -> *const i8 {
+        self.rows.values.as_ptr()
+    }
+
+    /// The first weight; `tiles * inputs * 16` bytes are readable.
+    #[inline(always)]
+    pub(crate) fn weights(&self) -> *const i8 {
+        self.weights.as_ptr()
+    }
+
+    /// Bytes from one row to the next.
+    #[inline(always)]
+    pub(crate) fn stride(&self) -> usize {
+        self.rows.stride
+    }
+
+    /// Number of rows, at least one.
+    #[inline(always)]
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.rows
+    }
+
+    /// Number of tiles, from 1 to [`Int8::TILES`](super::Int8::TILES).
+    #[inline(always)]
+    pub(crate) fn tiles(&self) -> usize {
+        self.tiles
+    }
+
+    /// Inputs of each tile, a multiple of those of a piece.
+    #[inline(always)]
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The layout of the tiles, one that the inner loop reads.
+    #[inline(always)]
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+}
+
+/// Quantized rows and tiles of 4-bit weights.
+#[derive(Clone, Copy)]
+pub(crate) struct NibbleBlock<'a> {
+    rows: Rows<'a>,
+    /// `tiles` tiles of `8 * inputs` bytes.
+    nibbles: &'a [u8],
+    /// `tiles` times `inputs / group` lines of 16.
+    groups: &'a [u8],
+    group: Group,
+    tiles: usize,
+    inputs: usize,
+}
+
+impl<'a> NibbleBlock<'a> {
+    /// Checks the lengths, so that an inner loop may rely on them.
+    #[inline(always)]
+    pub(super) fn new(rows: Rows<'a>, nibbles: &'a [u8], groups: &'a [u8], group: Group, tiles: usize) -> Self {
+        let inputs = nibbles.len() * 2 / (tiles * TILE);
+        assert!(tiles > 0 && nibbles.len() == tiles * inputs * TILE / 2 && inputs % group.inputs() == 0);
+        assert!(groups.len() == tiles * inputs / group.inputs() * TILE);
+        check(rows, inputs);
+        NibbleBlock { rows, nibbles, groups, group, tiles, inputs }
+    }
+
+    /// The first value of the first row; `rows` rows of `inputs` values, `stride` apart, are
+    /// readable.
+    #[inline(always)]
+    pub(crate) fn values(&self) -> *const i8 {
+        self.rows.values.as_ptr()
+    }
+
+    /// The first nibbles; `tiles * inputs * 8` bytes are readable.
+    #[inline(always)]
+    pub(crate) fn nibbles(&self) -> *const u8 {
+        self.nibbles.as_ptr()
+    }
+
+    /// The first group scales; `tiles * inputs / group * 16` bytes are readable.
+    #[inline(always)]
+    pub(crate) fn groups(&self) -> *const u8 {
+        self.groups.as_ptr()
+    }
+
+    /// Inputs that share a scale.
+    #[inline(always)]
+    pub(crate) fn group(&self) -> Group {
+        self.group
+    }
+
+    /// Bytes from one row to the next.
+    #[inline(always)]
+    pub(crate) fn stride(&self) -> usize {
+        self.rows.stride
+    }
+
+    /// Number of rows, at least one.
+    #[inline(always)]
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.rows
+    }
+
+    /// Number of tiles, from 1 to [`Int8::TILES`](super::Int8::TILES).
+    #[inline(always)]
+    pub(crate) fn tiles(&self) -> usize {
+        self.tiles
+    }
+
+    /// Inputs of each tile, a multiple of the group.
+    #[inline(always)]
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+}
+
+#[inline(always)]
+fn check(rows: Rows<'_>, inputs: usize) {
+    assert!(rows.rows > 0 && rows.stride >= inputs);
+    assert!(rows.values.len() >= (rows.rows - 1) * rows.stride + inputs);
+}
