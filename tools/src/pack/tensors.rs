@@ -111,16 +111,39 @@ pub fn unpack(tensor: &Packed<'_>) -> Vec<f32> {
             let mut values = vec![0; rows * cols];
             layout::unpack_int8(bytemuck::cast_slice(tensor.data), rows, cols, order, &mut values)
                 .expect("checked when the file was opened");
-            let scales = tensor.scales.as_chunks().0.iter().map(|pair| bf16::from_le_bytes(*pair).to_f32());
-            let rows = values.chunks_exact(cols).zip(scales);
-            rows.flat_map(|(row, scale)| row.iter().map(move |&value| f32::from(value) * scale)).collect()
+            scaled(&values, tensor)
+        }
+        Dtype::Int4G32 | Dtype::Int4G64 => {
+            let group = if tensor.dtype == Dtype::Int4G32 { layout::Group::Of32 } else { layout::Group::Of64 };
+            let (mut values, mut factors) = (vec![0; rows * cols], vec![0; rows * cols.div_ceil(group.inputs())]);
+            let checked = "checked when the file was opened";
+            let nibbles = layout::packed_len_int4(rows, cols, group, order).expect(checked);
+            let (nibbles, groups) = tensor.data.split_at(nibbles);
+            layout::unpack_int4(nibbles, rows, cols, group, order, &mut values).expect(checked);
+            layout::unpack_groups(groups, rows, cols, group, order, &mut factors).expect(checked);
+            let rows = values.chunks_exact_mut(cols).zip(factors.chunks_exact(cols.div_ceil(group.inputs())));
+            for (row, factors) in rows {
+                for (group, &factor) in row.chunks_mut(group.inputs()).zip(factors) {
+                    group.iter_mut().for_each(|q| *q *= factor as i8);
+                }
+            }
+            scaled(&values, tensor)
         }
     }
+}
+
+/// Integer weights, row by row, times the scale of their row.
+fn scaled(values: &[i8], tensor: &Packed<'_>) -> Vec<f32> {
+    let scales = tensor.scales.as_chunks().0.iter().map(|pair| bf16::from_le_bytes(*pair).to_f32());
+    let rows = values.chunks_exact(tensor.cols).zip(scales);
+    rows.flat_map(|(row, scale)| row.iter().map(move |&value| f32::from(value) * scale)).collect()
 }
 
 fn kernels_layout(layout: Layout) -> layout::Layout {
     match layout {
         Layout::RowMajor => layout::Layout::RowMajor,
         Layout::Tile16 => layout::Layout::Tile16,
+        Layout::Tile8 => layout::Layout::Tile8,
+        Layout::Tile4 => layout::Layout::Tile4,
     }
 }
