@@ -33,8 +33,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let own = bytes.as_ptr_range();
     let inside = |part: &[u8]| own.contains(&part.as_ptr()) && part.len() <= own.end.addr() - part.as_ptr().addr();
-    let copied: usize =
-        artifact.tensors().flat_map(|tensor| [tensor.data, tensor.scales]).filter(|part| !inside(part)).map(<[u8]>::len).sum();
+    let copied: usize = artifact
+        .tensors()
+        .flat_map(|tensor| [tensor.data, tensor.scales])
+        .filter(|part| !inside(part))
+        .map(<[u8]>::len)
+        .sum();
     // The first round warms up.
     let rest = |times: &[f64]| times[1..].to_vec();
     println!(
