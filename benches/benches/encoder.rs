@@ -2,12 +2,12 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use distil_benches::minilm_shape;
-use distil_runtime::{Artifact, Kernels, Model, Session, arena_len};
+use distil_runtime::{Artifact, Kernels, Model, Plan, Session, arena_len};
 
 fn encoder(c: &mut Criterion) {
     let bytes = minilm_shape();
     let artifact = Artifact::open(&bytes).expect("the model opens");
-    let mut arena = vec![0; arena_len(artifact.config(), 128)];
+    let mut arena = vec![0; arena_len(&artifact, 128, Plan::FAST)];
     let mut group = c.benchmark_group("encoder, MiniLM shape, int8");
     group.sample_size(20);
     for tokens in [8, 32, 128] {

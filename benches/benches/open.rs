@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use distil_benches::minilm_shape;
-use distil_runtime::{Artifact, Model, Session, arena_len, xxh32};
+use distil_runtime::{Artifact, Model, Plan, Session, arena_len, xxh32};
 
 fn open(c: &mut Criterion) {
     let bytes = minilm_shape();
@@ -15,7 +15,7 @@ fn open(c: &mut Criterion) {
         b.iter(|| Artifact::open(black_box(&bytes)).map(|artifact| artifact.checksum()));
     });
     let artifact = Artifact::open(&bytes).expect("the model opens");
-    let mut arena = vec![0; arena_len(artifact.config(), 128)];
+    let mut arena = vec![0; arena_len(&artifact, 128, Plan::FAST)];
     group.bench_function("Model::new and Session::new", |b| {
         b.iter(|| {
             let model = Model::new(black_box(&artifact)).expect("the model is readable");

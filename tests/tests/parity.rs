@@ -1,7 +1,7 @@
 //! The packed model answers like the float model it was made from.
 
 use distil_format::{AlignedBytes, Artifact};
-use distil_runtime::{Model, Session, arena_len};
+use distil_runtime::{Model, Plan, Session, arena_len};
 use distil_tests::{F32, INT8, SENTENCES, models, packed, shared};
 use distil_tools::float::Encoder;
 use distil_tools::hf::{self, Pooling};
@@ -24,7 +24,7 @@ fn hidden_states_are_those_of_the_float_model() {
         let bytes = packed(&fixture, storage);
         let artifact = Artifact::open(&bytes).unwrap();
         let model = Model::new(&artifact).unwrap();
-        let mut arena = vec![0; arena_len(artifact.config(), 128)];
+        let mut arena = vec![0; arena_len(&artifact, 128, Plan::FAST)];
         let mut session = Session::new(&model, &mut arena, 128).unwrap();
         for text in SENTENCES {
             session.encode(text, None).unwrap();
@@ -75,7 +75,7 @@ fn golden(case: &str, name: &str, storage: Storage, most: f64) {
     let hidden = floats(&format!("{name}_hidden"));
     let length = batch.tensor("input_ids").unwrap().shape()[1];
     let width = model.config.hidden;
-    let mut arena = vec![0; arena_len(artifact.config(), length)];
+    let mut arena = vec![0; arena_len(&artifact, length, Plan::FAST)];
     let mut session = Session::new(&packed, &mut arena, length).unwrap();
     let (mut found, mut expected) = (Vec::new(), Vec::new());
     for (row, ids) in ids.chunks(length).enumerate() {

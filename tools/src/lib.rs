@@ -13,4 +13,5 @@ pub mod pack;
 pub mod sentences;
 pub mod sequence;
 pub mod text;
+pub mod threads;
 pub mod verify;

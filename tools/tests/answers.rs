@@ -4,7 +4,7 @@ mod support;
 
 use distil_format::{AlignedBytes, Artifact};
 use distil_kernels::Kernels;
-use distil_runtime::{Model, Session, arena_len};
+use distil_runtime::{Model, Plan, Session, arena_len};
 use distil_tools::checkfile::{self, Case};
 use distil_tools::fixture::Fixture;
 use distil_tools::hf::{Architecture, HeadKind};
@@ -45,7 +45,7 @@ fn check_files_hold_what_the_runtime_computes() {
         let (checksum, cases) = checkfile::read(&std::fs::read(place.path("check.bin")).unwrap()).unwrap();
         assert_eq!((checksum, cases.len()), (artifact.checksum(), 2));
         let model = Model::new(&artifact).unwrap();
-        let mut arena = vec![0; arena_len(artifact.config(), 64)];
+        let mut arena = vec![0; arena_len(&artifact, 64, Plan::FAST)];
         let mut session = Session::new(&model, &mut arena, 64).unwrap();
         for (case, masks) in cases.iter().zip([1, 2]) {
             assert_eq!(*case, Case::compute(&model, &mut session, &case.text).unwrap());

@@ -83,6 +83,13 @@ pub fn carve<T: Plain>(arena: &mut [u8], len: usize) -> Option<(&mut [T], &mut [
     Some((values, rest))
 }
 
+/// [`carve`], of memory that is only read: gives back what was carved from it and written before.
+pub fn carve_shared<T: Plain>(memory: &[u8], len: usize) -> Option<(&[T], &[u8])> {
+    let skipped = memory.as_ptr().align_offset(ALIGNMENT);
+    let (piece, rest) = memory.get(skipped..)?.split_at_checked(len.checked_mul(size_of::<T>())?)?;
+    slice_of(piece).map(|values| (values, rest))
+}
+
 /// Bytes that [`carve`] takes of an aligned arena for `len` values, up to the start of the next
 /// piece; `None` when the number overflows.
 pub const fn carved_len<T: Plain>(len: usize) -> Option<usize> {

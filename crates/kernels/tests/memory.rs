@@ -103,10 +103,18 @@ fn an_arena_is_carved_into_aligned_pieces() {
     assert_eq!((floats[2], bytes[64], scales[7].sum), (1.0, -1, 3));
     assert_eq!(arena.len(), 512 - 64 - 128 - 64);
     assert!(cast::carve::<u32>(arena, 64).is_some());
+    assert!(cast::carve_shared::<u32>(arena, 64).is_some());
+    assert!(cast::carve_shared::<u32>(arena, 65).is_none());
+    assert!(cast::carve_shared::<u32>(arena, usize::MAX).is_none());
     assert!(cast::carve::<u32>(arena, 65).is_none());
     assert!(cast::carve::<u32>(arena, usize::MAX).is_none());
     assert_eq!(cast::carved_len::<RowScale>(9), Some(128));
     assert_eq!(cast::carved_len::<f32>(usize::MAX), None);
+
+    let (floats, rest) = cast::carve_shared::<f32>(&aligned.0, 3).unwrap();
+    let (bytes, rest) = cast::carve_shared::<i8>(rest, 65).unwrap();
+    let (scales, _) = cast::carve_shared::<RowScale>(rest, 8).unwrap();
+    assert_eq!((floats[2], bytes[64], scales[7].sum), (1.0, -1, 3), "what was written through carve");
 
     let (one, rest) = cast::carve::<u16>(&mut aligned.0[1..], 1).unwrap();
     assert_eq!((one.len(), rest.len()), (1, 512 - 64 - 2));

@@ -2,23 +2,35 @@
 //! each followed by a residual sum and a layer normalization (Devlin et al. 2019; Vaswani et al. 2017).
 //!
 //! Shapes: `n` tokens, `h` hidden, `d` = `h` / heads. Every operation has one order of additions,
-//! so every instruction set gives the same bits.
+//! so every instruction set, plan and number of threads gives the same bits.
 
 use distil_format::Config;
-use distil_kernels::{Epilogue, Kernels, bf16_to_f32, rsqrt};
+use distil_kernels::{Epilogue, Kernels};
 
-use crate::buffers::{AttentionWork, Buffers, FeedForwardWork, SCORE_ROWS, feed_forward_block};
+use crate::attention::Attention;
+use crate::buffers::{Buffers, Quantized, piece};
 use crate::error::ModelError;
+use crate::executor::{Executor, distribute};
 use crate::linear::Rows;
-use crate::model::{Embeddings, Layer, Model, Norm, Table};
+use crate::model::{Embeddings, Layer, Model, Norm};
+use crate::parts::{Blocks, Heads};
+use crate::plan::Plan;
 
 /// Encodes the first `n` tokens of `buffers.ids`; the last hidden states are then in `buffers.x[..n * h]`.
-pub(crate) fn encode(model: &Model, n: usize, buffers: &mut Buffers) -> Result<(), ModelError> {
-    embed(model.kernels(), model.config(), &model.embeddings()?, n, buffers);
-    for i in 0..model.config().layers {
+pub(crate) fn encode(
+    model: &Model,
+    plan: Plan,
+    executor: &dyn Executor,
+    n: usize,
+    buffers: &mut Buffers,
+) -> Result<(), ModelError> {
+    let (kernels, config) = (model.kernels(), model.config());
+    embed(kernels, config, &model.embeddings()?, n, buffers);
+    for i in 0..config.layers {
         let layer = model.layer(i)?;
-        self_attention(model.kernels(), model.config(), &layer, n, buffers);
-        feed_forward(model.kernels(), model.config(), &layer, n, buffers);
+        let step = Step { kernels, config, layer: &layer, n };
+        step.keys_and_values(plan, executor, buffers);
+        step.rows(plan, executor, buffers);
     }
     Ok(())
 }
@@ -29,92 +41,86 @@ fn embed(kernels: Kernels, config: &Config, tables: &Embeddings, n: usize, buffe
     let tokens = buffers.ids.iter().zip(&*buffers.types).take(n);
     for (position, (row, (&id, &segment))) in buffers.x.chunks_exact_mut(h).zip(tokens).enumerate() {
         row.fill(0.0);
-        add_entry(kernels, &tables.word, id as usize, row);
-        add_entry(kernels, &tables.position, position, row);
+        kernels.add_row(&tables.word, id as usize, row);
+        kernels.add_row(&tables.position, position, row);
         if let Some(token_type) = &tables.token_type {
-            add_entry(kernels, token_type, usize::from(segment), row);
+            kernels.add_row(token_type, usize::from(segment), row);
         }
-    }
-    norm_rows(kernels, config, &tables.norm, &mut buffers.x[..n * h]);
-}
-
-fn add_entry(kernels: Kernels, table: &Table, entry: usize, row: &mut [f32]) {
-    let range = entry * row.len()..(entry + 1) * row.len();
-    match table {
-        Table::Float { rows } => kernels.add(&rows[range], row),
-        Table::Int8 { rows, scales } => kernels.add_dequantized(&rows[range], bf16_to_f32(scales[entry]), row),
+        kernels.layer_norm(row, tables.norm.weight, tables.norm.bias, config.layer_norm_eps);
     }
 }
 
-/// x = norm(x + W_o [head_1; ...; head_m] + b_o), head = softmax(Q K^T / sqrt(d)) V
-fn self_attention(kernels: Kernels, config: &Config, layer: &Layer, n: usize, buffers: &mut Buffers) {
-    let h = config.hidden as usize;
-    let d = h / config.heads as usize;
-    let x = &mut buffers.x[..n * h];
-    let work = AttentionWork::new(buffers.work, n, h, d);
+/// One transformer layer over `n` tokens.
+struct Step<'a> {
+    kernels: Kernels,
+    config: &'a Config,
+    layer: &'a Layer<'a>,
+    n: usize,
+}
 
-    let rows =
-        Rows::new(kernels, x, h, buffers.values, &mut buffers.scales[..n], &[&layer.query, &layer.key, &layer.value]);
-    for head in (0..h).step_by(d) {
-        let channels = head..head + d;
-        rows.apply(kernels, &layer.query, channels.clone(), Epilogue::Store, work.query, d);
-        rows.apply(kernels, &layer.key, channels.clone(), Epilogue::Store, work.key, d);
-        rows.apply(kernels, &layer.value, channels.clone(), Epilogue::Store, work.value, d);
-        transpose(work.key, d, work.key_transposed);
-        for first in (0..n).step_by(SCORE_ROWS) {
-            let count = SCORE_ROWS.min(n - first);
-            let scores = &mut work.scores[..count * n];
-            let query = &work.query[first * d..(first + count) * d];
-            kernels.gemm_f32(query, d, count, work.key_transposed, n, d, n, rsqrt(d as f32), scores, n);
-            for row in scores.chunks_exact_mut(n) {
-                kernels.softmax(row);
-            }
-            let context = &mut work.context[first * h + head..];
-            kernels.gemm_f32(scores, n, count, work.value, d, n, d, 1.0, context, h);
+impl Step<'_> {
+    /// The keys and values of all heads, which every row needs; the heads are shared among the threads.
+    fn keys_and_values(&self, plan: Plan, executor: &dyn Executor, buffers: &mut Buffers) {
+        let (kernels, layer, h) = (self.kernels, self.layer, self.config.hidden as usize);
+        let x = &buffers.x[..self.n * h];
+        let (mut room, scratch) = Quantized::carve(buffers.work, self.n, h);
+        let rows = Rows::quantize(kernels, x, h, &mut room, &[&layer.key, &layer.value]);
+        let attention = self.attention();
+        let heads = Heads::new(buffers.heads, self.config.heads as usize, scratch, plan.threads());
+        distribute(executor, plan.threads(), heads, &|heads: Heads| {
+            let (heads, scratch) = heads.into_parts();
+            heads.for_each(|(head, memory)| attention.keys_and_values(head, &rows, memory, scratch));
+        });
+    }
+
+    /// Everything else, in blocks of rows; the rows are shared among the threads.
+    fn rows(&self, plan: Plan, executor: &dyn Executor, buffers: &mut Buffers) {
+        let h = self.config.hidden as usize;
+        let heads: &[u8] = buffers.heads;
+        let blocks = Blocks::new(&mut buffers.x[..self.n * h], h, buffers.work, plan);
+        distribute(executor, plan.threads(), blocks, &|blocks: Blocks| {
+            let (blocks, scratch) = blocks.into_parts();
+            blocks.for_each(|x| {
+                let (mut quantized, scratch) = Quantized::carve(scratch, x.len() / h, h);
+                self.self_attention(x, heads, &mut quantized, scratch);
+                self.feed_forward(x, &mut quantized, scratch);
+            });
+        });
+    }
+
+    /// x = norm(x + W_o [head_1; ...; head_m] + b_o); leaves the rows quantized, too.
+    fn self_attention(&self, x: &mut [f32], memory: &[u8], quantized: &mut Quantized, scratch: &mut [u8]) {
+        let (kernels, layer, h) = (self.kernels, self.layer, self.config.hidden as usize);
+        let (context, scratch) = piece::<f32>(scratch, x.len());
+        let rows = Rows::quantize(kernels, x, h, quantized, &[&layer.query]);
+        let heads = self.config.heads as usize;
+        for (head, memory) in memory.chunks_exact(memory.len() / heads).enumerate() {
+            self.attention().answer(head, &rows, memory, context, h, scratch);
         }
+        let rows = Rows::quantize(kernels, context, h, quantized, &[&layer.attention_output]);
+        rows.apply(kernels, &layer.attention_output, 0..h, Epilogue::Add, x, h);
+        let Norm { weight, bias } = layer.attention_norm;
+        let rows = x.chunks_exact_mut(h).zip(quantized.rows(h));
+        rows.for_each(|(row, (values, scale))| {
+            *scale = kernels.norm_quantize(row, weight, bias, self.config.layer_norm_eps, values);
+        });
     }
 
-    let output = &layer.attention_output;
-    Rows::new(kernels, work.context, h, buffers.values, &mut buffers.scales[..n], &[output]).apply(
-        kernels,
-        output,
-        0..h,
-        Epilogue::Add,
-        x,
-        h,
-    );
-    norm_rows(kernels, config, &layer.attention_norm, x);
-}
-
-/// x = norm(x + W_2 gelu(W_1 x + b_1) + b_2), a block of rows at a time
-fn feed_forward(kernels: Kernels, config: &Config, layer: &Layer, n: usize, buffers: &mut Buffers) {
-    let (h, wide) = (config.hidden as usize, config.intermediate as usize);
-    let (first, second) = (&layer.feed_forward_in, &layer.feed_forward_out);
-    let block = feed_forward_block(config, n);
-    let work = FeedForwardWork::new(buffers.work, block, wide);
-    for x in buffers.x[..n * h].chunks_mut(block * h) {
-        let count = x.len() / h;
-        let inner = &mut work.inner[..count * wide];
-        let rows = Rows::new(kernels, x, h, buffers.values, &mut buffers.scales[..count], &[first]);
-        rows.apply(kernels, first, 0..wide, Epilogue::Gelu, inner, wide);
-        let rows = Rows::new(kernels, inner, wide, work.values, &mut work.scales[..count], &[second]);
+    /// x = norm(x + W_2 gelu(W_1 x + b_1) + b_2), of rows that are quantized already.
+    fn feed_forward(&self, x: &mut [f32], quantized: &mut Quantized, scratch: &mut [u8]) {
+        let (kernels, h, wide) = (self.kernels, self.config.hidden as usize, self.config.intermediate as usize);
+        let (first, second) = (&self.layer.feed_forward_in, &self.layer.feed_forward_out);
+        let (inner, scratch) = piece::<f32>(scratch, x.len() / h * wide);
+        let (mut inner_room, _) = Quantized::carve(scratch, x.len() / h, wide);
+        Rows::new(x, h, quantized).apply(kernels, first, 0..wide, Epilogue::Gelu, inner, wide);
+        let rows = Rows::quantize(kernels, inner, wide, &mut inner_room, &[second]);
         rows.apply(kernels, second, 0..h, Epilogue::Add, x, h);
-        norm_rows(kernels, config, &layer.output_norm, x);
+        let Norm { weight, bias } = self.layer.output_norm;
+        x.chunks_exact_mut(h).for_each(|row| kernels.layer_norm(row, weight, bias, self.config.layer_norm_eps));
     }
-}
 
-fn norm_rows(kernels: Kernels, config: &Config, norm: &Norm, x: &mut [f32]) {
-    for row in x.chunks_exact_mut(config.hidden as usize) {
-        kernels.layer_norm(row, norm.weight, norm.bias, config.layer_norm_eps);
-    }
-}
-
-/// `rows` is `[n][d]`, `columns` becomes `[d][n]`.
-fn transpose(rows: &[f32], d: usize, columns: &mut [f32]) {
-    let n = rows.len() / d;
-    for (i, row) in rows.chunks_exact(d).enumerate() {
-        for (j, &value) in row.iter().enumerate() {
-            columns[j * n + i] = value;
-        }
+    fn attention(&self) -> Attention<'_> {
+        let d = (self.config.hidden / self.config.heads) as usize;
+        Attention { kernels: self.kernels, layer: self.layer, n: self.n, d }
     }
 }

@@ -3,10 +3,11 @@
 use distil_format::{Architecture, Config, Pooling};
 use distil_kernels::{Epilogue, exp, rsqrt, tanh};
 
-use crate::buffers::{Buffers, VOCABULARY_CHUNK};
+use crate::buffers::Buffers;
 use crate::error::ModelError;
 use crate::linear::Rows;
 use crate::model::Model;
+use crate::plan::VOCABULARY_CHUNK;
 
 /// The scores of a classified text.
 #[derive(Clone, Copy, Debug)]
@@ -101,12 +102,12 @@ pub(crate) fn classify(model: &Model, buffers: &mut Buffers) -> Result<(), Model
     let epilogue = if relu { Epilogue::Relu } else { Epilogue::Store };
 
     let first = &buffers.x[..h];
-    let rows = Rows::new(kernels, first, h, buffers.pooled_values, buffers.pooled_scale, &[&head.pre]);
+    let rows = Rows::quantize(kernels, first, h, &mut buffers.row, &[&head.pre]);
     rows.apply(kernels, &head.pre, 0..h, epilogue, buffers.inner, h);
     if !relu {
         buffers.inner.iter_mut().for_each(|x| *x = tanh(*x));
     }
-    let rows = Rows::new(kernels, buffers.inner, h, buffers.pooled_values, buffers.pooled_scale, &[&head.out]);
+    let rows = Rows::quantize(kernels, buffers.inner, h, &mut buffers.row, &[&head.out]);
     let (logits, probabilities) = buffers.scores.split_at_mut(labels);
     rows.apply(kernels, &head.out, 0..labels, Epilogue::Store, logits, labels);
     probabilities[..labels].copy_from_slice(logits);
@@ -127,11 +128,11 @@ pub(crate) fn predict(
     let head = model.masked_lm()?;
 
     let row = &buffers.x[position * h..(position + 1) * h];
-    let rows = Rows::new(kernels, row, h, buffers.pooled_values, buffers.pooled_scale, &[&head.transform]);
+    let rows = Rows::quantize(kernels, row, h, &mut buffers.row, &[&head.transform]);
     rows.apply(kernels, &head.transform, 0..h, Epilogue::Gelu, buffers.inner, h);
     kernels.layer_norm(buffers.inner, head.norm.weight, head.norm.bias, config.layer_norm_eps);
 
-    let rows = Rows::new(kernels, buffers.inner, h, buffers.pooled_values, buffers.pooled_scale, &[&head.projection]);
+    let rows = Rows::quantize(kernels, buffers.inner, h, &mut buffers.row, &[&head.projection]);
     let mut result = Prediction { candidates: 0, max: f32::MIN, sum: 0.0, target: None };
     for first in (0..entries).step_by(VOCABULARY_CHUNK) {
         let count = VOCABULARY_CHUNK.min(entries - first);

@@ -19,20 +19,25 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod attention;
 mod buffers;
 mod encoder;
 mod error;
+mod executor;
 mod heads;
 mod linear;
 mod model;
+mod parts;
+mod plan;
 mod session;
 mod text;
 
-pub use buffers::arena_len;
 pub use distil_format::{Architecture, Artifact, Config, Head, OpenError, Pooling, Vocabulary, Xxh32, xxh32};
 pub use distil_kernels::{Isa, IsaUnavailable, Kernels, rsqrt};
 pub use error::{ModelError, RunError, SessionError};
+pub use executor::{Executor, SingleThread};
 pub use heads::{Candidate, Classification, Prediction};
 pub use model::Model;
+pub use plan::{Plan, arena_len};
 pub use session::Session;
 pub use text::{PackedVocabulary, tokenizer};

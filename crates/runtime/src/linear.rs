@@ -1,8 +1,10 @@
-//! A linear layer over whichever weights the file holds: int8 with rows quantized on the fly, or float32.
+//! A linear layer over whichever weights the file holds: integers, with rows quantized on the fly, or float32.
 
 use core::ops::Range;
 
 use distil_kernels::{Epilogue, Kernels, Matrix, RowScale, Vector, quantized_stride};
+
+use crate::buffers::Quantized;
 
 /// A weight matrix `[outputs][inputs]` with its bias.
 #[derive(Clone, Copy)]
@@ -11,9 +13,8 @@ pub(crate) struct Linear<'a> {
     pub(crate) bias: Vector<'a>,
 }
 
-/// Activations `[rows][inputs]`, with room for their int8 form.
-///
-/// Quantizing costs one pass over the rows, so it is done once and shared by all matrices that read them.
+/// Activations `[rows][inputs]` and their int8 form, which all matrices that read them share.
+#[derive(Clone, Copy)]
 pub(crate) struct Rows<'b> {
     float: &'b [f32],
     values: &'b [i8],
@@ -21,20 +22,44 @@ pub(crate) struct Rows<'b> {
 }
 
 impl<'b> Rows<'b> {
-    /// Takes `x`, `[scales.len()][inputs]`, and quantizes each row if any of `readers` holds int8 weights.
-    pub(crate) fn new(
+    /// Quantizes `x`, `[rows][inputs]`, into `room` if any of `readers` has integer weights.
+    pub(crate) fn quantize(
         kernels: Kernels,
         x: &'b [f32],
         inputs: usize,
-        values: &'b mut [i8],
-        scales: &'b mut [RowScale],
+        room: &'b mut Quantized<'_>,
         readers: &[&Linear],
     ) -> Self {
-        let values = &mut values[..scales.len() * quantized_stride(inputs)];
+        let rows = x.len() / inputs;
+        let values = &mut room.values[..rows * quantized_stride(inputs)];
+        let scales = &mut room.scales[..rows];
         if readers.iter().any(|linear| linear.weight.is_integer()) {
             kernels.quantize_rows(x, inputs, values, scales);
         }
         Self { float: x, values, scales }
+    }
+
+    /// Takes rows that are already quantized.
+    pub(crate) fn new(x: &'b [f32], inputs: usize, quantized: &'b Quantized<'_>) -> Self {
+        let rows = x.len() / inputs;
+        let values = &quantized.values[..rows * quantized_stride(inputs)];
+        Self { float: x, values, scales: &quantized.scales[..rows] }
+    }
+
+    /// Some of the rows.
+    pub(crate) fn part(&self, rows: Range<usize>) -> Self {
+        let all = self.scales.len();
+        let (width, stride) = (self.float.len() / all, self.values.len() / all);
+        Self {
+            float: &self.float[rows.start * width..rows.end * width],
+            values: &self.values[rows.start * stride..rows.end * stride],
+            scales: &self.scales[rows],
+        }
+    }
+
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.scales.len()
     }
 
     /// Writes `epilogue(x W^T + b)` for the output `channels` to `out`, rows `stride` apart.
@@ -53,5 +78,11 @@ impl<'b> Rows<'b> {
         } else {
             kernels.matmul_f32(self.float, self.scales.len(), weight, channels, bias, epilogue, out, stride);
         }
+    }
+
+    /// Writes `x M^T` to `out`, rows `stride` apart; `matrix` has integer weights.
+    pub(crate) fn multiply(&self, kernels: Kernels, matrix: &Matrix<'_>, out: &mut [f32], stride: usize) {
+        let channels = 0..matrix.channels();
+        kernels.matmul_int8(self.values, self.scales, matrix, channels, None, Epilogue::Store, out, stride);
     }
 }

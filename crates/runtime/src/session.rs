@@ -4,16 +4,20 @@ use core::fmt;
 
 use distil_format::Head;
 
-use crate::buffers::{Buffers, arena_len};
+use crate::buffers::Buffers;
 use crate::error::{RunError, SessionError};
+use crate::executor::{Executor, SingleThread};
 use crate::heads::{self, Candidate, Classification, Prediction};
 use crate::model::Model;
+use crate::plan::{Plan, arena_len};
 use crate::{encoder, text};
 
 /// Answers texts of up to a fixed number of tokens in a caller's arena. A text of n tokens costs n tokens: nothing is padded.
 pub struct Session<'m> {
     model: &'m Model<'m>,
     buffers: Buffers<'m>,
+    plan: Plan,
+    executor: &'m dyn Executor,
     most: usize,
     truncate: bool,
     tokens: usize,
@@ -26,22 +30,38 @@ impl fmt::Debug for Session<'_> {
 }
 
 impl<'m> Session<'m> {
-    /// Takes an arena of at least [`arena_len`] bytes for texts of up to `max_tokens` tokens, `[CLS]` and `[SEP]` included.
+    /// Takes an arena of at least [`arena_len`] bytes, with [`Plan::FAST`], for texts of up to `max_tokens` tokens,
+    /// `[CLS]` and `[SEP]` included.
     ///
     /// # Errors
     /// [`SessionError`] if the arena is too small, or the model has no positions for so many tokens.
     pub fn new(model: &'m Model<'m>, arena: &'m mut [u8], max_tokens: usize) -> Result<Self, SessionError> {
-        let config = model.config();
-        let most = config.max_positions as usize;
+        Self::with_plan(model, arena, max_tokens, Plan::FAST, &SingleThread)
+    }
+
+    /// [`Session::new`] with another plan, on the threads of `executor`: as many as the plan has memory for, even if
+    /// the executor has more.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn with_plan(
+        model: &'m Model<'m>,
+        arena: &'m mut [u8],
+        max_tokens: usize,
+        plan: Plan,
+        executor: &'m dyn Executor,
+    ) -> Result<Self, SessionError> {
+        let most = model.config().max_positions as usize;
         if !(2..=most).contains(&max_tokens) {
             return Err(SessionError::Tokens { asked: max_tokens, most });
         }
-        let (needed, given) = (arena_len(config, max_tokens), arena.len());
+        let (needed, given) = (arena_len(model.artifact(), max_tokens, plan), arena.len());
+        let too_small = SessionError::Arena { needed, given };
         if given < needed {
-            return Err(SessionError::Arena { needed, given });
+            return Err(too_small);
         }
-        let buffers = Buffers::new(config, max_tokens, arena).ok_or(SessionError::Arena { needed, given })?;
-        Ok(Self { model, buffers, most: max_tokens, truncate: false, tokens: 0 })
+        let buffers = Buffers::new(model.artifact(), max_tokens, plan, arena).ok_or(too_small)?;
+        Ok(Self { model, buffers, plan, executor, most: max_tokens, truncate: false, tokens: 0 })
     }
 
     /// Says whether a text that is too long loses its end (the longer of two texts first) instead of being an error.
@@ -93,7 +113,7 @@ impl<'m> Session<'m> {
     }
 
     fn run(&mut self, tokens: usize) -> Result<usize, RunError> {
-        encoder::encode(self.model, tokens, &mut self.buffers)?;
+        encoder::encode(self.model, self.plan, self.executor, tokens, &mut self.buffers)?;
         self.tokens = tokens;
         Ok(tokens)
     }

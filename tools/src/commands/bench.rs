@@ -1,17 +1,19 @@
 //! `tools bench`: the time of one text on this machine.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use distil_format::{Artifact, Head};
 use distil_kernels::Isa;
-use distil_runtime::{Candidate, Session};
+use distil_runtime::{Candidate, Executor, Plan, Session, SingleThread, arena_len};
 use serde::Serialize;
 
 use super::{json_line, packed};
 use crate::error::Error;
 use crate::files::{open, read_aligned};
+use crate::threads::Threads;
 
 const DETAILS: &str = "\
 Measures the time from token ids to the answer for a text of N tokens, head included: once to warm up, then at least 11 \
@@ -26,9 +28,12 @@ pub struct Args {
     /// Tokens of the text, [CLS] and [SEP] included
     #[arg(long, default_value_t = 128, value_name = "N")]
     tokens: usize,
-    /// Threads to use; this version takes 1 only
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    threads: usize,
+    /// Threads to use
+    #[arg(long, default_value = "1", value_name = "N")]
+    threads: NonZeroUsize,
+    /// Memory plan: fast, or small (the same answers in less memory, slower)
+    #[arg(long, default_value = "fast", value_parser = packed::parse_plan, value_name = "PLAN")]
+    plan: Plan,
     /// Instruction set to use: reference, avx2, avx512vnni, neon [default: the fastest one here]
     #[arg(long, value_name = "NAME", value_parser = packed::parse_isa)]
     isa: Option<Isa>,
@@ -58,10 +63,6 @@ const LEAST_RUNS: usize = 11;
 
 impl Args {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
-        if self.threads != 1 {
-            let message = format!("--threads {}: this version runs on one thread", self.threads);
-            return Err(Error::usage(message, "use `--threads 1`"));
-        }
         let bytes = read_aligned(&self.file)?;
         let artifact = open(&self.file, &bytes)?;
         let most = artifact.config().max_positions as usize;
@@ -70,8 +71,16 @@ impl Args {
             return Err(Error::usage(message, "choose a number in this range"));
         }
         let model = packed::model(&self.file, &artifact, self.isa)?;
-        let mut arena = packed::arena(&artifact);
-        let mut session = packed::session(&model, &mut arena)?;
+        let plan = self.plan.with_threads(self.threads.get());
+        let executor: Box<dyn Executor> = match self.threads.get() {
+            1 => Box::new(SingleThread),
+            threads => Box::new(
+                Threads::new(threads)
+                    .map_err(|error| Error::usage(format!("--threads {threads}: {error}"), "ask for fewer threads"))?,
+            ),
+        };
+        let mut arena = vec![0; arena_len(&artifact, self.tokens, plan)];
+        let mut session = Session::with_plan(&model, &mut arena, self.tokens, plan, &*executor)?;
         let ids = sample(&artifact, self.tokens);
 
         answer(&mut session, artifact.config().head, &ids)?;
@@ -90,7 +99,7 @@ impl Args {
             mean_ms: times.iter().sum::<f64>() / times.len() as f64,
             runs: times.len(),
             tokens: self.tokens,
-            threads: 1,
+            threads: self.threads.get(),
             isa: model.isa().name(),
             head: artifact.config().head.name(),
             file_bytes: artifact.len(),

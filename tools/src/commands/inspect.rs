@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use distil_format::{Artifact, Config, Role, Tensor};
-use distil_runtime::arena_len;
+use distil_runtime::{Plan, arena_len};
 use serde::Serialize;
 
 use super::{bytes, json_line};
@@ -83,7 +83,8 @@ struct PartsReport {
 #[derive(Serialize)]
 struct ArenaReport {
     tokens: usize,
-    bytes: usize,
+    fast_bytes: usize,
+    small_bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -92,6 +93,8 @@ struct SourceReport {
     sha256: String,
     weights: String,
     embeddings: String,
+    layout: String,
+    keep_int8: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -152,13 +155,19 @@ impl Report {
             arena: [8, 16, 32, 64, 128, 256, 512]
                 .into_iter()
                 .filter(|&tokens| tokens <= config.max_positions as usize)
-                .map(|tokens| ArenaReport { tokens, bytes: arena_len(config, tokens) })
+                .map(|tokens| ArenaReport {
+                    tokens,
+                    fast_bytes: arena_len(artifact, tokens, Plan::FAST),
+                    small_bytes: arena_len(artifact, tokens, Plan::SMALL),
+                })
                 .collect(),
             source: manifest.as_ref().map(|manifest| SourceReport {
                 tool: manifest.tool.clone(),
                 sha256: manifest.source_sha256.clone(),
                 weights: manifest.recipe.weights.clone(),
                 embeddings: manifest.recipe.embeddings.clone(),
+                layout: manifest.recipe.layout.clone(),
+                keep_int8: manifest.recipe.keep_int8.clone(),
             }),
             tensors: tensors.collect(),
         }
@@ -181,8 +190,12 @@ impl Report {
         if !self.labels.is_empty() {
             writeln!(out, "labels: {}", self.labels.join(", "))?;
         }
-        if let Some(SourceReport { tool, sha256, weights, embeddings }) = &self.source {
-            writeln!(out, "packed by {tool}: weights {weights}, embeddings {embeddings}, from sha256 {sha256}")?;
+        if let Some(SourceReport { tool, sha256, weights, embeddings, layout, keep_int8 }) = &self.source {
+            let kept = keep_int8.iter().map(|role| format!(", {role} int8")).collect::<String>();
+            writeln!(
+                out,
+                "packed by {tool}: weights {weights}, embeddings {embeddings}{kept}, layout {layout}, from sha256 {sha256}"
+            )?;
         }
         writeln!(out, "\n{:<14} {:>12}", "part", "bytes")?;
         let PartsReport { embeddings, layers, head, vocabulary, manifest, rest } = self.parts;
@@ -190,18 +203,19 @@ impl Report {
         for (name, size) in parts.into_iter().chain([("manifest", manifest), ("rest", rest), ("file", self.bytes)]) {
             writeln!(out, "{name:<14} {size:>12}")?;
         }
-        writeln!(out, "\n{:<14} {:>12}", "tokens", "working memory")?;
-        for ArenaReport { tokens, bytes: size } in &self.arena {
-            writeln!(out, "{tokens:<14} {:>12}", bytes(*size))?;
+        writeln!(out, "\n{:<14} {:>16} {:>16}", "tokens", "memory, fast", "memory, small")?;
+        for &ArenaReport { tokens, fast_bytes, small_bytes } in &self.arena {
+            writeln!(out, "{tokens:<14} {:>16} {:>16}", bytes(fast_bytes), bytes(small_bytes))?;
         }
         writeln!(
             out,
-            "\n{:<34} {:>5} {:>13} {:>12} {:>9} {:>9}",
-            "tensor", "type", "shape", "bytes", "error", "worst row"
+            "\n{:<34} {:>7} {:>9} {:>13} {:>12} {:>9} {:>9}",
+            "tensor", "type", "layout", "shape", "bytes", "error", "worst row"
         )?;
         for tensor in &self.tensors {
             let shape = format!("{}x{}", tensor.rows, tensor.cols);
-            write!(out, "{:<34} {:>5} {shape:>13} {:>12}", tensor.name, tensor.dtype, tensor.bytes)?;
+            let TensorReport { name, dtype, layout, bytes, .. } = tensor;
+            write!(out, "{name:<34} {dtype:>7} {layout:>9} {shape:>13} {bytes:>12}")?;
             match &tensor.error {
                 Some(error) => {
                     writeln!(out, " {:>8.3}% {:>8.3}%", error.relative * 100.0, error.worst_row_relative * 100.0)?

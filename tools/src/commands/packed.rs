@@ -4,7 +4,7 @@ use std::path::Path;
 
 use distil_format::Artifact;
 use distil_kernels::{Isa, Kernels};
-use distil_runtime::{Model, Session, arena_len};
+use distil_runtime::{Model, Plan, Session, arena_len};
 
 use crate::error::Error;
 
@@ -15,6 +15,15 @@ pub(super) fn parse_isa(name: &str) -> Result<Isa, String> {
         Err(_) => Err(format!("unknown instruction set; this machine has: {}", here())),
         Ok(isa) if Kernels::with_isa(isa).is_err() => Err(format!("not available here; this machine has: {}", here())),
         Ok(isa) => Ok(isa),
+    }
+}
+
+/// Reads the name of a memory plan.
+pub(super) fn parse_plan(name: &str) -> Result<Plan, String> {
+    match name {
+        "fast" => Ok(Plan::FAST),
+        "small" => Ok(Plan::SMALL),
+        _ => Err("use fast or small".to_owned()),
     }
 }
 
@@ -29,7 +38,7 @@ pub(super) fn model<'a>(path: &Path, artifact: &'a Artifact<'a>, isa: Option<Isa
 
 /// Room for texts as long as the model takes.
 pub(super) fn arena(artifact: &Artifact<'_>) -> Vec<u8> {
-    vec![0; arena_len(artifact.config(), artifact.config().max_positions as usize)]
+    vec![0; arena_len(artifact, artifact.config().max_positions as usize, Plan::FAST)]
 }
 
 /// A session for texts as long as the model takes.

@@ -152,10 +152,10 @@ impl Report {
     }
 
     fn print(&self, out: &mut dyn Write) -> Result<(), Error> {
-        writeln!(out, "{:<34} {:>5} {:>9} {:>10} {:>18}", "tensor", "type", "error", "largest", "worst channel")?;
+        writeln!(out, "{:<34} {:>7} {:>9} {:>10} {:>18}", "tensor", "type", "error", "largest", "worst channel")?;
         for TensorReport { name, dtype, error, .. } in &self.tensors {
             let worst = format!("{}: {:.3}%", error.worst_row, error.worst_row_relative * 100.0);
-            writeln!(out, "{name:<34} {dtype:>5} {:>8.3}% {:>10.2e} {worst:>18}", error.relative * 100.0, error.max)?;
+            writeln!(out, "{name:<34} {dtype:>7} {:>8.3}% {:>10.2e} {worst:>18}", error.relative * 100.0, error.max)?;
         }
         writeln!(out)?;
         if !self.same_source {

@@ -1,7 +1,7 @@
 //! What is measured: a packed file in the runtime, or its folder in float.
 
 use distil_format::{Config, Head, Vocabulary};
-use distil_runtime::{Model, Session, arena_len};
+use distil_runtime::{Model, Plan, Session, arena_len};
 
 use super::mlm::Guess;
 use crate::error::Error;
@@ -60,7 +60,7 @@ impl<'a> Subject<'a> {
     /// Bytes of working memory that the answers need; one slice for each thread.
     pub fn arena_len(&self) -> usize {
         match self {
-            Self::Packed(model) => arena_len(model.config(), model.config().max_positions as usize),
+            Self::Packed(model) => arena_len(model.artifact(), model.config().max_positions as usize, Plan::FAST),
             Self::Float { .. } => 0,
         }
     }

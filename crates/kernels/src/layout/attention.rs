@@ -1,51 +1,62 @@
 //! Keys and values as weight matrices: attention multiplies queries with keys, and probabilities
 //! with values, by the same int8 product as everything else.
 
+use core::array;
+
 use super::{Layout, PIECE, TILE, offset_int8, packed_len_int8};
 
-/// Packs the quantized keys of a head, `[tokens][stride]` of which `d` are used, as a matrix of
-/// `tokens` channels and `d` inputs.
+/// Packs quantized keys of a head as a matrix of `tokens` channels and `d` inputs: those of the
+/// tokens from `first` on, `rows` being `[number of them][stride]` of which `d` are used.
+///
+/// The channels up to the next multiple of 16 are set to zero.
 ///
 /// # Panics
 ///
-/// When `rows` is not `tokens * stride` long, `stride` is less than `d` rounded up to 16, `out` is
-/// not [`packed_len_int8`]`(tokens, d, layout)` long, or the layout is row-major.
-pub fn pack_keys(rows: &[i8], stride: usize, tokens: usize, d: usize, layout: Layout, out: &mut [i8]) {
-    check(rows, stride, tokens, d, layout, packed_len_int8(tokens, d, layout), out);
+/// When `rows` is no whole number of rows, they go beyond `tokens`, `first` is no multiple of 16,
+/// `stride` is less than `d` rounded up to 16, `out` is not
+/// [`packed_len_int8`]`(tokens, d, layout)` long, or the layout is row-major.
+pub fn pack_keys(rows: &[i8], stride: usize, first: usize, tokens: usize, d: usize, layout: Layout, out: &mut [i8]) {
+    let count = check(rows, stride, first, tokens, d, layout);
+    assert_eq!(Some(out.len()), packed_len_int8(tokens, d, layout), "out must have the length of the packed matrix");
+    let tile_len = d.next_multiple_of(layout.inputs()) * TILE;
+    let out = &mut out[first / TILE * tile_len..][..count.div_ceil(TILE) * tile_len];
     match layout {
-        Layout::Tile4 => keys::<16>(rows, stride, tokens, d, out),
-        Layout::Tile8 => keys::<8>(rows, stride, tokens, d, out),
-        _ => keys::<4>(rows, stride, tokens, d, out),
+        Layout::Tile4 => keys::<16>(rows, stride, d, out),
+        Layout::Tile8 => keys::<8>(rows, stride, d, out),
+        _ => keys::<4>(rows, stride, d, out),
     }
 }
 
-/// Packs the quantized values of a head, `[tokens][stride]` of which `d` are used, as a matrix of
-/// `d` channels and `tokens` inputs.
+/// Packs quantized values of a head as a matrix of `d` channels and `tokens` inputs: those of the
+/// tokens from `first` on, as [`pack_keys`] does.
 ///
 /// # Panics
 ///
 /// As [`pack_keys`], with `out` [`packed_len_int8`]`(d, tokens, layout)` long.
-pub fn pack_values(rows: &[i8], stride: usize, tokens: usize, d: usize, layout: Layout, out: &mut [i8]) {
-    check(rows, stride, tokens, d, layout, packed_len_int8(d, tokens, layout), out);
+pub fn pack_values(rows: &[i8], stride: usize, first: usize, tokens: usize, d: usize, layout: Layout, out: &mut [i8]) {
+    check(rows, stride, first, tokens, d, layout);
+    assert_eq!(Some(out.len()), packed_len_int8(d, tokens, layout), "out must have the length of the packed matrix");
     match layout {
-        Layout::Tile4 => values::<4, 16>(rows, stride, tokens, d, layout, out),
-        Layout::Tile8 => values::<8, 8>(rows, stride, tokens, d, layout, out),
-        _ => values::<16, 4>(rows, stride, tokens, d, layout, out),
+        Layout::Tile4 => values::<4, 16>(rows, stride, first, tokens, d, layout, out),
+        Layout::Tile8 => values::<8, 8>(rows, stride, first, tokens, d, layout, out),
+        _ => values::<16, 4>(rows, stride, first, tokens, d, layout, out),
     }
 }
 
-fn check(rows: &[i8], stride: usize, tokens: usize, d: usize, layout: Layout, expected: Option<usize>, out: &mut [i8]) {
+/// The number of rows.
+fn check(rows: &[i8], stride: usize, first: usize, tokens: usize, d: usize, layout: Layout) -> usize {
     assert!(layout != Layout::RowMajor, "keys and values are packed in tiles");
-    assert!(stride >= d.next_multiple_of(TILE), "the stride must be at least d, rounded up to 16");
-    assert_eq!(Some(rows.len()), tokens.checked_mul(stride), "rows must be tokens * stride long");
-    assert_eq!(Some(out.len()), expected, "out must have the length of the packed matrix");
+    assert!(d > 0 && stride >= d.next_multiple_of(TILE), "the stride must be at least d, rounded up to 16");
+    let count = rows.len() / stride;
+    assert!(rows.len() == count * stride, "rows must be whole rows");
+    assert!(first % TILE == 0 && first <= tokens && count <= tokens - first, "the tokens must lie in the matrix");
+    count
 }
 
 /// `I` inputs of a key lie side by side before and after.
-fn keys<const I: usize>(rows: &[i8], stride: usize, tokens: usize, d: usize, out: &mut [i8]) {
+fn keys<const I: usize>(rows: &[i8], stride: usize, d: usize, out: &mut [i8]) {
     let (steps, channels) = (d.div_ceil(I), PIECE / I);
-    let padded = tokens.next_multiple_of(TILE);
-    for (tile, out) in out.chunks_exact_mut(steps * PIECE).take(padded / channels).enumerate() {
+    for (tile, out) in out.chunks_exact_mut(steps * PIECE).enumerate() {
         for channel in 0..channels {
             let token = tile * channels + channel;
             // A token beyond the last one is a channel of zeros.
@@ -61,27 +72,22 @@ fn keys<const I: usize>(rows: &[i8], stride: usize, tokens: usize, d: usize, out
 fn values<const C: usize, const I: usize>(
     rows: &[i8],
     stride: usize,
+    first: usize,
     tokens: usize,
     d: usize,
     layout: Layout,
     out: &mut [i8],
 ) {
-    const NONE: [i8; PIECE] = [0; PIECE];
-    for first in (0..tokens).step_by(I) {
-        let mut tokens_of_piece = [&NONE[..]; I];
-        for (i, token) in tokens_of_piece.iter_mut().enumerate().take(tokens - first) {
-            *token = &rows[(first + i) * stride..][..stride];
-        }
+    for (piece, rows) in rows.chunks(I * stride).enumerate() {
         for channel in (0..d.next_multiple_of(TILE)).step_by(C) {
-            let out = &mut out[offset_int8(channel, first, tokens, layout)..][..PIECE];
+            let out = &mut out[offset_int8(channel, first + piece * I, tokens, layout)..][..PIECE];
+            // Tokens beyond the last one are inputs of zeros.
             let mut columns = [[0; C]; I];
-            for (column, token) in columns.iter_mut().zip(tokens_of_piece) {
-                if let Some(values) = token.get(channel..channel + C) {
-                    column.copy_from_slice(values);
-                }
+            for (column, row) in columns.iter_mut().zip(rows.chunks_exact(stride)) {
+                column.copy_from_slice(&row[channel..channel + C]);
             }
             for (c, out) in out.as_chunks_mut::<I>().0.iter_mut().enumerate() {
-                *out = core::array::from_fn(|i| columns[i][c]);
+                *out = array::from_fn(|i| columns[i][c]);
             }
         }
     }

@@ -1,0 +1,141 @@
+//! The memory plan: how many bytes a session needs, and what for.
+//!
+//! What outlives a layer, and the keys and values of all heads, have memory of their own. The rest
+//! of a layer runs in blocks of rows, each in the scratch memory of its thread; before that, that
+//! memory holds the quantized rows that the keys and values are made from.
+
+use distil_format::{Artifact, Config, Dtype, Role};
+use distil_kernels::cast::ALIGNMENT;
+use distil_kernels::{RowScale, quantized_stride};
+
+/// Query rows whose attention scores are held at a time.
+pub(crate) const SCORE_ROWS: usize = 16;
+/// Rows whose keys and values are made at a time; a multiple of 16, the tokens of a tile.
+pub(crate) const KEY_ROWS: usize = 64;
+/// Vocabulary entries whose masked-LM scores are held at a time.
+pub(crate) const VOCABULARY_CHUNK: usize = 512;
+
+/// How much memory a session may spend, and on how many threads.
+///
+/// The results have the same bits with every plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Plan {
+    /// Rows that pass through a layer together, at most.
+    rows: usize,
+    threads: usize,
+}
+
+impl Plan {
+    /// Up to 56 rows pass through a layer together: weights are read seldom.
+    pub const FAST: Plan = Plan { rows: 56, threads: 1 };
+    /// Up to 8 rows pass through a layer together: less memory, more traffic.
+    pub const SMALL: Plan = Plan { rows: 8, threads: 1 };
+
+    /// The same plan with scratch memory for this many threads; 0 counts as 1.
+    pub const fn with_threads(self, threads: usize) -> Plan {
+        Plan { rows: self.rows, threads: if threads == 0 { 1 } else { threads } }
+    }
+
+    /// Number of threads with scratch memory.
+    pub const fn threads(self) -> usize {
+        self.threads
+    }
+
+    /// Rows of each block of a thread that has `rows` of them: about equal blocks, multiples of 4.
+    pub(crate) fn block_rows(self, rows: usize) -> usize {
+        let blocks = rows.div_ceil(self.rows).max(1);
+        rows.div_ceil(blocks).next_multiple_of(4).min(self.rows)
+    }
+}
+
+/// Bytes of arena that a [`Session`](crate::Session) of `max_tokens` tokens needs for this model and
+/// plan, on any target.
+///
+/// Saturates at `usize::MAX` where a target cannot address that much.
+pub fn arena_len(artifact: &Artifact<'_>, max_tokens: usize, plan: Plan) -> usize {
+    let sizes = Sizes::new(artifact, max_tokens, plan);
+    usize::try_from(sizes.total()).unwrap_or(usize::MAX)
+}
+
+const fn padded(bytes: u64) -> u64 {
+    bytes.next_multiple_of(ALIGNMENT as u64)
+}
+
+/// Bytes of the parts of an arena; u64, so that no model overflows them on a 32-bit target.
+pub(crate) struct Sizes {
+    /// Tokens, hidden size.
+    n: u64,
+    h: u64,
+    threads: u64,
+    /// Scores of labels, or of a chunk of the vocabulary.
+    pub(crate) scores: u64,
+    /// Keys and values of one head.
+    pub(crate) head: u64,
+    /// Quantized rows of all tokens.
+    pub(crate) rows: u64,
+    /// Making keys and values, for one thread.
+    pub(crate) projection: u64,
+    /// A block of rows on its way through a layer, for one thread.
+    pub(crate) block: u64,
+    heads: u64,
+}
+
+impl Sizes {
+    pub(crate) fn new(artifact: &Artifact<'_>, max_tokens: usize, plan: Plan) -> Self {
+        let config: &Config = artifact.config();
+        let (n, h) = (max_tokens as u64, u64::from(config.hidden));
+        let d = h / u64::from(config.heads);
+        let stride = |width: u64| quantized_stride(width as usize) as u64;
+        let quantized =
+            |rows: u64, width: u64| padded(rows * stride(width)) + padded(rows * size_of::<RowScale>() as u64);
+        let float = |rows: u64, width: u64| padded(4 * rows * width);
+        let key_rows = n.min(KEY_ROWS as u64);
+        let score_rows = n.min(SCORE_ROWS as u64);
+        let block = n.min(plan.rows as u64);
+        let wide = u64::from(config.intermediate);
+        let attention =
+            float(block, h) + float(block, d) + quantized(block, d) + float(score_rows, n) + quantized(score_rows, n);
+        let feed_forward = float(block, wide) + quantized(block, wide);
+        // A matrix of keys or values is padded to whole tiles, whichever the layout.
+        let tiles = 16 * n.div_ceil(16) * (16 * d.div_ceil(16));
+        let integer_head = 2 * padded(tiles) + 2 * float(n, 1);
+        let float_head = 2 * float(n, d);
+        Self {
+            n,
+            h,
+            threads: plan.threads as u64,
+            scores: (2 * u64::from(config.labels)).max(VOCABULARY_CHUNK as u64),
+            head: if has_float_attention(artifact) { integer_head.max(float_head) } else { integer_head },
+            rows: quantized(n, h),
+            projection: float(key_rows, d) + quantized(key_rows, d),
+            block: quantized(block, h) + attention.max(feed_forward),
+            heads: u64::from(config.heads),
+        }
+    }
+
+    /// Keys and values of all heads.
+    pub(crate) fn all_heads(&self) -> u64 {
+        self.heads * self.head
+    }
+
+    /// Scratch memory: first the quantized rows and what makes keys and values of them, then the
+    /// blocks.
+    pub(crate) fn work(&self) -> u64 {
+        (self.rows + self.threads * self.projection).max(self.threads * self.block)
+    }
+
+    fn total(&self) -> u64 {
+        let tokens = 3 * padded(4 * self.n) + padded(self.n);
+        let stride = quantized_stride(self.h as usize) as u64;
+        let head =
+            2 * padded(4 * self.h) + padded(stride) + padded(size_of::<RowScale>() as u64) + padded(4 * self.scores);
+        tokens + padded(4 * self.n * self.h) + head + self.all_heads() + self.work() + ALIGNMENT as u64
+    }
+}
+
+/// Whether a layer has float queries, keys or values, so that its attention is computed in float.
+fn has_float_attention(artifact: &Artifact<'_>) -> bool {
+    artifact
+        .tensors()
+        .any(|tensor| matches!(tensor.id.role, Role::Query | Role::Key | Role::Value) && tensor.dtype == Dtype::F32)
+}
