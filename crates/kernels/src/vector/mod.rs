@@ -9,9 +9,11 @@ mod float;
 mod functions;
 mod int8;
 mod output;
+mod panels;
 mod quantize;
 mod rows;
 mod simd;
+mod tail;
 
 pub(crate) use block::{Block, NibbleBlock};
 pub(crate) use elementwise::{add, add_dequantized, add_dequantized_int4, gelu, scale};
