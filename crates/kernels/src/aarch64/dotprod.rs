@@ -33,8 +33,9 @@ impl Int8 for Neon<Dotprod> {
     const LAYOUT: Layout = Layout::Tile16;
 
     #[inline(always)]
-    fn tiled(self, p: &Int8Product<'_>, out: &mut [f32]) {
+    fn tiled(self, p: &Int8Product<'_>, out: &mut [f32]) -> bool {
         product::by_rows(self, p, out);
+        true
     }
 
     #[inline(always)]

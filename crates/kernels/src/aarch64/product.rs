@@ -9,7 +9,7 @@ use super::simd::Neon;
 use crate::layout::{Group, TILE};
 use crate::matrix::{Integers, quantized_stride};
 use crate::operations::Int8Product;
-use crate::vector::{Int8, Tail};
+use crate::vector::{self, Int8, Tail};
 
 /// Most rows that go through a tile together.
 pub(super) const ROWS: usize = 132;
@@ -199,11 +199,9 @@ fn each_tile<P: Copy>(
 {
     let mut sums = Sums([[0; TILE]; ROWS]);
     let sums = &mut sums.0[..rows.count()];
-    let scales = &p.scales[first..][..rows.count()];
     for tile in p.output.channels.start / TILE..p.output.channels.end.div_ceil(TILE) {
         multiply(tile, sums);
-        let tail = Tail::new(s, p, tile * TILE);
-        tail.finish_rows(s, sums, scales, &mut out[first * p.output.stride..], p.output.stride);
+        vector::finish(s, p, &[Tail::new(s, p, tile * TILE)], sums, first, out);
     }
 }
 

@@ -1,12 +1,13 @@
 //! The int8 matrix product around each instruction set's inner loops.
 
 use super::Simd;
-use super::block::{Block, NibbleBlock, Rows};
-use super::output::{Group, wanted};
+use super::block::{Ahead, Block, NibbleBlock, Rows};
+use super::panels::in_panels;
+use super::tail::{Tail, finish};
 use crate::LANES;
-use crate::layout::panel::{PANEL, Panel};
-use crate::layout::{self, Layout, TILE};
-use crate::matrix::{Integers, RowScale, quantized_stride};
+use crate::layout::panel::{self, PANEL};
+use crate::layout::{Layout, PIECE, TILE};
+use crate::matrix::{Integers, quantized_stride};
 use crate::operations::Int8Product;
 
 /// The inner loops that each instruction set has of its own.
@@ -22,17 +23,25 @@ pub(crate) trait Int8: Simd {
     /// for more of them a panel is unpacked once.
     const NIBBLE_ROWS: usize = 0;
 
+    /// Most rows for which [`block`](Self::block) reads int8 weights where they lie; for more of them
+    /// it is worth to copy a panel into a form that costs less to read.
+    const IN_PLACE_ROWS: usize = usize::MAX;
+    /// Inputs of a panel, a multiple of 64; with [`TILES`](Self::TILES) tiles at most
+    /// [`ROOM`](super::panels::ROOM) weights.
+    const DEPTH: usize = PANEL;
+
     /// Whether [`block`](Self::block) takes weights in this layout; others are rearranged for it.
     #[inline(always)]
     fn reads(layout: Layout) -> bool {
         layout == Self::LAYOUT
     }
 
-    /// A product with tiled weights: here by [`block`](Self::block) and [`nibbles`](Self::nibbles),
-    /// which an instruction set with another way does not need.
+    /// Makes a product with tiled weights in a way of its own; false for one by
+    /// [`block`](Self::block), which is then not needed.
     #[inline(always)]
-    fn tiled(self, p: &Int8Product<'_>, out: &mut [f32]) {
-        by_blocks(self, p, out);
+    fn tiled(self, p: &Int8Product<'_>, out: &mut [f32]) -> bool {
+        let _ = (p, out);
+        false
     }
 
     /// Multiplies the first rows of `block` with its tiles, as many rows as the registers hold, and
@@ -40,7 +49,7 @@ pub(crate) trait Int8: Simd {
     #[inline(always)]
     fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
         let _ = (block, sums);
-        unreachable!("an instruction set without `block` has a `tiled` of its own")
+        unreachable!("an instruction set has a product of its own, or this inner loop")
     }
 
     /// The same with 4-bit weights in [`LAYOUT`](Self::LAYOUT).
@@ -48,6 +57,20 @@ pub(crate) trait Int8: Simd {
     fn nibbles(self, block: NibbleBlock<'_>, sums: &mut Sums) -> usize {
         let _ = (block, sums);
         unreachable!("an instruction set with NIBBLE_ROWS has an inner loop for them")
+    }
+
+    /// Copies weights in [`LAYOUT`](Self::LAYOUT) into a panel, in the form that
+    /// [`block`](Self::block) reads there.
+    #[inline(always)]
+    fn copy(self, weights: &[i8], panel: &mut [i8]) {
+        panel.copy_from_slice(weights);
+    }
+
+    /// Unpacks the nibbles of one group, with the scales of its channels, into a panel, in that form;
+    /// see [`panel::unpack_pieces`].
+    #[inline(always)]
+    fn unpack(self, nibbles: &[[u8; PIECE]], scales: &[u8], panel: &mut [[i8; PIECE]]) {
+        panel::unpack_pieces(nibbles, scales, panel);
     }
 
     /// The products of a row with four rows of weights. All five are equally long, a multiple of
@@ -59,30 +82,25 @@ pub(crate) trait Int8: Simd {
 #[repr(align(64))]
 pub(crate) struct Sums(pub(crate) [[i32; TILE]; 32]);
 
-/// Rows that pass through a panel together.
-const PANEL_ROWS: usize = 64;
-
 #[inline(always)]
 pub(crate) fn matmul<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
-    match p.layout {
-        Layout::RowMajor => matmul_row_major(s, p, out),
-        _ => s.tiled(p, out),
-    }
-}
-
-#[inline(always)]
-fn by_blocks<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
     match p.weights {
-        Integers::Int8(weights) if S::reads(p.layout) => {
+        _ if p.layout == Layout::RowMajor => matmul_row_major(s, p, out),
+        _ if s.tiled(p, out) => {}
+        Integers::Int8(weights) if S::reads(p.layout) && p.scales.len() <= S::IN_PLACE_ROWS => {
             let tile_len = tile_inputs(p) * TILE;
             in_place(
                 s,
                 p,
                 out,
                 #[inline(always)]
-                |rows, tile, tiles, sums| {
-                    let weights = &weights[tile * tile_len..][..tiles * tile_len];
-                    s.block(Block::new(rows, weights, tiles, p.layout), sums)
+                |rows, tile, tiles, again, sums| {
+                    let weights = &weights[tile * tile_len..];
+                    let line = weights.as_ptr().cast::<u8>().wrapping_add(tiles * tile_len);
+                    let ahead = Ahead { line, tile: tile_len, piece: PIECE };
+                    let ahead = if again { ahead.again() } else { ahead };
+                    let weights = &weights[..tiles * tile_len];
+                    s.block(Block::new(rows, weights, tiles, p.layout, false, ahead), sums)
                 },
             );
         }
@@ -93,10 +111,14 @@ fn by_blocks<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
                 p,
                 out,
                 #[inline(always)]
-                |rows, tile, tiles, sums| {
-                    let nibbles = &nibbles[tile * len..][..tiles * len];
+                |rows, tile, tiles, again, sums| {
+                    let nibbles = &nibbles[tile * len..];
+                    let line = nibbles.as_ptr().wrapping_add(tiles * len);
+                    let ahead = Ahead { line, tile: len, piece: PIECE / 2 };
+                    let ahead = if again { ahead.again() } else { ahead };
+                    let nibbles = &nibbles[..tiles * len];
                     let groups = &groups[tile * groups_len..][..tiles * groups_len];
-                    s.nibbles(NibbleBlock::new(rows, nibbles, groups, group, tiles), sums)
+                    s.nibbles(NibbleBlock::new(rows, nibbles, groups, group, tiles, ahead), sums)
                 },
             );
         }
@@ -106,7 +128,7 @@ fn by_blocks<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
 
 /// Inputs of each tile, padding included.
 #[inline(always)]
-fn tile_inputs(p: &Int8Product<'_>) -> usize {
+pub(super) fn tile_inputs(p: &Int8Product<'_>) -> usize {
     match p.weights {
         Integers::Int8(_) => p.k.next_multiple_of(p.layout.inputs()),
         Integers::Int4 { group, .. } => p.k.next_multiple_of(group.inputs()),
@@ -119,80 +141,22 @@ fn in_place<S: Int8>(
     s: S,
     p: &Int8Product<'_>,
     out: &mut [f32],
-    block: impl Fn(Rows<'_>, usize, usize, &mut Sums) -> usize,
+    block: impl Fn(Rows<'_>, usize, usize, bool, &mut Sums) -> usize,
 ) {
     let stride = quantized_stride(p.k);
     let (mut tile, end) = (p.output.channels.start / TILE, p.output.channels.end.div_ceil(TILE));
     let mut sums = Sums([[0; TILE]; 32]);
     while tile < end {
         let tiles = S::TILES.min(end - tile);
-        let mut tails = [Tail::new(s, p, tile * TILE); 4];
-        for (i, tail) in tails.iter_mut().enumerate().take(tiles).skip(1) {
-            *tail = Tail::new(s, p, (tile + i) * TILE);
-        }
+        let tails = Tail::several(s, p, tile, tiles);
         let mut row = 0;
         while row < p.scales.len() {
             let rows = Rows { values: &p.values[row * stride..], stride, rows: p.scales.len() - row };
-            let taken = block(rows, tile, tiles, &mut sums);
-            for (sums, i) in sums.0.chunks_exact(tiles).zip(row..row + taken) {
-                let out = &mut out[i * p.output.stride..];
-                for (tail, sums) in tails.iter().zip(sums) {
-                    tail.finish(s, sums, p.scales[i], out);
-                }
-            }
+            let taken = block(rows, tile, tiles, row > 0, &mut sums);
+            finish(s, p, &tails[..tiles], &sums.0[..taken * tiles], row, out);
             row += taken;
         }
         tile += tiles;
-    }
-}
-
-/// Weights that become a panel first: one tile and some of its inputs at a time, with as many rows
-/// as there is room for sums.
-#[inline(always)]
-fn in_panels<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
-    let (stride, inputs) = (quantized_stride(p.k), tile_inputs(p));
-    let (mut panel, mut unpacked) = (Panel::new(), Panel::new());
-    let mut sums = Sums([[0; TILE]; 32]);
-    for tile in p.output.channels.start / TILE..p.output.channels.end.div_ceil(TILE) {
-        let tail = Tail::new(s, p, tile * TILE);
-        for first in (0..p.scales.len()).step_by(PANEL_ROWS) {
-            let rows = PANEL_ROWS.min(p.scales.len() - first);
-            let mut totals = [[0; TILE]; PANEL_ROWS];
-            for start in (0..inputs).step_by(PANEL) {
-                let range = start..inputs.min(start + PANEL);
-                let weights = match p.weights {
-                    Integers::Int8(weights) => {
-                        let weights = &weights[tile * inputs * TILE..][..inputs * TILE];
-                        panel.rearrange(weights, p.layout, S::LAYOUT, range)
-                    }
-                    Integers::Int4 { nibbles, groups, group } => {
-                        let nibbles = &nibbles[tile * inputs * TILE / 2..][..inputs * TILE / 2];
-                        let groups_len = inputs / group.inputs() * TILE;
-                        let groups = &groups[tile * groups_len..][..groups_len];
-                        let weights = unpacked.unpack(nibbles, groups, group, p.layout, range);
-                        if S::reads(p.layout) {
-                            weights
-                        } else {
-                            panel.rearrange(weights, p.layout, S::LAYOUT, 0..weights.len() / TILE)
-                        }
-                    }
-                };
-                let layout = if S::reads(p.layout) { p.layout } else { S::LAYOUT };
-                let mut row = 0;
-                while row < rows {
-                    let values = &p.values[(first + row) * stride + start..];
-                    let block = Block::new(Rows { values, stride, rows: rows - row }, weights, 1, layout);
-                    let taken = s.block(block, &mut sums);
-                    for (total, sums) in totals[row..row + taken].iter_mut().zip(&sums.0) {
-                        s.store_i32(s.add_i32(s.load_i32(total), s.load_i32(sums)), total);
-                    }
-                    row += taken;
-                }
-            }
-            for (i, total) in (first..first + rows).zip(&totals) {
-                tail.finish(s, total, p.scales[i], &mut out[i * p.output.stride..]);
-            }
-        }
     }
 }
 
@@ -250,50 +214,8 @@ fn copy_row(p: &Int8Product<'_>, channel: usize, start: usize, out: &mut [i8]) {
             let (inputs, groups_of_row) = (tile_inputs(p), p.k.div_ceil(group.inputs()));
             let nibbles = &nibbles[channel * inputs / 2..][..inputs / 2];
             let (unpacked, padding) = out.split_at_mut((inputs - start).min(out.len()));
-            layout::panel::unpack_row(
-                nibbles,
-                &groups[channel * groups_of_row..][..groups_of_row],
-                group,
-                start,
-                unpacked,
-            );
+            panel::unpack_row(nibbles, &groups[channel * groups_of_row..][..groups_of_row], group, start, unpacked);
             padding.fill(0);
-        }
-    }
-}
-
-/// What turns 16 exact sums into outputs.
-#[derive(Clone, Copy)]
-pub(crate) struct Tail<S: Simd> {
-    scales: S::F32,
-    group: Group<S>,
-}
-
-impl<S: Int8> Tail<S> {
-    /// That of the 16 channels from `first` on.
-    #[inline(always)]
-    pub(crate) fn new(s: S, p: &Int8Product<'_>, first: usize) -> Self {
-        let group = Group::new(s, &p.output, first);
-        let mut scales = [0.0; LANES];
-        let channels = wanted(&p.output, first);
-        let lanes = &mut scales[channels.start - first..];
-        lanes.iter_mut().zip(channels).for_each(|(lane, channel)| *lane = p.weight_scales.get(channel));
-        Tail { scales: s.load(&scales), group }
-    }
-
-    #[inline(always)]
-    fn finish(&self, s: S, sums: &[i32; LANES], row: RowScale, out: &mut [f32]) {
-        let offset = s.splat_i32(row.sum.wrapping_mul(S::OFFSET));
-        let sums = s.sub_i32(s.load_i32(sums), offset);
-        let value = s.mul(s.to_f32(sums), s.mul(s.splat(row.scale), self.scales));
-        self.group.finish(s, value, out);
-    }
-
-    /// The sums of rows that follow each other, `stride` apart in `out`.
-    #[inline(always)]
-    pub(crate) fn finish_rows(&self, s: S, sums: &[[i32; LANES]], rows: &[RowScale], out: &mut [f32], stride: usize) {
-        for (i, (sums, &row)) in sums.iter().zip(rows).enumerate() {
-            self.finish(s, sums, row, &mut out[i * stride..]);
         }
     }
 }

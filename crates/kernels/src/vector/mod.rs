@@ -10,16 +10,19 @@ mod float;
 mod functions;
 mod int8;
 mod output;
+mod panels;
 mod quantize;
 mod rows;
 mod simd;
+mod tail;
 
 pub(crate) use elementwise::{add, add_dequantized, add_dequantized_int4, gelu, scale};
 pub(crate) use float::{gemm, matmul as matmul_f32};
-pub(crate) use int8::{Int8, Tail, matmul as matmul_int8};
+pub(crate) use int8::{Int8, matmul as matmul_int8};
 pub(crate) use quantize::quantize_rows;
 pub(crate) use rows::{attention_weights, layer_norm, norm_quantize, softmax, sum_squares};
 pub(crate) use simd::Simd;
+pub(crate) use tail::{Tail, finish};
 // What the inner loops of `Int8::block` take.
 #[allow(unused_imports, reason = "not every architecture's product is one of blocks")]
 pub(crate) use {

@@ -47,6 +47,18 @@ impl<S: Simd> Group<S> {
         }
     }
 
+    /// Where the group lies in an output row, if all of its channels are wanted.
+    #[inline(always)]
+    pub(super) fn whole(&self) -> Option<usize> {
+        (self.len == LANES).then_some(self.offset)
+    }
+
+    /// The bias of each channel.
+    #[inline(always)]
+    pub(super) fn bias(&self) -> S::F32 {
+        self.bias
+    }
+
     /// Adds the bias, applies the epilogue and stores into the output row.
     #[inline(always)]
     pub(super) fn finish(&self, s: S, value: S::F32, row: &mut [f32]) {
