@@ -1,6 +1,7 @@
 //! 16 virtual lanes as four registers of baseline NEON.
 
 use core::arch::aarch64::*;
+use core::arch::asm;
 use core::array::from_fn;
 
 use super::neon::Baseline;
@@ -83,14 +84,33 @@ impl<P: Copy> Simd for Neon<P> {
         each!(self, |i| vbslq_f32(vcltq_f32(a[i], b[i]), a[i], b[i]))
     }
     #[inline(always)]
+    fn larger(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        each!(self, |i| vmaxq_f32(a[i], b[i]))
+    }
+    #[inline(always)]
+    fn smaller(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        each!(self, |i| vminq_f32(a[i], b[i]))
+    }
+    #[inline(always)]
+    fn largest(self, x: Self::F32) -> f32 {
+        run!(self, vmaxvq_f32(vmaxq_f32(vmaxq_f32(x[0], x[1]), vmaxq_f32(x[2], x[3]))))
+    }
+    #[inline(always)]
     fn abs(self, x: Self::F32) -> Self::F32 {
         each!(self, |i| vabsq_f32(x[i]))
     }
     #[inline(always)]
     fn times_power_of_two(self, p: Self::F32, shifted: Self::F32) -> Self::F32 {
+        let factor = run!(self, vdupq_n_s32(1 << 23));
         each!(self, |i| {
-            let power = vshlq_n_s32::<23>(vreinterpretq_s32_f32(shifted[i]));
-            vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p[i]), power))
+            let mut bits = vreinterpretq_s32_f32(p[i]);
+            // A shift to the left and an addition in one; from the intrinsics the compiler makes two.
+            asm!(
+                "mla {0:v}.4s, {1:v}.4s, {2:v}.4s",
+                inout(vreg) bits, in(vreg) vreinterpretq_s32_f32(shifted[i]), in(vreg) factor,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+            vreinterpretq_f32_s32(bits)
         })
     }
     #[inline(always)]
@@ -138,6 +158,20 @@ impl<P: Copy> Simd for Neon<P> {
     #[inline(always)]
     fn low_byte(self, x: Self::F32) -> Self::I32 {
         each!(self, |i| vshrq_n_s32::<24>(vshlq_n_s32::<24>(vreinterpretq_s32_f32(x[i]))))
+    }
+    #[inline(always)]
+    fn round_i8(self, x: Self::F32, to: &mut [i8; LANES], sums: Self::I32) -> Self::I32 {
+        let [s0, s1, s2, s3] = sums;
+        run!(self, {
+            let q = x.map(
+                #[inline(always)]
+                |x| vreinterpretq_s16_s32(vcvtnq_s32_f32(x)),
+            );
+            let (low, high) = (vuzp1q_s16(q[0], q[1]), vuzp1q_s16(q[2], q[3]));
+            let bytes = vuzp1q_s8(vreinterpretq_s8_s16(low), vreinterpretq_s8_s16(high));
+            vst1q_s8(to.as_mut_ptr(), bytes);
+            [vpadalq_s16(s0, vpaddlq_s8(bytes)), s1, s2, s3]
+        })
     }
     #[inline(always)]
     fn sum(self, x: Self::F32) -> f32 {

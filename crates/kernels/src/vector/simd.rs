@@ -1,6 +1,7 @@
 //! The primitive operations on 16 virtual lanes.
 
 use crate::LANES;
+use crate::scalar::{MAGIC, max};
 
 /// Proof that an instruction set exists, and its operations on 16 virtual lanes in however many
 /// registers they take.
@@ -30,6 +31,23 @@ pub(crate) trait Simd: Copy {
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `if a < b { a } else { b }`.
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The larger one: either zero of two zeros, and anything if there is a NaN.
+    #[inline(always)]
+    fn larger(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        self.max(a, b)
+    }
+    /// The smaller one: either zero of two zeros, and anything if there is a NaN.
+    #[inline(always)]
+    fn smaller(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        self.min(a, b)
+    }
+    /// The largest lane: either zero, and anything if there is a NaN.
+    #[inline(always)]
+    fn largest(self, x: Self::F32) -> f32 {
+        let mut lanes = [0.0; LANES];
+        self.store(x, &mut lanes);
+        lanes.into_iter().fold(f32::NEG_INFINITY, max)
+    }
     /// Clears the sign bit.
     fn abs(self, x: Self::F32) -> Self::F32;
     /// `f32::from_bits(p.to_bits() + (shifted.to_bits() << 23))`.
@@ -53,6 +71,15 @@ pub(crate) trait Simd: Copy {
     fn to_f32(self, x: Self::I32) -> Self::F32;
     /// `i32::from(x.to_bits() as i8)`: the low byte of the bits, sign-extended.
     fn low_byte(self, x: Self::F32) -> Self::I32;
+
+    /// Element `i` is the integer nearest to lane `i`, ties to even, all of them in [-127, 127]. The
+    /// lanes of the result add up to those of `sums` and the elements.
+    #[inline(always)]
+    fn round_i8(self, x: Self::F32, to: &mut [i8; LANES], sums: Self::I32) -> Self::I32 {
+        let rounded = self.low_byte(self.add(x, self.splat(MAGIC)));
+        self.store_i8(rounded, to);
+        self.add_i32(sums, rounded)
+    }
 
     /// The lanes folded in half by addition until one is left.
     fn sum(self, x: Self::F32) -> f32;
