@@ -4,6 +4,7 @@
 mod chain;
 mod detect;
 mod dotprod;
+mod gelu;
 mod i8mm;
 mod neon;
 mod panel;

@@ -2,8 +2,8 @@
 
 use core::arch::aarch64::*;
 use core::arch::asm;
-use core::array::from_fn;
 
+use super::gelu::gelu_rows;
 use super::neon::Baseline;
 use crate::LANES;
 use crate::vector::Simd;
@@ -38,7 +38,7 @@ macro_rules! run {
 /// Applies an expression to each of the four registers.
 macro_rules! each {
     ($proof:expr, |$i:ident| $intrinsics:expr) => {
-        from_fn(
+        core::array::from_fn(
             #[inline(always)]
             |$i| run!($proof, $intrinsics),
         )
@@ -101,17 +101,20 @@ impl<P: Copy> Simd for Neon<P> {
     }
     #[inline(always)]
     fn times_power_of_two(self, p: Self::F32, shifted: Self::F32) -> Self::F32 {
-        let factor = run!(self, vdupq_n_s32(1 << 23));
         each!(self, |i| {
             let mut bits = vreinterpretq_s32_f32(p[i]);
-            // A shift to the left and an addition in one; from the intrinsics the compiler makes two.
+            // A shift to the left and an addition in one; of the intrinsic the compiler makes two.
             asm!(
                 "mla {0:v}.4s, {1:v}.4s, {2:v}.4s",
-                inout(vreg) bits, in(vreg) vreinterpretq_s32_f32(shifted[i]), in(vreg) factor,
+                inout(vreg) bits, in(vreg) vreinterpretq_s32_f32(shifted[i]), in(vreg) vdupq_n_s32(1 << 23),
                 options(pure, nomem, nostack, preserves_flags),
             );
             vreinterpretq_f32_s32(bits)
         })
+    }
+    #[inline(always)]
+    fn gelu_rows(self, x: &mut [f32], stride: usize, rows: usize) {
+        gelu_rows(self, x, stride, rows);
     }
     #[inline(always)]
     fn splat_i32(self, x: i32) -> Self::I32 {

@@ -35,7 +35,7 @@ pub(super) fn exp_within<S: Simd>(s: S, x: S::F32) -> S::F32 {
 
 /// [`HALF_ERFC`] with the other sign. Rounding does not depend on the sign, and the polynomial is
 /// never zero, so its value is the other one's with the other sign, bit for bit.
-pub(crate) const MINUS_HALF_ERFC: [f32; HALF_ERFC.len()] = {
+const MINUS_HALF_ERFC: [f32; HALF_ERFC.len()] = {
     let mut minus = HALF_ERFC;
     let mut i = 0;
     while i < minus.len() {

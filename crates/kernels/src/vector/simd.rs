@@ -1,5 +1,6 @@
 //! The primitive operations on 16 virtual lanes.
 
+use super::functions;
 use crate::LANES;
 use crate::scalar::{MAGIC, max};
 
@@ -52,6 +53,14 @@ pub(crate) trait Simd: Copy {
     fn abs(self, x: Self::F32) -> Self::F32;
     /// `f32::from_bits(p.to_bits() + (shifted.to_bits() << 23))`.
     fn times_power_of_two(self, p: Self::F32, shifted: Self::F32) -> Self::F32;
+    /// `scalar::gelu` of the first 16 elements of each of `rows` rows, `stride` apart.
+    #[inline(always)]
+    fn gelu_rows(self, x: &mut [f32], stride: usize, rows: usize) {
+        for i in 0..rows {
+            let x = x[i * stride..].first_chunk_mut().expect("16 elements in each row");
+            self.store(functions::gelu(self, self.load(x)), x);
+        }
+    }
 
     /// The same integer in every lane.
     fn splat_i32(self, x: i32) -> Self::I32;

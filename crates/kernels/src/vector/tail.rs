@@ -1,7 +1,7 @@
 //! The last steps of the int8 product: from exact sums to outputs.
 
 use super::output::{Group, wanted};
-use super::{Int8, Simd, functions};
+use super::{Int8, Simd};
 use crate::LANES;
 use crate::layout::TILE;
 use crate::matrix::{Epilogue, RowScale};
@@ -86,7 +86,14 @@ pub(crate) fn finish<S: Int8>(
     }
     match p.output.epilogue {
         Epilogue::Store => rows!(|out, value| value),
-        Epilogue::Gelu => rows!(|out, value| functions::gelu(s, value)),
+        // With its constants and those of the tails there would be too many for the registers.
+        Epilogue::Gelu => {
+            rows!(|out, value| value);
+            for i in 0..tails.len() {
+                let out = &mut out[first * p.output.stride + start + i * LANES..];
+                s.gelu_rows(out, p.output.stride, sums.len() / tails.len());
+            }
+        }
         Epilogue::Relu => rows!(|out, value| s.max(s.splat(0.0), value)),
         Epilogue::Add => rows!(|out, value| s.add(s.load(out), value)),
     }
