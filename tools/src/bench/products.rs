@@ -6,7 +6,7 @@ use std::time::Duration;
 use distil_kernels::layout::{Group, group_count, packed_len_int4, packed_len_int8};
 use distil_kernels::{Epilogue, Kernels, Layout, Matrix, RowScale, Scales, quantized_stride};
 
-use super::measure::fastest;
+use super::measure::{Aligned, fastest};
 use super::{Measured, Work};
 
 /// Bytes of weights that are gone through before the first are read again: about what an encoder has, so that they come
@@ -19,11 +19,11 @@ pub(super) const COUNT: u32 = 16;
 /// The weights that matrices are cut from.
 pub(super) struct Set {
     /// No byte is -128, and no nibble is anything but a value.
-    weights: Vec<i8>,
+    weights: Aligned<i8>,
     /// Factors of int4 groups.
-    factors: Vec<u8>,
+    factors: Aligned<u8>,
     /// The bfloat16 1.0.
-    scales: Vec<u16>,
+    scales: Aligned<u16>,
 }
 
 /// How the weights of a product are stored.
@@ -38,24 +38,25 @@ const STORED: [(&str, Stored); 2] = [("int8", Stored::Int8), ("int4g32", Stored:
 
 impl Set {
     pub(super) fn new() -> Self {
-        let weights = (0..SET_BYTES).map(|at| (at % 251) as i8 % 127).collect();
-        let factors = (0..SET_BYTES / 16).map(|at| 1 + (at % 15) as u8).collect();
-        Self { weights, factors, scales: vec![0x3F80; 1 << 16] }
+        let weights = Aligned::new(SET_BYTES, |at| (at % 251) as i8 % 127);
+        let factors = Aligned::new(SET_BYTES / 16, |at| 1 + (at % 15) as u8);
+        Self { weights, factors, scales: Aligned::new(1 << 16, |_| 0x3F80) }
     }
 
-    /// Bytes a second of reading the set, and doing nothing with it that takes longer.
+    /// Bytes a second of reading the set, part after part, and doing nothing with it that takes longer.
     pub(super) fn read_rate(&self, budget: Duration) -> f64 {
-        let words: &[u64] = bytemuck::try_cast_slice(&self.weights[..]).unwrap_or_default();
+        // Parts are short enough to be read without an interruption on a busy machine.
+        const PART: usize = SET_BYTES / 32;
+        let mut parts = bytemuck::cast_slice::<i8, u64>(&self.weights).chunks_exact(PART / 8).cycle();
         let seconds = fastest(budget, || {
-            let mut sums = [0u64; 16];
-            for block in words.as_chunks::<16>().0 {
-                for (sum, &word) in sums.iter_mut().zip(block) {
-                    *sum |= word;
-                }
+            // A word of each cache line: the line comes whole, and nothing but memory is waited for.
+            let mut seen = 0;
+            for line in parts.next().unwrap_or_default().as_chunks::<8>().0 {
+                seen |= line[0];
             }
-            black_box(sums);
+            black_box(seen);
         });
-        (words.len() * 8) as f64 / seconds
+        PART as f64 / seconds
     }
 
     /// As many different matrices as the set has, at least one; and the bytes of each.
@@ -84,17 +85,18 @@ impl Set {
 
 /// Quantized rows, and room for their outputs.
 struct Rows {
-    values: Vec<i8>,
+    values: Aligned<i8>,
     scales: Vec<RowScale>,
-    out: Vec<f32>,
+    out: Aligned<f32>,
 }
 
 impl Rows {
     fn new(kernels: Kernels, rows: usize, k: usize, n: usize) -> Self {
-        let x: Vec<f32> = (0..rows * k).map(|at| (at % 251) as f32 * 0.01 - 1.25).collect();
-        let (mut values, mut scales) = (vec![0; rows * quantized_stride(k)], vec![RowScale::default(); rows]);
+        let x = Aligned::new(rows * k, |at| (at % 251) as f32 * 0.01 - 1.25);
+        let mut values = Aligned::zeroed(rows * quantized_stride(k));
+        let mut scales = vec![RowScale::default(); rows];
         kernels.quantize_rows(&x, k, &mut values, &mut scales);
-        Self { values, scales, out: vec![0.0; rows * n] }
+        Self { values, scales, out: Aligned::zeroed(rows * n) }
     }
 
     fn multiply(&mut self, kernels: Kernels, matrix: &Matrix<'_>) {
@@ -109,7 +111,8 @@ impl Rows {
 pub(super) fn peak(kernels: Kernels, budget: Duration) -> f64 {
     let shapes = [(24, 512, 32), (48, 512, 48), (24, 2048, 16), (96, 768, 96), (64, 1024, 64), (128, 768, 256)];
     let rate = |(rows, k, n): (usize, usize, usize)| {
-        let weights = vec![37; packed_len_int8(n, k, kernels.layout()).expect("a small shape")];
+        let len = packed_len_int8(n, k, kernels.layout()).expect("a small shape");
+        let weights = Aligned::new(len, |_| 37);
         let matrix = Matrix::int8(&weights, Scales::One, n, k, kernels.layout()).expect("the shape fits");
         let mut operands = Rows::new(kernels, rows, k, n);
         (rows * k * n) as f64 / fastest(budget, || operands.multiply(kernels, &matrix))

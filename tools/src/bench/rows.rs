@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use distil_kernels::{Kernels, RowScale, quantized_stride};
 
-use super::measure::fastest;
+use super::measure::{Aligned, fastest};
 use super::{Measured, Work};
 
 /// Kernels measured here.
@@ -19,8 +19,8 @@ const TOKENS: usize = 128;
 const ROWS: usize = 4;
 
 /// Values that every kernel leaves as they are, or leaves normal numbers: the same call can be made again and again.
-fn paint(len: usize) -> Vec<f32> {
-    (0..len).map(|at| 9.0 + (at % 251) as f32 * 0.04).collect()
+fn paint(len: usize) -> Aligned<f32> {
+    Aligned::new(len, |at| 9.0 + (at % 251) as f32 * 0.04)
 }
 
 /// Values a second of the simplest work on a row.
@@ -41,18 +41,18 @@ pub(super) fn all(kernels: Kernels, budget: Duration) -> Vec<Measured> {
         work: Work::Values,
     };
     let x = paint(ROWS * HIDDEN);
-    let (gain, offset, eps) = (vec![1.0; HIDDEN], vec![0.0; HIDDEN], 1e-12);
+    let (gain, offset, eps) = (Aligned::new(HIDDEN, |_| 1.0), Aligned::zeroed(HIDDEN), 1e-12);
     let stride = quantized_stride(HIDDEN);
-    let (mut values, mut scales) = (vec![0; ROWS * stride], [RowScale::default(); ROWS]);
+    let (mut values, mut scales) = (Aligned::zeroed(ROWS * stride), [RowScale::default(); ROWS]);
 
     let quantize = fastest(budget, || kernels.quantize_rows(black_box(&x), HIDDEN, &mut values, &mut scales));
-    let mut y = x.clone();
+    let mut y = paint(ROWS * HIDDEN);
     let norm = fastest(budget, || {
         for row in black_box(&mut y).chunks_exact_mut(HIDDEN) {
             kernels.layer_norm(row, &gain, &offset, eps);
         }
     });
-    let mut y = x.clone();
+    let mut y = paint(ROWS * HIDDEN);
     let norm_quantize = fastest(budget, || {
         for (row, values) in black_box(&mut y).chunks_exact_mut(HIDDEN).zip(values.chunks_exact_mut(stride)) {
             black_box(kernels.norm_quantize(row, &gain, &offset, eps, values));
@@ -63,8 +63,8 @@ pub(super) fn all(kernels: Kernels, budget: Duration) -> Vec<Measured> {
     let gelu = fastest(budget, || kernels.gelu(black_box(&mut y)));
     let mut y = paint(ROWS * TOKENS);
     let softmax = fastest(budget, || black_box(&mut y).chunks_exact_mut(TOKENS).for_each(|row| kernels.softmax(row)));
-    let (mut y, token_scales) = (paint(ROWS * TOKENS), vec![1.0; TOKENS]);
-    let mut weights = vec![0; ROWS * quantized_stride(TOKENS)];
+    let (mut y, token_scales) = (paint(ROWS * TOKENS), Aligned::new(TOKENS, |_| 1.0));
+    let mut weights = Aligned::<i8>::zeroed(ROWS * quantized_stride(TOKENS));
     let attention = fastest(budget, || {
         let rows = black_box(&mut y).chunks_exact_mut(TOKENS);
         for (scores, values) in rows.zip(weights.chunks_exact_mut(quantized_stride(TOKENS))) {
