@@ -31,6 +31,9 @@ impl Plan {
     /// Up to 8 rows pass through a layer together: less memory, more traffic.
     pub const SMALL: Plan = Plan { rows: 8, threads: 1 };
 
+    /// All rows pass through a layer together: weights are read once. For machines where memory does not matter.
+    pub const LARGE: Plan = Plan { rows: usize::MAX, threads: 1 };
+
     /// The same plan with scratch memory for this many threads; 0 counts as 1.
     pub const fn with_threads(self, threads: usize) -> Plan {
         Plan { rows: self.rows, threads: if threads == 0 { 1 } else { threads } }
@@ -44,7 +47,7 @@ impl Plan {
     /// Rows of each block of a thread that has `rows` of them: about equal blocks, multiples of 4.
     pub(crate) fn block_rows(self, rows: usize) -> usize {
         let blocks = rows.div_ceil(self.rows).max(1);
-        rows.div_ceil(blocks).next_multiple_of(4).min(self.rows)
+        rows.div_ceil(blocks).next_multiple_of(4).min(self.rows.max(1))
     }
 }
 

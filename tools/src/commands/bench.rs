@@ -48,8 +48,8 @@ pub struct Args {
     /// Threads to use
     #[arg(long, default_value = "1", value_name = "N")]
     threads: NonZeroUsize,
-    /// Memory plan: fast, or small (the same answers in less memory, slower)
-    #[arg(long, default_value = "fast", value_parser = packed::parse_plan, value_name = "PLAN")]
+    /// Memory plan: large, fast or small; the same answers in less memory, slower
+    #[arg(long, default_value = "large", value_parser = packed::parse_plan, value_name = "PLAN")]
     plan: Plan,
     /// Instruction set to use, one that `tools bench --kernels` lists [default: the fastest one here]
     #[arg(long, value_name = "NAME", value_parser = packed::parse_isa)]
