@@ -9,7 +9,7 @@ use distil_kernels::cast::ALIGNMENT;
 use distil_kernels::{RowScale, quantized_stride};
 
 /// Query rows whose attention scores are held at a time.
-pub(crate) const SCORE_ROWS: usize = 16;
+pub(crate) const SCORE_ROWS: usize = 32;
 /// Rows whose keys and values are made at a time; a multiple of 16, the tokens of a tile.
 pub(crate) const KEY_ROWS: usize = 64;
 /// Vocabulary entries whose masked-LM scores are held at a time.
@@ -93,8 +93,8 @@ impl Sizes {
             |rows: u64, width: u64| padded(rows * stride(width)) + padded(rows * size_of::<RowScale>() as u64);
         let float = |rows: u64, width: u64| padded(4 * rows * width);
         let key_rows = n.min(KEY_ROWS as u64);
-        let score_rows = n.min(SCORE_ROWS as u64);
         let block = n.min(plan.rows as u64);
+        let score_rows = block.min(SCORE_ROWS as u64);
         let wide = u64::from(config.intermediate);
         let attention =
             float(block, h) + float(block, d) + quantized(block, d) + float(score_rows, n) + quantized(score_rows, n);
