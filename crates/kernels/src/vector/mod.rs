@@ -36,7 +36,7 @@ pub(crate) use simd::Simd;
 macro_rules! instantiate {
     ($isa:expr, $token:ty, $features:literal, $rows:literal x $columns:literal) => {
         /// The operations of this instruction set.
-        pub(super) static OPERATIONS: Operations = Operations {
+        pub(in crate::native) static OPERATIONS: Operations = Operations {
             isa: $isa,
             layout: <$token as Int8>::LAYOUT,
             quantize_rows,

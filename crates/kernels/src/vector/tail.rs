@@ -59,7 +59,9 @@ impl<S: Int8> Tail<S> {
 #[inline(always)]
 fn bfloats(bits: [u16; LANES]) -> [f32; LANES] {
     let mut floats = [0.0; LANES];
-    floats.iter_mut().zip(bits).for_each(|(float, bits)| *float = bf16_to_f32(bits));
+    for (float, bits) in floats.iter_mut().zip(bits) {
+        *float = bf16_to_f32(bits);
+    }
     floats
 }
 
@@ -81,7 +83,9 @@ pub(super) fn finish<S: Int8>(
         _ => {
             for (sums, i) in sums.chunks_exact(tails.len()).zip(first..) {
                 let out = &mut out[i * p.output.stride..];
-                tails.iter().zip(sums).for_each(|(tail, sums)| tail.finish(s, sums, offset, p.scales[i], out));
+                for (tail, sums) in tails.iter().zip(sums) {
+                    tail.finish(s, sums, offset, p.scales[i], out);
+                }
             }
             return;
         }

@@ -6,8 +6,8 @@
 
 use core::arch::x86_64::*;
 
-use super::int8::opaque;
 use super::{Avx512, run};
+use crate::native::opaque;
 use crate::vector::{NibbleBlock, RUN, Simd, Sums};
 
 impl Avx512 {
@@ -40,7 +40,8 @@ impl Avx512 {
                     run!(self, _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(c * ahead.tile).cast()));
                     *piece = run!(self, {
                         let high = _mm512_srli_epi16::<4>(q);
-                        [q, high].map(|q| _mm512_xor_si512(_mm512_and_si512(q, low), eight))
+                        let (first, second) = (_mm512_and_si512(q, low), _mm512_and_si512(high, low));
+                        [_mm512_xor_si512(first, eight), _mm512_xor_si512(second, eight)]
                     });
                 }
                 for half in 0..2 {

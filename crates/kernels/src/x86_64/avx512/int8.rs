@@ -1,10 +1,10 @@
 //! Int8 products: blocks of up to 12 rows and two tiles, all their sums in registers.
 
-use core::arch::asm;
 use core::arch::x86_64::*;
 
 use super::{Avx512, run};
 use crate::layout::Layout;
+use crate::native::opaque;
 use crate::vector::{Block, Int8, NibbleBlock, RUN, Simd, Sums};
 
 /// Most rows of a block: with two tiles, 24 sums, two pieces of weights and the sign bits.
@@ -185,13 +185,4 @@ impl Avx512 {
         }
         R
     }
-}
-
-/// An address that the compiler knows nothing about. Otherwise it keeps one for every row: more than
-/// there are registers.
-#[inline(always)]
-pub(super) fn opaque(mut address: *const i8) -> *const i8 {
-    // SAFETY: no instruction at all.
-    unsafe { asm!("/* {} */", inout(reg) address, options(pure, readonly, nostack, preserves_flags)) };
-    address
 }
