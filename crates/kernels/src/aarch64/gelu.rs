@@ -122,7 +122,7 @@ pub(super) fn gelu_rows<P: Copy>(_: Neon<P>, x: &mut [f32], stride: usize, rows:
             "subs {n}, {n}, #1",
             "add {x}, {x}, {stride}",
             "b.ne 2b",
-            c = in(reg) &CONSTANTS,
+            c = in(reg) CONSTANTS.0.as_ptr(),
             x = inout(reg) x.as_mut_ptr() => _,
             n = inout(reg) rows => _,
             stride = in(reg) stride * size_of::<f32>(),

@@ -35,11 +35,12 @@ struct Interleaved(MaybeUninit<[i8; 65_536]>);
 impl Int8 for Neon<I8mm> {
     const OFFSET: i32 = 0;
     const TILES: usize = 1;
+    const BY_TILES: bool = true;
     const LAYOUT: Layout = Layout::Tile8;
 
     /// As many rows as there is room for are interleaved and go through all tiles.
     #[inline(always)]
-    fn tiled(self, p: &Int8Product<'_>, out: &mut [f32]) -> bool {
+    fn tiles(self, p: &Int8Product<'_>, out: &mut [f32]) {
         let stride = quantized_stride(p.k);
         let inputs = match p.weights {
             Integers::Int8(_) => p.k.next_multiple_of(16),
@@ -48,8 +49,7 @@ impl Int8 for Neon<I8mm> {
         let room = (size_of::<Interleaved>() / (SIX * inputs) * SIX).min(ROWS);
         if room == 0 {
             // Rows of more than 10,000 inputs: none of this is worth its room there.
-            product::by_rows(self.baseline(), p, out);
-            return true;
+            return product::by_rows(self.baseline(), p, out);
         }
         // All parts equally large: a small last one would read all weights for a few rows.
         let parts = p.scales.len().div_ceil(room);
@@ -61,7 +61,6 @@ impl Int8 for Neon<I8mm> {
                 self.interleave(&p.values[first * stride..][..count * stride], stride, inputs, &mut interleaved);
             product::by_tiles(self, p, Rows::new(values, inputs, count, SIX), first, out);
         }
-        true
     }
 
     #[inline(always)]

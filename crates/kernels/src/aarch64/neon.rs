@@ -30,12 +30,12 @@ impl Neon<Baseline> {
 impl Int8 for Neon<Baseline> {
     const OFFSET: i32 = 0;
     const TILES: usize = 1;
+    const BY_TILES: bool = true;
     const LAYOUT: Layout = Layout::Tile4;
 
     #[inline(always)]
-    fn tiled(self, p: &Int8Product<'_>, out: &mut [f32]) -> bool {
+    fn tiles(self, p: &Int8Product<'_>, out: &mut [f32]) {
         product::by_rows(self, p, out);
-        true
     }
 
     #[inline(always)]

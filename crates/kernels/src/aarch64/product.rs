@@ -201,7 +201,7 @@ fn each_tile<P: Copy>(
     let sums = &mut sums.0[..rows.count()];
     for tile in p.output.channels.start / TILE..p.output.channels.end.div_ceil(TILE) {
         multiply(tile, sums);
-        vector::finish(s, p, &[Tail::new(s, p, tile * TILE)], sums, first, out);
+        vector::finish(s, p, &[Tail::new(s, p, tile * TILE)], sums, 0, first, out);
     }
 }
 

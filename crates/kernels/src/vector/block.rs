@@ -1,5 +1,6 @@
 //! What an inner loop of the int8 product works on.
 
+use super::int8::RUN;
 use crate::layout::{Group, Layout, TILE};
 
 /// Quantized rows.
@@ -129,6 +130,7 @@ pub(crate) struct NibbleBlock<'a> {
     group: Group,
     tiles: usize,
     inputs: usize,
+    starts: &'a [i32],
     ahead: Ahead,
 }
 
@@ -141,13 +143,15 @@ impl<'a> NibbleBlock<'a> {
         groups: &'a [u8],
         group: Group,
         tiles: usize,
+        starts: &'a [i32],
         ahead: Ahead,
     ) -> Self {
         let inputs = nibbles.len() * 2 / (tiles * TILE);
         assert!(tiles > 0 && nibbles.len() == tiles * inputs * TILE / 2 && inputs.is_multiple_of(group.inputs()));
         assert!(groups.len() == tiles * inputs / group.inputs() * TILE);
+        assert!(starts.len() >= rows.rows * (inputs / RUN));
         check(rows, inputs);
-        NibbleBlock { rows, nibbles, groups, group, tiles, inputs, ahead }
+        NibbleBlock { rows, nibbles, groups, group, tiles, inputs, starts, ahead }
     }
 
     /// The first value of the first row; `rows` rows of `inputs` values, `stride` apart, are
@@ -167,6 +171,13 @@ impl<'a> NibbleBlock<'a> {
     #[inline(always)]
     pub(crate) fn groups(&self) -> *const u8 {
         self.groups.as_ptr()
+    }
+
+    /// What the sums of the first run of inputs begin with, in the first row; `rows` times
+    /// `inputs / 32` are readable.
+    #[inline(always)]
+    pub(crate) fn starts(&self) -> *const i32 {
+        self.starts.as_ptr()
     }
 
     /// The weights to ask for meanwhile.

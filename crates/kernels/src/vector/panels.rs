@@ -22,7 +22,7 @@ struct Weights([i8; ROOM]);
 
 /// A panel of a few tiles and some of their inputs, with as many rows as there is room for sums.
 #[inline(always)]
-pub(super) fn in_panels<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
+pub(crate) fn in_panels<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
     let (stride, inputs) = (quantized_stride(p.k), tile_inputs(p));
     let layout = if S::reads(p.layout) { p.layout } else { S::LAYOUT };
     let mut panel = Weights([0; ROOM]);
@@ -49,12 +49,12 @@ pub(super) fn in_panels<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
                     let taken = s.block(block, &mut sums);
                     let sums = &sums.0[..taken * tiles];
                     if part.len() == inputs {
-                        finish(s, p, &tails[..tiles], sums, first + row, out);
+                        finish(s, p, &tails[..tiles], sums, S::OFFSET, first + row, out);
                     } else {
                         let totals = &mut totals[row * tiles..][..taken * tiles];
                         add(s, sums, totals, start == 0);
                         if part.end == inputs {
-                            finish(s, p, &tails[..tiles], totals, first + row, out);
+                            finish(s, p, &tails[..tiles], totals, S::OFFSET, first + row, out);
                         }
                     }
                     row += taken;
@@ -95,19 +95,13 @@ fn add<S: Int8>(s: S, sums: &[[i32; TILE]], totals: &mut [[i32; TILE]], begin: b
 #[inline(always)]
 fn fill<S: Int8>(s: S, p: &Int8Product<'_>, tile: usize, part: Range<usize>, layout: Layout, out: &mut [i8]) {
     let inputs = tile_inputs(p);
-    // Weights in another chip's layout pass through here: slower, and only in files for that chip.
-    let rearrange = |weights: &[i8], part, out: &mut [i8]| {
-        let mut own = Weights([0; ROOM]);
-        panel::rearrange(weights, p.layout, layout, part, &mut own.0[..out.len()]);
-        s.copy(&own.0[..out.len()], out);
-    };
     match p.weights {
         Integers::Int8(weights) => {
             let weights = &weights[tile * inputs * TILE..][..inputs * TILE];
             if layout == p.layout && (part.len() == inputs || layout == Layout::Tile16) {
                 s.copy(&weights[part.start * TILE..part.end * TILE], out);
             } else {
-                rearrange(weights, part, out);
+                rearrange(s, weights, p.layout, layout, part, out);
             }
         }
         Integers::Int4 { nibbles, groups, group } => {
@@ -129,8 +123,16 @@ fn fill<S: Int8>(s: S, p: &Int8Product<'_>, tile: usize, part: Range<usize>, lay
                 let mut unpacked = Weights([0; ROOM]);
                 let (weights, count) = (&mut unpacked.0[..TILE * part.len()], part.len());
                 panel::unpack(nibbles, groups, group, p.layout, part, weights, panel::unpack_pieces);
-                rearrange(weights, 0..count, out);
+                rearrange(s, weights, p.layout, layout, 0..count, out);
             }
         }
     }
+}
+
+/// Makes a panel of weights in another chip's layout: slower, and only met in a file for that chip.
+#[inline(always)]
+fn rearrange<S: Int8>(s: S, weights: &[i8], from: Layout, to: Layout, part: Range<usize>, out: &mut [i8]) {
+    let mut own = Weights([0; ROOM]);
+    panel::rearrange(weights, from, to, part, &mut own.0[..out.len()]);
+    s.copy(&own.0[..out.len()], out);
 }

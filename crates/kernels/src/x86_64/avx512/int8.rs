@@ -1,11 +1,11 @@
 //! Int8 products: blocks of up to 12 rows and two tiles, all their sums in registers.
 
-use core::arch::asm;
 use core::arch::x86_64::*;
 
 use super::{Avx512, run};
 use crate::layout::Layout;
-use crate::vector::{Block, Int8, Simd, Sums};
+use crate::native::opaque;
+use crate::vector::{Block, Int8, NibbleBlock, RUN, Simd, Sums};
 
 /// Most rows of a block: with two tiles, 24 sums, two pieces of weights and the sign bits.
 const ROWS: usize = 12;
@@ -14,6 +14,8 @@ impl Int8 for Avx512 {
     const OFFSET: i32 = 128;
     const TILES: usize = 2;
     const LAYOUT: Layout = Layout::Tile16;
+    const NIBBLE_ROWS: usize = 12;
+    const NIBBLE_OFFSET: i32 = 0;
     const IN_PLACE_ROWS: usize = 24;
     const DEPTH: usize = 768;
 
@@ -33,6 +35,45 @@ impl Int8 for Avx512 {
             };
         }
         take!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+    }
+
+    /// As many as it takes to have eight independent sums or more.
+    #[inline(always)]
+    fn nibble_tiles(rows: usize) -> usize {
+        match rows {
+            1..=2 => 4,
+            3..=5 => 2,
+            _ => 1,
+        }
+    }
+
+    #[inline(always)]
+    fn nibbles(self, block: NibbleBlock<'_>, sums: &mut Sums) -> usize {
+        let rows = block.rows().div_ceil(block.rows().div_ceil(ROWS));
+        macro_rules! take {
+            ($($rows:literal),*) => {
+                match (block.tiles(), rows) {
+                    (4, 1) => self.nibble_rows::<1, 4>(block, sums),
+                    (4, 2) => self.nibble_rows::<2, 4>(block, sums),
+                    (3, 1) => self.nibble_rows::<1, 3>(block, sums),
+                    (3, 2) => self.nibble_rows::<2, 3>(block, sums),
+                    (2, 1) => self.nibble_rows::<1, 2>(block, sums),
+                    (2, 2) => self.nibble_rows::<2, 2>(block, sums),
+                    (2, 3) => self.nibble_rows::<3, 2>(block, sums),
+                    (2, 4) => self.nibble_rows::<4, 2>(block, sums),
+                    (2, 5) => self.nibble_rows::<5, 2>(block, sums),
+                    $((1, $rows) => self.nibble_rows::<$rows, 1>(block, sums),)*
+                    _ => unreachable!("a block has 1 to 12 rows"),
+                }
+            };
+        }
+        take!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+    }
+
+    /// Inputs of a run, times eight and negative: `q + 8` counts them eight times too often.
+    #[inline(always)]
+    fn start(self, values: &[i8; RUN]) -> i32 {
+        -8 * values.iter().map(|&value| i32::from(value)).sum::<i32>()
     }
 
     /// The sign bits are flipped in a panel.
@@ -144,13 +185,4 @@ impl Avx512 {
         }
         R
     }
-}
-
-/// An address that the compiler knows nothing about. Otherwise it keeps one for every row: more than
-/// there are registers.
-#[inline(always)]
-fn opaque(mut address: *const i8) -> *const i8 {
-    // SAFETY: no instruction at all.
-    unsafe { asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags)) };
-    address
 }

@@ -4,6 +4,7 @@
 //! operand: flipping the sign bit adds 128 to each, and 128 times the sum of the row is taken off
 //! the result.
 
+mod int4;
 mod int8;
 
 use core::arch::x86_64::*;
