@@ -137,14 +137,22 @@ fn every_shape_of_4_bit_weights_has_the_bits_of_the_reference() {
 
 #[test]
 fn extreme_4_bit_weights_do_not_saturate() {
-    each_isa(|kernels| {
-        for (layout, group) in Layout::ALL.into_iter().flat_map(|layout| Group::ALL.map(|group| (layout, group))) {
-            for rows in [1, 5, 33] {
-                let case = Case::int4(rows, 3072, 33, layout, group, true);
-                case.compare(kernels, 0..33, None, Epilogue::Store);
-            }
+    for (layout, group) in Layout::ALL.into_iter().flat_map(|layout| Group::ALL.map(|group| (layout, group))) {
+        for rows in [1, 5, 33] {
+            Case::int4(rows, 3072, 33, layout, group, true).compare_all(0..33, None, Epilogue::Store);
         }
-    });
+    }
+}
+
+/// More rows, and longer ones, than go through a tile together.
+#[test]
+fn large_products_have_the_bits_of_the_reference() {
+    for layout in Layout::ALL {
+        for (rows, k, n) in [(140, 32, 17), (300, 20, 1), (27, 2560, 16), (3, 12_000, 17)] {
+            Case::painted(rows, k, n, layout).compare_all(0..n, None, Epilogue::Store);
+            Case::int4(rows, k, n, layout, Group::Of64, false).compare_all(0..n, None, Epilogue::Add);
+        }
+    }
 }
 
 type Pack = fn(&[i8], usize, usize, usize, usize, Layout, &mut [i8]);
@@ -198,20 +206,17 @@ fn keys_and_values_are_multiplied_as_they_were_quantized() {
 #[test]
 fn extreme_values_do_not_saturate() {
     let paint = |choice: usize, i: usize| [-128, -127, 127, [127, -127][i % 2]][choice] as i8;
-    each_isa(|kernels| {
-        for layout in Layout::ALL {
-            for (value, weight) in (0..16).map(|i| (i / 4, i % 4)) {
-                // Weights of -128 are outside the contract; there only the x86 kernels stay exact.
-                if weight == 0 && cfg!(not(target_arch = "x86_64")) {
-                    continue;
-                }
-                let (rows, k, n) = (13, 3072 + 5, 33);
-                let weights = (0..n * k).map(|i| paint(weight, i)).collect();
-                let case = Case::new(rows, k, n, layout, |i| paint(value, i), weights);
-                case.compare(kernels, 0..n, None, Epilogue::Store);
+    for layout in Layout::ALL {
+        for (value, weight) in (0..16).map(|i| (i / 4, i % 4)) {
+            // Weights of -128 are outside the contract; there only the x86 kernels stay exact.
+            if weight == 0 && cfg!(not(target_arch = "x86_64")) {
+                continue;
             }
+            let (rows, k, n) = (13, 3072 + 5, 33);
+            let weights = (0..n * k).map(|i| paint(weight, i)).collect();
+            Case::new(rows, k, n, layout, |i| paint(value, i), weights).compare_all(0..n, None, Epilogue::Store);
         }
-    });
+    }
 }
 
 #[test]

@@ -132,15 +132,21 @@ pub(crate) fn cargo_for(verb: &str, target: Target, folder: &Path) -> Result<Com
         }
     }
     if target == Target::Aarch64Linux && !NATIVE_AARCH64_LINUX {
-        let emulator = qemu_user().context("no qemu-aarch64 on this machine; run `cargo xtask setup`")?;
-        // The oldest core that is served: an instruction it lacks must not slip in.
-        let runner = format!("{emulator} -cpu cortex-a53 -L /usr/aarch64-linux-gnu");
         command
             .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
-            .env("CC_aarch64_unknown_linux_gnu", "aarch64-linux-gnu-gcc")
-            .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", runner);
+            .env("CC_aarch64_unknown_linux_gnu", "aarch64-linux-gnu-gcc");
+        // The oldest core that is served: an instruction it lacks must not slip in.
+        run_on(&mut command, "cortex-a53")?;
     }
     Ok(command)
+}
+
+/// Lets a command of [`cargo_for`] run AArch64 Linux programs on this emulated processor.
+pub(crate) fn run_on(command: &mut Command, processor: &str) -> Result<()> {
+    let emulator = qemu_user().context("no qemu-aarch64 on this machine; run `cargo xtask setup`")?;
+    let runner = format!("{emulator} -cpu {processor} -L /usr/aarch64-linux-gnu");
+    command.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", runner);
+    Ok(())
 }
 
 /// Where `cargo_for` puts the programs of a target built with the release profile.

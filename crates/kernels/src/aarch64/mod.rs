@@ -13,6 +13,7 @@ mod sdot;
 mod simd;
 mod smlal;
 mod smmla;
+mod tail;
 
 use crate::isa::Isa;
 use crate::operations::Operations;

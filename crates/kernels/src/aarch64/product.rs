@@ -4,8 +4,11 @@
 //! one layout; weights in another one and 4-bit weights become a panel first, a tile and some of its
 //! inputs at a time.
 
+use core::mem::MaybeUninit;
+
 use super::panel::{Factors, PANEL, Panel};
 use super::simd::Neon;
+use super::tail::Whole;
 use crate::layout::{Group, TILE};
 use crate::matrix::{Integers, quantized_stride};
 use crate::operations::Int8Product;
@@ -197,14 +200,35 @@ fn each_tile<P: Copy>(
 ) where
     Neon<P>: Multiply,
 {
-    let mut sums = Sums([[0; TILE]; ROWS]);
-    let sums = &mut sums.0[..rows.count()];
+    let mut sums = Sums([const { MaybeUninit::uninit() }; ROWS]);
+    let sums = sums.zeros(rows.count());
     for tile in p.output.channels.start / TILE..p.output.channels.end.div_ceil(TILE) {
         multiply(tile, sums);
-        vector::finish(s, p, &[Tail::new(s, p, tile * TILE)], sums, 0, first, out);
+        let tail = Tail::new(s, p, tile * TILE);
+        match tail.whole() {
+            Some((start, scales, bias)) => {
+                let (rows, stride) = (&p.scales[first..][..sums.len()], p.output.stride);
+                let out = &mut out[first * stride + start..];
+                Whole { scales, bias }.finish(s, p.output.epilogue, sums, rows, out, stride);
+            }
+            None => vector::finish(s, p, &[tail], sums, 0, first, out),
+        }
     }
 }
 
 /// A line of sums for each row.
 #[repr(align(64))]
-struct Sums([[i32; TILE]; ROWS]);
+struct Sums([MaybeUninit<[i32; TILE]>; ROWS]);
+
+impl Sums {
+    /// The first lines, zeros: most products have far fewer than there is room for.
+    #[inline(always)]
+    fn zeros(&mut self, count: usize) -> &mut [[i32; TILE]] {
+        let lines = &mut self.0[..count];
+        for line in &mut *lines {
+            line.write([0; TILE]);
+        }
+        // SAFETY: all of them were written just now; the two types have the same layout.
+        unsafe { core::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), count) }
+    }
+}

@@ -55,7 +55,7 @@ macro_rules! kernel {
             to: *mut [[i32; TILE]; $rows],
         ) {
             // SAFETY: each pointer of a row advances by `inputs` and that of the weights by 16 times
-            // that, over what is readable: 32 inputs at a time, then 16 if they are left. The other
+            // that, over what is readable: 64 inputs at a time, then 32 and 16 if they are left. The other
             // two pass over their arrays, which may be the same one: all is read before it is
             // written.
             unsafe {
@@ -68,9 +68,17 @@ macro_rules! kernel {
                     $(concat!("ldp q", $a0, ", q", $a1, ", [{", stringify!($a), "}], #32"),)*
                     words!($w $v, $(($s0 $s1 $s2 $s3, $a0))*),
                     words!($w $v, $(($s0 $s1 $s2 $s3, $a1))*),
+                    $(concat!("ldp q", $a0, ", q", $a1, ", [{", stringify!($a), "}], #32"),)*
+                    words!($w $v, $(($s0 $s1 $s2 $s3, $a0))*),
+                    words!($w $v, $(($s0 $s1 $s2 $s3, $a1))*),
                     "subs {n}, {n}, #1",
                     "b.ne 2b",
                     "3:",
+                    "tbz {inputs}, #5, 5f",
+                    $(concat!("ldp q", $a0, ", q", $a1, ", [{", stringify!($a), "}], #32"),)*
+                    words!($w $v, $(($s0 $s1 $s2 $s3, $a0))*),
+                    words!($w $v, $(($s0 $s1 $s2 $s3, $a1))*),
+                    "5:",
                     "tbz {inputs}, #4, 4f",
                     $(concat!("ldr q", $a0, ", [{", stringify!($a), "}]"),)*
                     words!($w $v, $(($s0 $s1 $s2 $s3, $a0))*),
@@ -78,7 +86,7 @@ macro_rules! kernel {
                     $(concat!("stp q", $s0, ", q", $s1, ", [{to}], #64"),
                     concat!("stp q", $s2, ", q", $s3, ", [{to}, #-32]"),)*
                     w = inout(reg) w => _,
-                    n = inout(reg) inputs / 32 => _,
+                    n = inout(reg) inputs / 64 => _,
                     inputs = in(reg) inputs,
                     from = inout(reg) from => _,
                     to = inout(reg) to => _,

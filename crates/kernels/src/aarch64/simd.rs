@@ -112,8 +112,6 @@ impl<P: Copy> Simd for Neon<P> {
             vreinterpretq_f32_s32(bits)
         })
     }
-    const GELU_APART: bool = true;
-
     #[inline(always)]
     fn gelu_rows(self, x: &mut [f32], stride: usize, rows: usize) {
         gelu_rows(self, x, stride, rows);

@@ -53,9 +53,6 @@ pub(crate) trait Simd: Copy {
     fn abs(self, x: Self::F32) -> Self::F32;
     /// `f32::from_bits(p.to_bits() + (shifted.to_bits() << 23))`.
     fn times_power_of_two(self, p: Self::F32, shifted: Self::F32) -> Self::F32;
-    /// Whether GELU has so many constants that it is best a loop of its own, [`gelu_rows`](Self::gelu_rows).
-    const GELU_APART: bool = false;
-
     /// `scalar::gelu` of the first 16 elements of each of `rows` rows, `stride` apart.
     #[inline(always)]
     fn gelu_rows(self, x: &mut [f32], stride: usize, rows: usize) {

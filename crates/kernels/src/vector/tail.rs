@@ -41,6 +41,14 @@ impl<S: Int8> Tail<S> {
         tails
     }
 
+    /// Where the tile lies in an output row, its scales and its biases, if all of its channels are
+    /// wanted.
+    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "for a tail of another form"))]
+    #[inline(always)]
+    pub(crate) fn whole(&self) -> Option<(usize, S::F32, S::F32)> {
+        self.group.whole().map(|start| (start, self.scales, self.group.bias()))
+    }
+
     /// Stores the outputs of one row; its sums hold `offset` times the sum of the row too much.
     #[inline(always)]
     pub(super) fn finish(&self, s: S, sums: &[i32; LANES], offset: i32, row: RowScale, out: &mut [f32]) {
@@ -104,14 +112,6 @@ pub(crate) fn finish<S: Int8>(
     }
     match p.output.epilogue {
         Epilogue::Store => rows!(|out, value| value),
-        // With its constants and those of the tails there would be too many for the registers.
-        Epilogue::Gelu if S::GELU_APART => {
-            rows!(|out, value| value);
-            for i in 0..tails.len() {
-                let out = &mut out[first * p.output.stride + start + i * LANES..];
-                s.gelu_rows(out, p.output.stride, sums.len() / tails.len());
-            }
-        }
         Epilogue::Gelu => rows!(|out, value| functions::gelu(s, value)),
         Epilogue::Relu => rows!(|out, value| s.max(s.splat(0.0), value)),
         Epilogue::Add => rows!(|out, value| s.add(s.load(out), value)),
