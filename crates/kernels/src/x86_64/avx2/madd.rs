@@ -126,6 +126,11 @@ impl Int8 for Avx2<false> {
         self.nibble_block(block, sums)
     }
 
+    #[inline(always)]
+    fn unpack(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
+        self.unpack_group(nibbles, scales, panel);
+    }
+
     /// Both 16-bit sums of a channel begin with their inputs of the run, times eight and negative:
     /// `q + 8` counts them eight times too often.
     #[inline(always)]

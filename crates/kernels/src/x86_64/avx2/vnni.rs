@@ -66,7 +66,8 @@ impl Int8 for Avx2<true> {
     const OFFSET: i32 = 128;
     const TILES: usize = 1;
     const LAYOUT: Layout = Layout::Tile16;
-    const NIBBLE_ROWS: usize = usize::MAX;
+    const NIBBLE_ROWS: usize = 4;
+    const DEPTH: usize = 768;
     const NIBBLE_OFFSET: i32 = 0;
 
     #[inline(always)]
@@ -85,6 +86,11 @@ impl Int8 for Avx2<true> {
     #[inline(always)]
     fn nibbles(self, block: NibbleBlock<'_>, sums: &mut Sums) -> usize {
         self.nibble_block(block, sums)
+    }
+
+    #[inline(always)]
+    fn unpack(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
+        self.unpack_group(nibbles, scales, panel);
     }
 
     /// Inputs of a run, times eight and negative: `q + 8` counts them eight times too often.
