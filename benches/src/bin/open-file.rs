@@ -8,7 +8,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use distil_runtime::{Artifact, Model, Session, arena_len};
+use distil_runtime::{Artifact, Model, Plan, Session, arena_len};
 use distil_tools::files::read_aligned;
 use serde_json::json;
 
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let (mut verified, mut structure, mut model_times, mut session_times) = (vec![], vec![], vec![], vec![]);
     let artifact = Artifact::open(&bytes)?;
-    let mut arena = vec![0; arena_len(artifact.config(), TOKENS)];
+    let mut arena = vec![0; arena_len(&artifact, TOKENS, Plan::FAST)];
     for _ in 0..=rounds {
         verified.push(microseconds(|| Artifact::open(&bytes).is_ok()));
         structure.push(microseconds(|| Artifact::open_unverified(&bytes).is_ok()));
