@@ -57,7 +57,7 @@ impl<'a> Block<'a> {
         ahead: Ahead,
     ) -> Self {
         let inputs = weights.len() / (tiles * TILE);
-        assert!(tiles > 0 && weights.len() == tiles * inputs * TILE && inputs % layout.inputs() == 0);
+        assert!(tiles > 0 && weights.len() == tiles * inputs * TILE && inputs.is_multiple_of(layout.inputs()));
         check(rows, inputs);
         Block { rows, weights, tiles, inputs, layout, panel, ahead }
     }
@@ -147,7 +147,7 @@ impl<'a> NibbleBlock<'a> {
         ahead: Ahead,
     ) -> Self {
         let inputs = nibbles.len() * 2 / (tiles * TILE);
-        assert!(tiles > 0 && nibbles.len() == tiles * inputs * TILE / 2 && inputs % group.inputs() == 0);
+        assert!(tiles > 0 && nibbles.len() == tiles * inputs * TILE / 2 && inputs.is_multiple_of(group.inputs()));
         assert!(groups.len() == tiles * inputs / group.inputs() * TILE);
         assert!(starts.len() >= rows.rows * (inputs / RUN));
         check(rows, inputs);

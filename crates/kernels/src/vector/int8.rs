@@ -26,6 +26,8 @@ pub(crate) trait Int8: Simd {
     /// Most rows for which [`block`](Self::block) reads int8 weights where they lie; for more of them
     /// it is worth to copy a panel into a form that costs less to read.
     const IN_PLACE_ROWS: usize = usize::MAX;
+    /// Whether tiled weights are multiplied by [`tiles`](Self::tiles), and by nothing else here.
+    const BY_TILES: bool = false;
     /// Inputs of a panel, a multiple of 64; with [`TILES`](Self::TILES) tiles at most
     /// [`ROOM`](super::panels::ROOM) weights.
     const DEPTH: usize = PANEL;
@@ -43,9 +45,20 @@ pub(crate) trait Int8: Simd {
         layout == Self::LAYOUT
     }
 
+    /// A whole product with tiled weights, in a way of the instruction set's own.
+    #[inline(always)]
+    fn tiles(self, p: &Int8Product<'_>, out: &mut [f32]) {
+        let _ = (p, out);
+        unreachable!("an instruction set with BY_TILES has a product of its own")
+    }
+
     /// Multiplies the first rows of `block` with its tiles, as many rows as the registers hold, and
     /// at least one. Writes `sums[row * block.tiles + tile]` and returns the number of rows.
-    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize;
+    #[inline(always)]
+    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
+        let _ = (block, sums);
+        unreachable!("an instruction set without BY_TILES has an inner loop")
+    }
 
     /// The same with 4-bit weights in [`LAYOUT`](Self::LAYOUT).
     #[inline(always)]
@@ -99,6 +112,8 @@ pub(crate) enum Way {
     Nibbles,
     /// Weights that are copied, rearranged or unpacked first.
     Panels,
+    /// Tiles, in the instruction set's own way.
+    Tiles,
 }
 
 impl Way {
@@ -110,6 +125,7 @@ impl Way {
         let in_place = rows <= S::IN_PLACE_ROWS || p.k < PANEL;
         match p.weights {
             _ if p.layout == Layout::RowMajor => Way::RowMajor,
+            _ if S::BY_TILES => Way::Tiles,
             Integers::Int8(_) if S::reads(p.layout) && in_place => Way::InPlace,
             Integers::Int4 { .. } if p.layout == S::LAYOUT && rows <= S::NIBBLE_ROWS => Way::Nibbles,
             _ => Way::Panels,

@@ -3,6 +3,7 @@
 //! Every function here is `#[inline(always)]`: it has no instruction set of its own and becomes
 //! part of the `#[target_feature]` function that [`instantiate`] makes of it.
 
+#[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "a product there is one of tiles"))]
 mod block;
 mod elementwise;
 mod float;
@@ -17,16 +18,22 @@ mod rows;
 mod simd;
 mod tail;
 
-pub(crate) use block::{Block, NibbleBlock};
 pub(crate) use elementwise::{add, add_dequantized, add_dequantized_int4, gelu, scale};
 pub(crate) use float::{gemm, matmul as matmul_f32};
 pub(crate) use in_place::{in_place, nibbles};
-pub(crate) use int8::{Int8, RUN, Sums, Way};
+pub(crate) use int8::{Int8, Way};
 pub(crate) use panels::in_panels;
 pub(crate) use quantize::quantize_rows;
 pub(crate) use row_major::row_major;
 pub(crate) use rows::{attention_weights, layer_norm, norm_quantize, softmax, sum_squares};
 pub(crate) use simd::Simd;
+// For inner loops of blocks, and for products of tiles.
+#[allow(unused_imports, reason = "every architecture has one of the two")]
+pub(crate) use {
+    block::{Block, NibbleBlock},
+    int8::{RUN, Sums},
+    tail::{Tail, finish},
+};
 
 /// Makes the `OPERATIONS` of an instruction set.
 ///
@@ -66,6 +73,7 @@ macro_rules! instantiate {
                 vector::Way::InPlace => in_place(product, out),
                 vector::Way::Nibbles => nibbles(product, out),
                 vector::Way::Panels => in_panels(product, out),
+                vector::Way::Tiles => <$token>::new().tiles(product, out),
             }
         }
         #[target_feature(enable = $features)]

@@ -10,7 +10,7 @@ use crate::scalar::bf16_to_f32;
 
 /// What turns 16 exact sums into outputs.
 #[derive(Clone, Copy)]
-pub(super) struct Tail<S: Simd> {
+pub(crate) struct Tail<S: Simd> {
     scales: S::F32,
     group: Group<S>,
 }
@@ -18,7 +18,7 @@ pub(super) struct Tail<S: Simd> {
 impl<S: Int8> Tail<S> {
     /// The tail of the tile whose first channel is `first`.
     #[inline(always)]
-    pub(super) fn new(s: S, p: &Int8Product<'_>, first: usize) -> Self {
+    pub(crate) fn new(s: S, p: &Int8Product<'_>, first: usize) -> Self {
         let group = Group::new(s, &p.output, first);
         let channels = wanted(&p.output, first);
         let lane = channels.start - first;
@@ -68,8 +68,7 @@ fn bfloats(bits: [u16; LANES]) -> [f32; LANES] {
 /// Stores the outputs of neighbouring rows, beginning with row `first`; `sums` has a line for each
 /// row and tail, and holds `offset` times the sum of the row too much.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "a part of a product: the rest is its shape and place")]
-pub(super) fn finish<S: Int8>(
+pub(crate) fn finish<S: Int8>(
     s: S,
     p: &Int8Product<'_>,
     tails: &[Tail<S>],
@@ -105,6 +104,14 @@ pub(super) fn finish<S: Int8>(
     }
     match p.output.epilogue {
         Epilogue::Store => rows!(|out, value| value),
+        // With its constants and those of the tails there would be too many for the registers.
+        Epilogue::Gelu if S::GELU_APART => {
+            rows!(|out, value| value);
+            for i in 0..tails.len() {
+                let out = &mut out[first * p.output.stride + start + i * LANES..];
+                s.gelu_rows(out, p.output.stride, sums.len() / tails.len());
+            }
+        }
         Epilogue::Gelu => rows!(|out, value| functions::gelu(s, value)),
         Epilogue::Relu => rows!(|out, value| s.max(s.splat(0.0), value)),
         Epilogue::Add => rows!(|out, value| s.add(s.load(out), value)),
