@@ -65,7 +65,8 @@ impl<const VNNI: bool> Avx2<VNNI> {
                             let a = values[r / 3].wrapping_add(r % 3 * stride + i * 4).cast::<i32>();
                             // SAFETY: these are four of the first `inputs` values of row
                             // `r < R <= rows`, so inside the row (`NibbleBlock`).
-                            let a = run!(self, _mm256_set1_epi32(unsafe { a.read_unaligned() }));
+                            let a = unsafe { a.read_unaligned() };
+                            let a = run!(self, _mm256_set1_epi32(a));
                             *lanes = if VNNI {
                                 run!(self, _mm256_dpbusd_avx_epi32(*lanes, piece, a))
                             } else {
@@ -79,7 +80,8 @@ impl<const VNNI: bool> Avx2<VNNI> {
                 let scales = block.groups().wrapping_add(at / runs_of_group * 16 + half * 8);
                 // SAFETY: these are half of the scales of a group, and all 8 bytes are inside the
                 // group scales (`NibbleBlock`).
-                let scales = run!(self, _mm256_cvtepu8_epi32(unsafe { _mm_loadl_epi64(scales.cast()) }));
+                let scales = unsafe { _mm_loadl_epi64(scales.cast()) };
+                let scales = run!(self, _mm256_cvtepu8_epi32(scales));
                 // Without VNNI there are two sums for a channel, and so two scales.
                 let twice = run!(self, _mm256_or_si256(scales, _mm256_slli_epi32::<16>(scales)));
                 for (totals, lanes) in totals.iter_mut().zip(lanes) {

@@ -8,7 +8,7 @@ use crate::isa::Isa;
 use crate::layout::Layout;
 use crate::matrix::RowScale;
 use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
-use crate::vector::{self, Block, Int8, NibbleBlock, RUN, Simd, Sums};
+use crate::vector::{self, Block, Int8, NibbleBlock, RUN, Sums};
 
 vector::instantiate!(Isa::Avx2, Avx2<false>, "avx2", 4 x 1);
 

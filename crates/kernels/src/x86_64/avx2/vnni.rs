@@ -47,7 +47,8 @@ impl Avx2<true> {
                 let a = values[r / 3].wrapping_add(r % 3 * stride).cast::<i32>();
                 // SAFETY: these are four of the first `inputs` values of row `r < R <= rows`, so
                 // inside the row (`Block`).
-                let a = run!(self, _mm256_set1_epi32(unsafe { a.read_unaligned() }));
+                let a = unsafe { a.read_unaligned() };
+                let a = run!(self, _mm256_set1_epi32(a));
                 *lanes = run!(self, {
                     [_mm256_dpbusd_avx_epi32(lanes[0], w[0], a), _mm256_dpbusd_avx_epi32(lanes[1], w[1], a)]
                 });
