@@ -126,6 +126,17 @@ impl Simd for Avx512 {
         run!(self, _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(_mm512_castps_si512(x))))
     }
     #[inline(always)]
+    fn largest(self, x: __m512) -> f32 {
+        run!(self, _mm512_reduce_max_ps(x))
+    }
+    /// The conversion rounds to nearest, ties to even.
+    #[inline(always)]
+    fn round_i8(self, x: __m512, to: &mut [i8; LANES], sums: __m512i) -> __m512i {
+        let rounded = run!(self, _mm512_cvtps_epi32(x));
+        self.store_i8(rounded, to);
+        self.add_i32(sums, rounded)
+    }
+    #[inline(always)]
     fn sum(self, x: __m512) -> f32 {
         run!(self, {
             let upper = _mm512_castps_pd(x);
