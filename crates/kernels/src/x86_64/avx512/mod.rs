@@ -15,17 +15,17 @@ use crate::matrix::RowScale;
 use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
 use crate::vector::{self, Int8, Simd};
 
-vector::instantiate!(Isa::Avx512Vnni, Avx512, "avx512f,avx512bw,avx512vl,avx512vnni", 8 x 2);
+vector::instantiate!(Isa::Avx512Vnni, Avx512<false>, "avx512f,avx512bw,avx512vl,avx512vnni", 8 x 2);
 
-/// Proof that the instructions exist.
+/// Proof that the instructions exist; with AMX, products are made by its tiles.
 #[derive(Clone, Copy)]
-struct Avx512(());
+pub(super) struct Avx512<const AMX: bool>(());
 
-impl Avx512 {
+impl<const AMX: bool> Avx512<AMX> {
     /// Only a function that has these features can call it without `unsafe`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Avx512(())
     }
 }
@@ -33,7 +33,7 @@ impl Avx512 {
 /// Runs intrinsics under the proof.
 macro_rules! run {
     ($proof:expr, $intrinsics:expr) => {{
-        let _: Avx512 = $proof;
+        let _: Avx512<_> = $proof;
         // SAFETY: an `Avx512` only exists where its instructions do; loads and stores go through
         // references to arrays of exactly the bytes that the instruction touches, and need no
         // alignment.
@@ -42,7 +42,7 @@ macro_rules! run {
 }
 use run;
 
-impl Simd for Avx512 {
+impl<const AMX: bool> Simd for Avx512<AMX> {
     type F32 = __m512;
     type I32 = __m512i;
 
