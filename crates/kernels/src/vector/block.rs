@@ -12,9 +12,10 @@ pub(super) struct Rows<'a> {
     pub(super) rows: usize,
 }
 
-/// The weights that the next block but the rows' takes: an inner loop may ask the processor for them
-/// while it multiplies, one line for each piece of each tile.
+/// The weights of the tiles or the inputs after these: an inner loop may ask the processor for them
+/// while it multiplies, a line for each piece of each tile.
 #[derive(Clone, Copy)]
+#[allow(dead_code, reason = "no architecture reads everything")]
 pub(crate) struct Ahead {
     /// The first line; it is no pointer to read from.
     pub(crate) line: *const u8,
@@ -45,6 +46,7 @@ pub(crate) struct Block<'a> {
     ahead: Ahead,
 }
 
+#[allow(dead_code, reason = "no architecture reads everything")]
 impl<'a> Block<'a> {
     /// Checks the lengths, so that an inner loop may rely on them.
     #[inline(always)]
@@ -134,6 +136,7 @@ pub(crate) struct NibbleBlock<'a> {
     ahead: Ahead,
 }
 
+#[allow(dead_code, reason = "no architecture reads everything")]
 impl<'a> NibbleBlock<'a> {
     /// Checks the lengths, so that an inner loop may rely on them.
     #[inline(always)]

@@ -88,7 +88,7 @@ fn tile_by_tile<S: Int8>(
 ) {
     let stride = quantized_stride(p.k);
     let (mut tile, end) = (p.output.channels.start / TILE, p.output.channels.end.div_ceil(TILE));
-    let mut sums = Sums([[0; TILE]; 32]);
+    let mut sums = Sums::new();
     while tile < end {
         let tiles = most.min(end - tile);
         let tails = Tail::several(s, p, tile, tiles);

@@ -90,7 +90,11 @@ pub(crate) trait Int8: Simd {
 
     /// The products of a row with four rows of weights. All five are equally long, a multiple of
     /// 64.
-    fn dot4(self, a: &[i8], w: [&[i8]; 4]) -> [i32; 4];
+    #[inline(always)]
+    fn dot4(self, a: &[i8], w: [&[i8]; 4]) -> [i32; 4] {
+        let _ = (a, w);
+        unreachable!("an instruction set with tables multiplies their rows")
+    }
 }
 
 /// Inputs whose sums begin with a number of their own in [`Int8::nibbles`]; a divisor of every group.
@@ -98,7 +102,15 @@ pub(crate) const RUN: usize = 32;
 
 /// Sums of a block: one line of 16 for each row and tile.
 #[repr(align(64))]
-pub(crate) struct Sums(pub(crate) [[i32; TILE]; 32]);
+pub(crate) struct Sums(pub(crate) [[i32; TILE]; 64]);
+
+impl Sums {
+    /// Zeros.
+    #[inline(always)]
+    pub(super) const fn new() -> Self {
+        Sums([[0; TILE]; 64])
+    }
+}
 
 /// How a product is run. Each way is a function of its own, so that small products do not pay for
 /// the room that the others need.

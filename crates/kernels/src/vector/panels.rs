@@ -27,7 +27,7 @@ pub(crate) fn in_panels<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
     let layout = if S::reads(p.layout) { p.layout } else { S::LAYOUT };
     let mut panel = Weights([0; ROOM]);
     let mut totals = [[0; TILE]; LINES];
-    let mut sums = Sums([[0; TILE]; 32]);
+    let mut sums = Sums::new();
     let (mut tile, end) = (p.output.channels.start / TILE, p.output.channels.end.div_ceil(TILE));
     while tile < end {
         let tiles = S::TILES.min(end - tile);

@@ -48,14 +48,23 @@ pub(super) fn quantize<S: Simd>(s: S, x: &[f32], largest: f32, values: &mut [i8]
     }
     let mut lanes = [0; LANES];
     s.store_i32(sums, &mut lanes);
-    lanes.iter().sum()
+    // What is no number may have become any integer.
+    lanes.into_iter().fold(0, i32::wrapping_add)
 }
 
 /// The largest magnitude.
 #[inline(always)]
 fn magnitude<S: Simd>(s: S, x: &[f32]) -> f32 {
     let (whole, rest) = x.as_chunks::<LANES>();
-    let mut lanes = s.splat(0.0);
+    let (fours, whole) = whole.as_chunks::<4>();
+    // Four at a time, which need not wait for each other.
+    let mut several = [s.splat(0.0); 4];
+    for x in fours {
+        for (lanes, x) in several.iter_mut().zip(x) {
+            *lanes = s.larger(*lanes, s.abs(s.load(x)));
+        }
+    }
+    let mut lanes = s.larger(s.larger(several[0], several[1]), s.larger(several[2], several[3]));
     for x in whole {
         lanes = s.larger(lanes, s.abs(s.load(x)));
     }

@@ -1,5 +1,6 @@
 //! x86-64: which of its instruction sets this processor and its operating system can run.
 
+mod amx;
 mod avx2;
 mod avx512;
 
@@ -15,6 +16,7 @@ pub(crate) fn operations(isa: Isa) -> Option<&'static Operations> {
         Isa::Avx2 if Features::detect().avx2 => Some(&avx2::madd::OPERATIONS),
         Isa::AvxVnni if Features::detect().avx_vnni => Some(&avx2::vnni::OPERATIONS),
         Isa::Avx512Vnni if Features::detect().avx512_vnni => Some(&avx512::OPERATIONS),
+        Isa::Amx if Features::detect().amx => Some(&amx::OPERATIONS),
         _ => None,
     }
 }
@@ -25,11 +27,12 @@ struct Features {
     avx2: bool,
     avx_vnni: bool,
     avx512_vnni: bool,
+    amx: bool,
 }
 
 impl Features {
     fn detect() -> Self {
-        const NONE: Features = Features { avx2: false, avx_vnni: false, avx512_vnni: false };
+        const NONE: Features = Features { avx2: false, avx_vnni: false, avx512_vnni: false, amx: false };
         let has = |register: u32, bits: &[u32]| bits.iter().all(|bit| register >> bit & 1 == 1);
         if __cpuid(0).eax < 7 {
             return NONE;
@@ -46,12 +49,16 @@ impl Features {
         let ymm = has(state, &[1, 2]);
         let zmm = ymm && has(state, &[5, 6, 7]);
         let avx2 = ymm && has(leaf.ebx, &[5]);
+        // F (16), BW (30), VL (31); VNNI (ecx 11).
+        let avx512_vnni = zmm && has(leaf.ebx, &[5, 16, 30, 31]) && has(leaf.ecx, &[11]);
+        // Tile configuration (17) and data (18); AMX-TILE (edx 24), AMX-INT8 (25).
+        let tiles = has(state, &[17, 18]) && has(leaf.edx, &[24, 25]);
         Features {
             avx2,
             // AVX-VNNI (4).
             avx_vnni: avx2 && has(part, &[4]),
-            // F (16), BW (30), VL (31); VNNI (ecx 11).
-            avx512_vnni: zmm && has(leaf.ebx, &[5, 16, 30, 31]) && has(leaf.ecx, &[11]),
+            avx512_vnni,
+            amx: avx512_vnni && tiles && amx::permitted(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod host;
 mod instructions;
 mod llvm;
 mod peer;
+mod peer_a64;
 mod place;
 mod profile;
 mod programs;

@@ -144,9 +144,14 @@ fn python() -> Result<PathBuf> {
 }
 
 /// The folder of the ONNX files.
+pub(super) fn exported_models() -> Result<PathBuf> {
+    exported(&python()?, &script())
+}
+
 fn exported(python: &Path, script: &Path) -> Result<PathBuf> {
     let models = folder()?.join("onnx");
     if !models.join("int8.onnx").is_file() {
+        // torch says much that nobody asked for.
         let mut make = Command::new(python);
         make.args(["-W", "ignore"]).arg(script).arg("make").arg(Shape::DistilBert.folder()?).arg(&models);
         run(make.stdout(Stdio::null()))?;

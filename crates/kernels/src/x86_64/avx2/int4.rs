@@ -65,7 +65,8 @@ impl<const VNNI: bool> Avx2<VNNI> {
                             let a = values[r / 3].wrapping_add(r % 3 * stride + i * 4).cast::<i32>();
                             // SAFETY: these are four of the first `inputs` values of row
                             // `r < R <= rows`, so inside the row (`NibbleBlock`).
-                            let a = run!(self, _mm256_set1_epi32(unsafe { a.read_unaligned() }));
+                            let a = unsafe { a.read_unaligned() };
+                            let a = run!(self, _mm256_set1_epi32(a));
                             *lanes = if VNNI {
                                 run!(self, _mm256_dpbusd_avx_epi32(*lanes, piece, a))
                             } else {
@@ -79,7 +80,8 @@ impl<const VNNI: bool> Avx2<VNNI> {
                 let scales = block.groups().wrapping_add(at / runs_of_group * 16 + half * 8);
                 // SAFETY: these are half of the scales of a group, and all 8 bytes are inside the
                 // group scales (`NibbleBlock`).
-                let scales = run!(self, _mm256_cvtepu8_epi32(unsafe { _mm_loadl_epi64(scales.cast()) }));
+                let scales = unsafe { _mm_loadl_epi64(scales.cast()) };
+                let scales = run!(self, _mm256_cvtepu8_epi32(scales));
                 // Without VNNI there are two sums for a channel, and so two scales.
                 let twice = run!(self, _mm256_or_si256(scales, _mm256_slli_epi32::<16>(scales)));
                 for (totals, lanes) in totals.iter_mut().zip(lanes) {
@@ -96,5 +98,36 @@ impl<const VNNI: bool> Avx2<VNNI> {
             }
         }
         R
+    }
+
+    /// Unpacks a group into int8 weights: `q + 8` is 0 to 15, and times a scale at most 225, so one
+    /// 16-bit product is two of bytes; 8 times the scale is taken off.
+    #[inline(always)]
+    pub(super) fn unpack_group(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
+        let Some(scales) = scales.first_chunk::<16>() else { unreachable!("a tile of this layout has 16 channels") };
+        let low = run!(self, _mm256_set1_epi8(15));
+        let flip = run!(self, _mm256_set1_epi8(0x88_u8 as i8));
+        for half in 0..2 {
+            let scales = scales[half * 8..].first_chunk::<8>().unwrap_or(&[0; 8]);
+            let (factor, eight) = run!(self, {
+                let scales = _mm256_cvtepu8_epi32(_mm_loadl_epi64(scales.as_ptr().cast()));
+                let factor = _mm256_or_si256(scales, _mm256_slli_epi32::<16>(scales));
+                (factor, _mm256_slli_epi32::<3>(_mm256_or_si256(factor, _mm256_slli_epi32::<8>(factor))))
+            });
+            for (nibbles, out) in nibbles.iter().zip(panel.as_chunks_mut::<2>().0) {
+                let [first, second] = out;
+                let q = &nibbles.as_chunks::<32>().0[half];
+                let (first, second) =
+                    (&mut first.as_chunks_mut::<32>().0[half], &mut second.as_chunks_mut::<32>().0[half]);
+                run!(self, {
+                    let q = _mm256_xor_si256(_mm256_loadu_si256(q.as_ptr().cast()), flip);
+                    let (q0, q1) = (_mm256_and_si256(q, low), _mm256_and_si256(_mm256_srli_epi16::<4>(q), low));
+                    let w0 = _mm256_sub_epi8(_mm256_mullo_epi16(q0, factor), eight);
+                    let w1 = _mm256_sub_epi8(_mm256_mullo_epi16(q1, factor), eight);
+                    _mm256_storeu_si256(first.as_mut_ptr().cast(), w0);
+                    _mm256_storeu_si256(second.as_mut_ptr().cast(), w1);
+                });
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::isa::Isa;
 use crate::layout::Layout;
 use crate::matrix::RowScale;
 use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
-use crate::vector::{self, Block, Int8, NibbleBlock, RUN, Simd, Sums};
+use crate::vector::{self, Block, Int8, NibbleBlock, RUN, Sums};
 
 vector::instantiate!(Isa::Avx2, Avx2<false>, "avx2", 4 x 1);
 
@@ -124,6 +124,11 @@ impl Int8 for Avx2<false> {
     #[inline(always)]
     fn nibbles(self, block: NibbleBlock<'_>, sums: &mut Sums) -> usize {
         self.nibble_block(block, sums)
+    }
+
+    #[inline(always)]
+    fn unpack(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
+        self.unpack_group(nibbles, scales, panel);
     }
 
     /// Both 16-bit sums of a channel begin with their inputs of the run, times eight and negative:

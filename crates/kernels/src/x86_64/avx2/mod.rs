@@ -140,6 +140,22 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
         run!(self, [_mm256_srai_epi32::<24>(bits[0]), _mm256_srai_epi32::<24>(bits[1])])
     }
     #[inline(always)]
+    fn largest(self, x: [__m256; 2]) -> f32 {
+        run!(self, {
+            let x = _mm256_max_ps(x[0], x[1]);
+            let x = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
+        })
+    }
+    /// The conversion rounds to nearest, ties to even.
+    #[inline(always)]
+    fn round_i8(self, x: [__m256; 2], to: &mut [i8; LANES], sums: [__m256i; 2]) -> [__m256i; 2] {
+        let rounded = both!(self, _mm256_cvtps_epi32(x));
+        self.store_i8(rounded, to);
+        self.add_i32(sums, rounded)
+    }
+    #[inline(always)]
     fn sum(self, x: [__m256; 2]) -> f32 {
         run!(self, {
             let x = _mm256_add_ps(x[0], x[1]);

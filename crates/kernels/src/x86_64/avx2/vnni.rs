@@ -47,7 +47,8 @@ impl Avx2<true> {
                 let a = values[r / 3].wrapping_add(r % 3 * stride).cast::<i32>();
                 // SAFETY: these are four of the first `inputs` values of row `r < R <= rows`, so
                 // inside the row (`Block`).
-                let a = run!(self, _mm256_set1_epi32(unsafe { a.read_unaligned() }));
+                let a = unsafe { a.read_unaligned() };
+                let a = run!(self, _mm256_set1_epi32(a));
                 *lanes = run!(self, {
                     [_mm256_dpbusd_avx_epi32(lanes[0], w[0], a), _mm256_dpbusd_avx_epi32(lanes[1], w[1], a)]
                 });
@@ -66,7 +67,8 @@ impl Int8 for Avx2<true> {
     const OFFSET: i32 = 128;
     const TILES: usize = 1;
     const LAYOUT: Layout = Layout::Tile16;
-    const NIBBLE_ROWS: usize = usize::MAX;
+    const NIBBLE_ROWS: usize = 4;
+    const DEPTH: usize = 768;
     const NIBBLE_OFFSET: i32 = 0;
 
     #[inline(always)]
@@ -85,6 +87,11 @@ impl Int8 for Avx2<true> {
     #[inline(always)]
     fn nibbles(self, block: NibbleBlock<'_>, sums: &mut Sums) -> usize {
         self.nibble_block(block, sums)
+    }
+
+    #[inline(always)]
+    fn unpack(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
+        self.unpack_group(nibbles, scales, panel);
     }
 
     /// Inputs of a run, times eight and negative: `q + 8` counts them eight times too often.

@@ -10,7 +10,7 @@ use crate::vector::{Block, Int8, NibbleBlock, RUN, Simd, Sums};
 /// Most rows of a block: with two tiles, 24 sums, two pieces of weights and the sign bits.
 const ROWS: usize = 12;
 
-impl Int8 for Avx512 {
+impl Int8 for Avx512<false> {
     const OFFSET: i32 = 128;
     const TILES: usize = 2;
     const LAYOUT: Layout = Layout::Tile16;
@@ -88,31 +88,9 @@ impl Int8 for Avx512 {
         }
     }
 
-    /// `q + 8` is 0 to 15, and times a scale at most 225: one 16-bit product is two of bytes. The
-    /// weight plus 128 is that plus `128 - 8 * scale`.
     #[inline(always)]
     fn unpack(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
-        let (Some(scales), low) = (scales.first_chunk::<16>(), run!(self, _mm512_set1_epi8(15))) else {
-            unreachable!("a tile of this layout has 16 channels")
-        };
-        let (factor, offset) = run!(self, {
-            let scales = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales.as_ptr().cast()));
-            let factor = _mm512_or_si512(scales, _mm512_slli_epi32::<16>(scales));
-            let eight = _mm512_slli_epi32::<3>(_mm512_or_si512(factor, _mm512_slli_epi32::<8>(factor)));
-            (factor, _mm512_sub_epi8(_mm512_set1_epi8(-128), eight))
-        });
-        let flip = run!(self, _mm512_set1_epi8(0x88_u8 as i8));
-        for (nibbles, out) in nibbles.iter().zip(panel.as_chunks_mut::<2>().0) {
-            let [first, second] = out;
-            run!(self, {
-                let q = _mm512_xor_si512(_mm512_loadu_si512(nibbles.as_ptr().cast()), flip);
-                let (q0, q1) = (_mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16::<4>(q), low));
-                let w0 = _mm512_add_epi8(_mm512_mullo_epi16(q0, factor), offset);
-                let w1 = _mm512_add_epi8(_mm512_mullo_epi16(q1, factor), offset);
-                _mm512_storeu_si512(first.as_mut_ptr().cast(), w0);
-                _mm512_storeu_si512(second.as_mut_ptr().cast(), w1);
-            });
-        }
+        self.unpack_group(nibbles, scales, panel);
     }
 
     #[inline(always)]
@@ -142,7 +120,7 @@ impl Int8 for Avx512 {
     }
 }
 
-impl Avx512 {
+impl Avx512<false> {
     /// `R` rows by `C` tiles of a panel or not, the sums in registers.
     #[inline(always)]
     fn rows<const R: usize, const C: usize, const PANEL: bool>(self, block: Block<'_>, sums: &mut Sums) -> usize {

@@ -15,17 +15,17 @@ use crate::matrix::RowScale;
 use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
 use crate::vector::{self, Int8, Simd};
 
-vector::instantiate!(Isa::Avx512Vnni, Avx512, "avx512f,avx512bw,avx512vl,avx512vnni", 8 x 2);
+vector::instantiate!(Isa::Avx512Vnni, Avx512<false>, "avx512f,avx512bw,avx512vl,avx512vnni", 8 x 2);
 
-/// Proof that the instructions exist.
+/// Proof that the instructions exist; with AMX, products are made by its tiles.
 #[derive(Clone, Copy)]
-struct Avx512(());
+pub(super) struct Avx512<const AMX: bool>(());
 
-impl Avx512 {
+impl<const AMX: bool> Avx512<AMX> {
     /// Only a function that has these features can call it without `unsafe`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Avx512(())
     }
 }
@@ -33,7 +33,7 @@ impl Avx512 {
 /// Runs intrinsics under the proof.
 macro_rules! run {
     ($proof:expr, $intrinsics:expr) => {{
-        let _: Avx512 = $proof;
+        let _: Avx512<_> = $proof;
         // SAFETY: an `Avx512` only exists where its instructions do; loads and stores go through
         // references to arrays of exactly the bytes that the instruction touches, and need no
         // alignment.
@@ -42,7 +42,7 @@ macro_rules! run {
 }
 use run;
 
-impl Simd for Avx512 {
+impl<const AMX: bool> Simd for Avx512<AMX> {
     type F32 = __m512;
     type I32 = __m512i;
 
@@ -124,6 +124,17 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn low_byte(self, x: __m512) -> __m512i {
         run!(self, _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(_mm512_castps_si512(x))))
+    }
+    #[inline(always)]
+    fn largest(self, x: __m512) -> f32 {
+        run!(self, _mm512_reduce_max_ps(x))
+    }
+    /// The conversion rounds to nearest, ties to even.
+    #[inline(always)]
+    fn round_i8(self, x: __m512, to: &mut [i8; LANES], sums: __m512i) -> __m512i {
+        let rounded = run!(self, _mm512_cvtps_epi32(x));
+        self.store_i8(rounded, to);
+        self.add_i32(sums, rounded)
     }
     #[inline(always)]
     fn sum(self, x: __m512) -> f32 {
