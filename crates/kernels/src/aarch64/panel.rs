@@ -4,7 +4,7 @@
 use core::arch::aarch64::*;
 use core::ops::Range;
 
-use super::simd::{Neon, run};
+use super::simd::{Neon, each, run};
 use crate::layout::{Group, Layout, TILE};
 
 /// Most inputs of a panel.
@@ -100,18 +100,21 @@ fn piece_of_scales<P: Copy>(s: Neon<P>, scales: &[u8; TILE], layout: Layout, fir
 #[inline(always)]
 fn unpack_piece<P: Copy>(s: Neon<P>, nibbles: &[u8; 64], factors: Option<[int8x16_t; 4]>, out: &mut [i8; 128]) {
     let (low, high) = out.split_at_mut(64);
-    let outs = low.as_chunks_mut::<16>().0.iter_mut().zip(high.as_chunks_mut::<16>().0);
-    for (i, ((low, high), nibbles)) in outs.zip(nibbles.as_chunks::<16>().0).enumerate() {
-        run!(s, {
-            let bytes = vreinterpretq_s8_u8(vld1q_u8(nibbles.as_ptr()));
-            let (mut l, mut h) = (vshrq_n_s8::<4>(vshlq_n_s8::<4>(bytes)), vshrq_n_s8::<4>(bytes));
-            if let Some(factors) = factors {
-                (l, h) = (vmulq_s8(l, factors[i]), vmulq_s8(h, factors[i]));
-            }
-            vst1q_s8(low.as_mut_ptr(), l);
-            vst1q_s8(high.as_mut_ptr(), h);
-        });
-    }
+    run!(s, {
+        let uint8x16x4_t(n0, n1, n2, n3) = vld1q_u8_x4(nibbles.as_ptr());
+        let bytes = [n0, n1, n2, n3].map(
+            #[inline(always)]
+            |n| vreinterpretq_s8_u8(n),
+        );
+        let mut lows: [int8x16_t; 4] = each!(s, |i| vshrq_n_s8::<4>(vshlq_n_s8::<4>(bytes[i])));
+        let mut highs: [int8x16_t; 4] = each!(s, |i| vshrq_n_s8::<4>(bytes[i]));
+        if let Some(factors) = factors {
+            lows = each!(s, |i| vmulq_s8(lows[i], factors[i]));
+            highs = each!(s, |i| vmulq_s8(highs[i], factors[i]));
+        }
+        vst1q_s8_x4(low.as_mut_ptr(), int8x16x4_t(lows[0], lows[1], lows[2], lows[3]));
+        vst1q_s8_x4(high.as_mut_ptr(), int8x16x4_t(highs[0], highs[1], highs[2], highs[3]));
+    });
 }
 
 /// Four channels by 16 inputs of a tile of `k` inputs: register `i` holds inputs `4 * i` to

@@ -185,4 +185,4 @@ impl<P: Copy> Simd for Neon<P> {
         })
     }
 }
-pub(super) use run;
+pub(super) use {each, run};

@@ -21,18 +21,38 @@ pub(super) const SIX: usize = 6;
 /// So many values of each row are readable, and `6 * inputs` writable.
 #[target_feature(enable = "neon")]
 #[inline]
-pub(super) unsafe fn interleave(rows: [*const i8; SIX], inputs: usize, mut to: *mut i8) {
-    for input in (0..inputs).step_by(16) {
-        // SAFETY: within `inputs` values of each row, and 96 bytes further each time, which is
-        // 6 * 16.
+pub(super) unsafe fn interleave(mut rows: [*const i8; SIX], inputs: usize, mut to: *mut i8) {
+    for _ in 0..inputs / 32 {
+        // SAFETY: the rows and what is written are as long as the caller says, and 32 inputs of each
+        // are left.
         unsafe {
-            let a = rows.map(|row| vreinterpretq_s64_s8(vld1q_s8(row.add(input))));
-            for pair in 0..3 {
-                let (even, odd) = (a[2 * pair], a[2 * pair + 1]);
-                vst1q_s64(to.add(16 * pair).cast(), vzip1q_s64(even, odd));
-                vst1q_s64(to.add(16 * pair + 48).cast(), vzip2q_s64(even, odd));
-            }
-            to = to.add(96);
+            let a = rows.map(|row| vld1q_s64_x2(row.cast()));
+            store(a.map(|a| a.0), to);
+            store(a.map(|a| a.1), to.add(96));
+            to = to.add(192);
+        }
+        rows = rows.map(|row| row.wrapping_add(32));
+    }
+    if !inputs.is_multiple_of(32) {
+        // SAFETY: as above; 16 inputs are left.
+        unsafe { store(rows.map(|row| vld1q_s64(row.cast())), to) };
+    }
+}
+
+/// Interleaves 16 inputs.
+///
+/// # Safety
+///
+/// 96 bytes are writable.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn store(a: [int64x2_t; SIX], to: *mut i8) {
+    for pair in 0..3 {
+        let (even, odd) = (a[2 * pair], a[2 * pair + 1]);
+        // SAFETY: within 96 bytes.
+        unsafe {
+            vst1q_s64(to.add(16 * pair).cast(), vzip1q_s64(even, odd));
+            vst1q_s64(to.add(16 * pair + 48).cast(), vzip2q_s64(even, odd));
         }
     }
 }
@@ -102,8 +122,14 @@ macro_rules! kernel {
                     "tbz {inputs}, #4, 2f",
                     kernel!(@ $load, $($a0 $a1, $s0 $s1 $s2 $s3 $s4 $s5 $s6 $s7;)*),
                     "2:",
+                    "tbz {inputs}, #5, 5f",
+                    kernel!(@ $load, $($a0 $a1, $s0 $s1 $s2 $s3 $s4 $s5 $s6 $s7;)*),
+                    kernel!(@ $load, $($a0 $a1, $s0 $s1 $s2 $s3 $s4 $s5 $s6 $s7;)*),
+                    "5:",
                     "cbz {n}, 4f",
                     "3:",
+                    kernel!(@ $load, $($a0 $a1, $s0 $s1 $s2 $s3 $s4 $s5 $s6 $s7;)*),
+                    kernel!(@ $load, $($a0 $a1, $s0 $s1 $s2 $s3 $s4 $s5 $s6 $s7;)*),
                     kernel!(@ $load, $($a0 $a1, $s0 $s1 $s2 $s3 $s4 $s5 $s6 $s7;)*),
                     kernel!(@ $load, $($a0 $a1, $s0 $s1 $s2 $s3 $s4 $s5 $s6 $s7;)*),
                     "subs {n}, {n}, #1",
@@ -113,7 +139,7 @@ macro_rules! kernel {
                     a = inout(reg) a => _,
                     w0 = inout(reg) w => _,
                     w1 = inout(reg) w.wrapping_add(8 * inputs) => _,
-                    n = inout(reg) inputs / 32 => _,
+                    n = inout(reg) inputs / 64 => _,
                     inputs = in(reg) inputs,
                     to = inout(reg) to => _,
                     out("v0") _, out("v1") _, out("v2") _, out("v3") _,

@@ -39,6 +39,12 @@ pub(super) fn quantize<S: Simd>(s: S, x: &[f32], largest: f32, values: &mut [i8]
     let (x, x_rest) = x.as_chunks::<LANES>();
     let (values, _) = values.as_chunks_mut::<LANES>();
     let (whole, padding) = values.split_at_mut(x.len());
+    let ((fours, x), (value_fours, whole)) = (x.as_chunks::<4>(), whole.as_chunks_mut::<4>());
+    for (x, values) in fours.iter().zip(value_fours) {
+        for (x, values) in x.iter().zip(values) {
+            sums = s.round_i8(s.mul(s.load(x), factor), values, sums);
+        }
+    }
     for (x, values) in x.iter().zip(whole) {
         sums = s.round_i8(s.mul(s.load(x), factor), values, sums);
     }
