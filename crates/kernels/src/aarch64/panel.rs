@@ -34,6 +34,16 @@ impl Panel {
     ) -> &[i8] {
         let (k, len) = (tile.len() / TILE, inputs.len().next_multiple_of(16));
         let out = &mut self.0[..TILE * len];
+        if from == Layout::Tile16 && inputs.end.is_multiple_of(16) {
+            // The layout of files for every chip, without looking for the end.
+            let (blocks, _) = tile[TILE * inputs.start..TILE * inputs.end].as_chunks::<256>();
+            match to {
+                Layout::Tile4 => to_tile4(s, blocks, out),
+                Layout::Tile8 => to_tile8(s, blocks, out),
+                _ => out.copy_from_slice(blocks.as_flattened()),
+            }
+            return out;
+        }
         for input in (0..len).step_by(16) {
             for channel in (0..TILE).step_by(4) {
                 let words = read(s, tile, k, channel, inputs.start + input, from);
@@ -115,6 +125,41 @@ fn unpack_piece<P: Copy>(s: Neon<P>, nibbles: &[u8; 64], factors: Option<[int8x1
         vst1q_s8_x4(low.as_mut_ptr(), int8x16x4_t(lows[0], lows[1], lows[2], lows[3]));
         vst1q_s8_x4(high.as_mut_ptr(), int8x16x4_t(highs[0], highs[1], highs[2], highs[3]));
     });
+}
+
+/// 16 inputs after 16 inputs of a tile, from [`Layout::Tile16`] to [`Layout::Tile4`].
+#[inline(always)]
+fn to_tile4<P: Copy>(s: Neon<P>, blocks: &[[i8; 256]], out: &mut [i8]) {
+    for (quad, out) in out.chunks_exact_mut(64 * blocks.len()).enumerate() {
+        for (block, piece) in blocks.iter().zip(out.as_chunks_mut::<64>().0) {
+            let [w0, w1, w2, w3] = [0, 1, 2, 3].map(
+                #[inline(always)]
+                |i| word(s, block, quad, i),
+            );
+            run!(s, vst4q_s32(piece.as_mut_ptr().cast(), int32x4x4_t(w0, w1, w2, w3)));
+        }
+    }
+}
+
+/// The same to [`Layout::Tile8`].
+#[inline(always)]
+fn to_tile8<P: Copy>(s: Neon<P>, blocks: &[[i8; 256]], out: &mut [i8]) {
+    for (half, out) in out.chunks_exact_mut(128 * blocks.len()).enumerate() {
+        for (block, pieces) in blocks.iter().zip(out.as_chunks_mut::<128>().0) {
+            for (i, part) in pieces.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+                let (quad, first) = (half * 2 + i % 2, i / 2 * 2);
+                let pair = int32x4x2_t(word(s, block, quad, first), word(s, block, quad, first + 1));
+                run!(s, vst2q_s32(part.as_mut_ptr().cast(), pair));
+            }
+        }
+    }
+}
+
+/// Inputs `4 * at` to `4 * at + 3` of four channels.
+#[inline(always)]
+fn word<P: Copy>(s: Neon<P>, block: &[i8; 256], quad: usize, at: usize) -> int32x4_t {
+    let four = &block.as_chunks::<64>().0[at].as_chunks::<16>().0[quad];
+    run!(s, vreinterpretq_s32_s8(vld1q_s8(four.as_ptr())))
 }
 
 /// Four channels by 16 inputs of a tile of `k` inputs: register `i` holds inputs `4 * i` to
