@@ -71,7 +71,7 @@ fn every_plan_and_number_of_threads_gives_the_same_bits() {
         for text in SENTENCES {
             let expected = outputs(&model, &mut arena, text);
             for (threads, plan) in
-                [1, 2, 3, 7].into_iter().flat_map(|n| [Plan::FAST, Plan::SMALL].map(|plan| (n, plan)))
+                [1, 2, 3, 7].into_iter().flat_map(|n| [Plan::LARGE, Plan::FAST, Plan::SMALL].map(|plan| (n, plan)))
             {
                 let (executor, plan) = (Threads::new(threads).unwrap(), plan.with_threads(threads));
                 let mut arena = vec![0xa5_u8; arena_len(&artifact, fixture.positions, plan)];

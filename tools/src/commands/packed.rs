@@ -21,9 +21,10 @@ pub(super) fn parse_isa(name: &str) -> Result<Isa, String> {
 /// Reads the name of a memory plan.
 pub(super) fn parse_plan(name: &str) -> Result<Plan, String> {
     match name {
+        "large" => Ok(Plan::LARGE),
         "fast" => Ok(Plan::FAST),
         "small" => Ok(Plan::SMALL),
-        _ => Err("use fast or small".to_owned()),
+        _ => Err("use large, fast or small".to_owned()),
     }
 }
 

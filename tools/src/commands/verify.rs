@@ -38,7 +38,7 @@ pub struct Args {
     /// Largest relative L2 error of the hidden states, in every text [default: no limit]
     #[arg(long)]
     max_error: Option<f64>,
-    /// Instruction set to use: reference, avx2, avx512vnni, neon [default: the fastest one here]
+    /// Instruction set to use, one that `tools bench --kernels` lists [default: the fastest one here]
     #[arg(long, value_name = "NAME", value_parser = packed::parse_isa)]
     isa: Option<Isa>,
     /// Print a JSON object

@@ -104,12 +104,12 @@ impl Row<'_> {
         scale.to_f32() * self.unit
     }
 
-    /// Scales to try: every second bfloat16 number between those that give the group with the largest step the factors 15
-    /// and 9. A larger scale would leave fewer different factors to the others.
+    /// Scales to try: every third bfloat16 number (the neighbours come later) between those that give the group with the
+    /// largest step the factors 15 and 11. A larger scale would leave fewer different factors to the others.
     fn candidates(&self) -> impl Iterator<Item = bf16> {
         let most = largest(&self.steps) / self.unit;
         let bits = |factor: f32| bf16::from_f32((most / factor).clamp(SCALE_RANGE.0, SCALE_RANGE.1)).to_bits();
-        (bits(MOST + 0.5)..=bits(9.0)).step_by(2).map(bf16::from_bits)
+        (bits(MOST + 0.5)..=bits(11.0)).step_by(3).map(bf16::from_bits)
     }
 
     /// The scale and its neighbours, and the scale that is best for the factors and values it leads to; with their errors.

@@ -125,7 +125,7 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// The longest entry that `text` begins with: its id and its length in bytes. With `continuation`, among the entries that continue a word (their `##` is not in `text`), else among
-    /// those that start one. One walk from the root; the length ends between characters if `text` is UTF-8.
+    /// those that start one. `text` is UTF-8 (of other bytes, some are not matched), and the match ends between characters. One walk from the root.
     pub fn longest_match(&self, text: &[u8], continuation: bool) -> Option<(u32, usize)> {
         // No entry is longer; in a forged trie a walk could go on.
         let within = text.get(..MAX_PIECE_BYTES).unwrap_or(text);

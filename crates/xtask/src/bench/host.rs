@@ -64,6 +64,7 @@ enum Kind {
 
 /// Runs the command.
 pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
+    let load = place::load();
     let mut notes = Vec::new();
     let mut sides = ours(args, &mut notes)?;
     let levels = if args.peer_isa.is_empty() { Level::usual() } else { args.peer_isa.clone() };
@@ -108,7 +109,7 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
         sides.iter_mut().for_each(|side| side.times.clear());
     }
     notes.push(format!(
-        "{}. ONNX Runtime {}, dynamic int8 per channel. {rounds} rounds of turns; a turn is the median of at least 11 \
+        "{} (load {load} before). ONNX Runtime {}, dynamic int8 per channel. {rounds} rounds of turns; a turn is the median of at least 11 \
          calls from token ids to logits; ranges are over the rounds, ratios within one.",
         place::machine(),
         peers.first().map_or("", |peer| &peer.version),
