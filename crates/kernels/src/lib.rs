@@ -44,9 +44,13 @@ mod native;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 #[path = "aarch64/mod.rs"]
 mod native;
+#[cfg(m_profile)]
+#[path = "arm_m/mod.rs"]
+mod native;
 #[cfg(not(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(target_arch = "aarch64", target_feature = "neon"),
+    m_profile,
 )))]
 #[path = "portable.rs"]
 mod native;

@@ -1,0 +1,73 @@
+//! Panels: four channels and some of their inputs as int8 pieces of `Tile4`, taken out of a matrix
+//! that lies in memory in another way. One kilobyte, so that it fits any stack.
+
+use core::ops::Range;
+
+use crate::layout::{self, Layout};
+use crate::matrix::Integers;
+use crate::operations::Int8Product;
+
+/// Channels of a panel.
+pub(super) const CHANNELS: usize = 4;
+/// Most inputs of a panel: a multiple of every group.
+pub(super) const INPUTS: usize = 256;
+/// Inputs of a channel that lie side by side.
+pub(super) const RUN: usize = 16;
+/// Bytes of a piece: four channels by 16 inputs.
+pub(super) const PIECE: usize = CHANNELS * RUN;
+
+/// Room for a panel.
+#[repr(align(16))]
+pub(super) struct Panel(pub(super) [i8; CHANNELS * INPUTS]);
+
+impl Panel {
+    /// An empty one.
+    pub(super) const fn new() -> Self {
+        Panel([0; CHANNELS * INPUTS])
+    }
+
+    /// Fills it with inputs, a multiple of 16 of them and at most [`INPUTS`], of the four channels
+    /// from `first` on; what is outside the matrix is zero.
+    pub(super) fn fill(&mut self, p: &Int8Product<'_>, first: usize, inputs: Range<usize>) -> &[i8] {
+        let out = &mut self.0[..CHANNELS * inputs.len()];
+        for (piece, start) in out.chunks_exact_mut(PIECE).zip(inputs.step_by(RUN)) {
+            for (out, channel) in piece.as_chunks_mut::<RUN>().0.iter_mut().zip(first..) {
+                *out = if channel < p.output.channels.end { run(p, channel, start) } else { [0; RUN] };
+            }
+        }
+        out
+    }
+}
+
+/// 16 weights of a channel, zero beyond the last input.
+fn run(p: &Int8Product<'_>, channel: usize, start: usize) -> [i8; RUN] {
+    let mut out = [0; RUN];
+    let len = RUN.min(p.k.saturating_sub(start));
+    match p.weights {
+        Integers::Int8(weights) if p.layout == Layout::RowMajor => {
+            out[..len].copy_from_slice(&weights[channel * p.k + start..][..len]);
+        }
+        Integers::Int8(weights) => {
+            // At least four inputs of a channel lie side by side in every layout; those beyond the
+            // last one are zeros in the file.
+            for (i, out) in out.as_chunks_mut::<4>().0.iter_mut().enumerate().take(len.div_ceil(4)) {
+                let at = layout::offset_int8(channel, start + 4 * i, p.k, p.layout);
+                out.copy_from_slice(&weights[at..at + 4]);
+            }
+        }
+        Integers::Int4 { nibbles, groups, group } => {
+            let scale = match groups.get(layout::group_offset(channel, start, p.k, group, p.layout)) {
+                Some(&scale) if len > 0 => scale as i8,
+                _ => return out,
+            };
+            for (i, out) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                let (at, high) = layout::offset_int4(channel, start + 4 * i, p.k, group, p.layout);
+                for (out, &byte) in out.iter_mut().zip(&nibbles[at..at + 4]) {
+                    let nibble = if high { byte as i8 >> 4 } else { (byte << 4) as i8 >> 4 };
+                    *out = nibble.wrapping_mul(scale);
+                }
+            }
+        }
+    }
+    out
+}

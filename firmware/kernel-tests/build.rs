@@ -1,0 +1,62 @@
+//! Turns the test programs of the kernels into modules of this one.
+//!
+//! They are written for a machine with an operating system and Rust's test harness. What they use of `std` is in `core`
+//! and `alloc`, so their text only needs other paths and, for what the standard prelude holds, one more import; the
+//! functions marked as tests go into a table.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// The test programs: all but those for the one number functions, which have no instruction set, and for memory
+/// protection and misuse, which need an operating system.
+const PROGRAMS: [&str; 5] = ["digest", "float", "int8", "quantize", "rows"];
+
+fn main() {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    fs::copy("memory.x", out.join("memory.x")).expect("memory.x lies beside build.rs");
+    println!("cargo:rustc-link-search={}", out.display());
+    println!("cargo:rustc-link-arg-bins=-Tlink.x");
+    println!("cargo:rustc-link-arg-bins=--nmagic");
+    println!("cargo:rerun-if-changed=memory.x");
+    println!("cargo:rerun-if-changed=build.rs");
+
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/kernels/tests");
+    println!("cargo:rerun-if-changed={}", tests.display());
+    let common = out.join("common");
+    fs::create_dir_all(&common).expect("OUT_DIR is writable");
+    for name in ["mod", "product"] {
+        let text = read(&tests.join("common").join(name).with_extension("rs"));
+        fs::write(common.join(name).with_extension("rs"), translated(&text)).expect("OUT_DIR is writable");
+    }
+    let mut modules = format!("#[path = {:?}]\npub(crate) mod common;\n", common.join("mod.rs"));
+    let mut table = String::new();
+    for name in PROGRAMS {
+        let text = read(&tests.join(name).with_extension("rs"));
+        let path = out.join(name).with_extension("rs");
+        fs::write(&path, translated(&text)).expect("OUT_DIR is writable");
+        writeln!(modules, "#[path = {path:?}]\nmod {name};").expect("a string takes everything");
+        for test in names(&text) {
+            writeln!(table, "    (\"{name}: {test}\", {name}::{test}),").expect("a string takes everything");
+        }
+    }
+    let text = format!("{modules}\npub(crate) const TESTS: &[(&str, fn())] = &[\n{table}];\n");
+    fs::write(out.join("tests.rs"), text).expect("OUT_DIR is writable");
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The text of a module for this program.
+fn translated(text: &str) -> String {
+    // Inner attributes and documentation come first in a file, so the import goes behind them.
+    let (head, body): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("//!") || line.starts_with("#!["));
+    let body = body.join("\n").replace("std::", "core::").replace("#[test]\nfn", "pub(crate) fn").replace("mod common;", "use super::common;");
+    format!("{}\n#[allow(unused_imports)]\nuse crate::prelude::*;\n{body}\n", head.join("\n"))
+}
+
+/// The names of the functions marked as tests.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split('(').next())
+}
