@@ -14,11 +14,13 @@ const PROGRAMS: [&str; 5] = ["digest", "float", "int8", "quantize", "rows"];
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    fs::copy("memory.x", out.join("memory.x")).expect("memory.x lies beside build.rs");
+    let memory = if env::var("TARGET").is_ok_and(|target| target.starts_with("thumbv8m")) { "v8m.x" } else { "v7em.x" };
+    fs::copy(memory, out.join("memory.x")).expect("the memory maps lie beside build.rs");
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
     println!("cargo:rustc-link-arg-bins=--nmagic");
-    println!("cargo:rerun-if-changed=memory.x");
+    println!("cargo:rerun-if-changed=v7em.x");
+    println!("cargo:rerun-if-changed=v8m.x");
     println!("cargo:rerun-if-changed=build.rs");
 
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/kernels/tests");

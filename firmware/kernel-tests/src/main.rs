@@ -17,8 +17,12 @@ use semihosting::{print, println, process};
 
 include!(concat!(env!("OUT_DIR"), "/tests.rs"));
 
-/// Main memory of all three machines.
-const HEAP: (usize, usize) = (0x6000_0000, 16 << 20);
+#[allow(unsafe_code)]
+// SAFETY: the memory maps beside build.rs define the symbols; only their addresses are used.
+unsafe extern "C" {
+    static _heap_start: u8;
+    static _heap_end: u8;
+}
 
 #[global_allocator]
 static ALLOCATOR: LlffHeap = LlffHeap::empty();
@@ -26,8 +30,9 @@ static ALLOCATOR: LlffHeap = LlffHeap::empty();
 #[entry]
 #[allow(unsafe_code)]
 fn main() -> ! {
+    let heap = (&raw const _heap_start).addr()..(&raw const _heap_end).addr();
     // SAFETY: the machines have memory there, which is in no region of the linker, and this runs once, first.
-    unsafe { ALLOCATOR.init(HEAP.0, HEAP.1) };
+    unsafe { ALLOCATOR.init(heap.start, heap.len()) };
     print!("instruction sets:");
     for kernels in Kernels::available().filter(|kernels| kernels.isa() != Isa::Reference) {
         print!(" {}", kernels.isa());

@@ -1,8 +1,11 @@
-//! Distil on an emulated Cortex-M55: QEMU's `mps3-an547`, reporting through defmt over semihosting.
+//! Distil on an emulated Cortex-M7: QEMU's `mps2-an500`, reporting through defmt over semihosting.
 #![no_std]
 #![no_main]
 
+// Timer and faults are those of every processor of this profile.
+#[path = "../../qemu-m55/src/counter.rs"]
 mod counter;
+#[path = "../../qemu-m55/src/fault.rs"]
 mod fault;
 mod memory;
 
@@ -14,9 +17,9 @@ use semihosting::process;
 use counter::Counter;
 
 /// Reports go to the host as defmt frames; instructions come from the system timer.
-struct M55(Counter);
+struct M7(Counter);
 
-impl Machine for M55 {
+impl Machine for M7 {
     fn report(&mut self, event: &Event<'_>) {
         match event {
             Event::Fault(_) => defmt::error!("{}", event),
@@ -32,11 +35,11 @@ impl Machine for M55 {
 #[entry]
 fn main() -> ! {
     let Some(peripherals) = cortex_m::Peripherals::take() else { process::exit(i32::from(EXIT_FAULT)) };
-    let mut machine = M55(Counter::start(peripherals.SYST));
+    let mut machine = M7(Counter::start(peripherals.SYST));
     let Some(memory) = memory::take() else { process::exit(i32::from(EXIT_FAULT)) };
     let mut ram = [Ram { name: "SRAM", bytes: memory.sram }, Ram { name: "DDR", bytes: memory.ddr }];
     let board = Board {
-        name: "mps3-an547, Cortex-M55",
+        name: memory.board,
         model: memory.model,
         check: memory.check,
         ram: &mut ram,
