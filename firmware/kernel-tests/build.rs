@@ -53,8 +53,13 @@ fn read(path: &Path) -> String {
 /// The text of a module for this program.
 fn translated(text: &str) -> String {
     // Inner attributes and documentation come first in a file, so the import goes behind them.
-    let (head, body): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("//!") || line.starts_with("#!["));
-    let body = body.join("\n").replace("std::", "core::").replace("#[test]\nfn", "pub(crate) fn").replace("mod common;", "use super::common;");
+    let (head, body): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with("//!") || line.starts_with("#!["));
+    let body = body
+        .join("\n")
+        .replace("std::", "core::")
+        .replace("#[test]\nfn", "pub(crate) fn")
+        .replace("mod common;", "use super::common;");
     format!("{}\n#[allow(unused_imports)]\nuse crate::prelude::*;\n{body}\n", head.join("\n"))
 }
 

@@ -5,7 +5,7 @@
 //! the DSP instructions, so inner loops are assembly that names a processor with them.
 
 mod dsp;
-#[cfg(target_abi = "eabihf")]
+#[cfg(all(m_profile = "8", target_abi = "eabihf"))]
 mod helium;
 mod panel;
 mod product;
@@ -16,7 +16,7 @@ use crate::operations::Operations;
 /// Instruction set attributes 3: the instructions on halves and bytes in bits 4 to 7.
 const ID_ISAR3: *const u32 = core::ptr::without_provenance(0xe000_ed6c);
 /// Floating-point features 1: the vector extension in bits 8 to 11.
-#[cfg(target_abi = "eabihf")]
+#[cfg(all(m_profile = "8", target_abi = "eabihf"))]
 const MVFR1: *const u32 = core::ptr::without_provenance(0xe000_ef44);
 
 /// The operations of an instruction set that exists here.
@@ -25,7 +25,7 @@ pub(crate) fn operations(isa: Isa) -> Option<&'static Operations> {
         // 3: SXTB16, SMLAD and their kin.
         Isa::ArmDsp => (field(ID_ISAR3, 4) >= 3).then_some(&dsp::OPERATIONS),
         // 1: integers only; 2: floats too.
-        #[cfg(target_abi = "eabihf")]
+        #[cfg(all(m_profile = "8", target_abi = "eabihf"))]
         Isa::Helium => (field(MVFR1, 8) >= 2).then_some(&helium::OPERATIONS),
         _ => None,
     }

@@ -3,6 +3,7 @@
 
 use core::ops::Range;
 
+use super::product::Inner;
 use crate::layout::{self, Layout};
 use crate::matrix::Integers;
 use crate::operations::Int8Product;
@@ -28,7 +29,17 @@ impl Panel {
 
     /// Fills it with inputs, a multiple of 16 of them and at most [`INPUTS`], of the four channels
     /// from `first` on; what is outside the matrix is zero.
-    pub(super) fn fill(&mut self, p: &Int8Product<'_>, first: usize, inputs: Range<usize>) -> &[i8] {
+    pub(super) fn fill<I: Inner>(&mut self, p: &Int8Product<'_>, first: usize, inputs: Range<usize>) -> &[i8] {
+        if let (Layout::Tile4, Integers::Int4 { nibbles, groups, group }) = (p.layout, p.weights) {
+            let (at, _) = layout::offset_int4(first, inputs.start, p.k, group, p.layout);
+            let starts = inputs.clone().step_by(2 * RUN);
+            let pieces = nibbles[at..].as_chunks::<PIECE>().0.iter().zip(self.0.as_chunks_mut().0);
+            for ((nibbles, out), start) in pieces.zip(starts) {
+                let scales = &groups[layout::group_offset(first, start, p.k, group, p.layout)..];
+                I::unpack(nibbles, scales, out);
+            }
+            return &self.0[..CHANNELS * inputs.len()];
+        }
         let out = &mut self.0[..CHANNELS * inputs.len()];
         for (piece, start) in out.chunks_exact_mut(PIECE).zip(inputs.step_by(RUN)) {
             for (out, channel) in piece.as_chunks_mut::<RUN>().0.iter_mut().zip(first..) {

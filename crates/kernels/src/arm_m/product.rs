@@ -19,9 +19,18 @@ pub(super) type Quads = [[i32; CHANNELS]];
 
 /// What an instruction set adds.
 pub(super) trait Inner {
+    /// Memory that `multiply` works in.
+    type Room;
+    /// Such memory, of any content.
+    const ROOM: Self::Room;
+
     /// Adds to `sums` the products of as many rows, `stride` apart, with four channels, given as
     /// pieces of four channels by 16 inputs. Each row has at least 16 values for each piece.
-    fn multiply(values: &[i8], stride: usize, weights: &[i8], sums: &mut Quads);
+    fn multiply(values: &[i8], stride: usize, weights: &[i8], sums: &mut Quads, room: &mut Self::Room);
+
+    /// Two pieces of four channels by 16 inputs: the low nibbles, then the high ones, each times the
+    /// scale of its channel, of which there are at least four.
+    fn unpack(nibbles: &[u8; PIECE], scales: &[u8], out: &mut [i8; 2 * PIECE]);
 
     /// Makes outputs of the sums of the rows from `row` on; may use `sums` up.
     fn finish(p: &Int8Product<'_>, quad: &Quad, row: usize, sums: &mut Quads, out: &mut [f32]);
@@ -55,7 +64,7 @@ impl Quad {
 pub(super) fn matmul<I: Inner>(p: &Int8Product<'_>, out: &mut [f32]) {
     let stride = quantized_stride(p.k);
     let pieces = p.k.div_ceil(RUN);
-    let mut panel = Panel::new();
+    let (mut panel, mut room) = (Panel::new(), I::ROOM);
     let mut sums = [[0; CHANNELS]; ROWS];
     for first in (p.output.channels.start / CHANNELS * CHANNELS..p.output.channels.end).step_by(CHANNELS) {
         let quad = Quad::new(p, first);
@@ -66,12 +75,12 @@ pub(super) fn matmul<I: Inner>(p: &Int8Product<'_>, out: &mut [f32]) {
             match p.weights {
                 Integers::Int8(weights) if p.layout == Layout::Tile4 => {
                     let weights = &weights[first / CHANNELS * pieces * PIECE..][..pieces * PIECE];
-                    I::multiply(values, stride, weights, sums);
+                    I::multiply(values, stride, weights, sums, &mut room);
                 }
                 _ => {
                     for start in (0..pieces * RUN).step_by(INPUTS) {
-                        let weights = panel.fill(p, first, start..(start + INPUTS).min(pieces * RUN));
-                        I::multiply(&values[start..], stride, weights, sums);
+                        let weights = panel.fill::<I>(p, first, start..(start + INPUTS).min(pieces * RUN));
+                        I::multiply(&values[start..], stride, weights, sums, &mut room);
                     }
                 }
             }

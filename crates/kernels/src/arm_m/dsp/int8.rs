@@ -10,7 +10,7 @@ use crate::native::panel::{CHANNELS, INPUTS, PIECE, RUN};
 use crate::native::product::Quads;
 
 /// Words of a table: the halves of four weights of a channel are two.
-const WORDS: usize = CHANNELS * INPUTS / 2;
+pub(super) const WORDS: usize = CHANNELS * INPUTS / 2;
 /// Words of the table for four inputs: those of inputs 0 and 2 for each channel, then those of
 /// inputs 1 and 3.
 const STEP: usize = 2 * CHANNELS;
@@ -21,16 +21,15 @@ macro_rules! dsp {
 }
 
 /// Adds the products of rows with four channels; see [`Inner`](crate::native::product::Inner).
-pub(super) fn multiply(values: &[i8], stride: usize, weights: &[i8], sums: &mut Quads) {
-    let mut table = [0_u32; WORDS + 2];
+pub(super) fn multiply(values: &[i8], stride: usize, weights: &[i8], sums: &mut Quads, table: &mut [u32; WORDS]) {
     for (i, weights) in weights.chunks(PIECE / RUN * INPUTS).enumerate() {
         let inputs = weights.len() / CHANNELS;
-        let table = &mut table[..inputs / 4 * STEP + 2];
+        let table = &mut table[..inputs / 4 * STEP];
         spread(weights, table);
         for (row, sums) in sums.iter_mut().enumerate() {
             let values = &values[row * stride + i * INPUTS..][..inputs];
-            // SAFETY: the table has eight words for every four of the row's values and two more;
-            // those are a multiple of 16 and not none, as the weights are whole pieces.
+            // SAFETY: the table has eight words for every four of the row's values, and those are a
+            // multiple of 16 and not none, as the weights are whole pieces.
             unsafe { one_row(values, table, sums) };
         }
     }
@@ -62,30 +61,45 @@ fn spread(weights: &[i8], table: &mut [u32]) {
     }
 }
 
-/// Four inputs of a row by four channels, whose weights begin at this offset of `r0`; `$values` loads
-/// the next inputs and `$next` is where the next weights begin.
+/// Four inputs of a row by four channels, whose weights begin at this offset of `r0`.
+/// `$values`, `$even` and `$odd` load what the next four begin with.
 macro_rules! step {
-    ($at:literal, $next:literal, $values:literal) => {
+    ($at:literal, $values:literal, $even:literal, $odd:literal) => {
         concat!(
-            "ldr r4, [r0, #8 + ", $at, "]\n",
-            "sxtb16 r12, r7, ror #8\n",
             "smlad r8, r2, r6, r8\n",
-            "ldr r2, [r0, #16 + ", $at, "]\n",
-            "ldr r5, [r0, #12 + ", $at, "]\n",
+            "ldr r2, [r0, #16 + ",
+            $at,
+            "]\n",
+            "ldr r4, [r0, #8 + ",
+            $at,
+            "]\n",
+            "ldr r5, [r0, #12 + ",
+            $at,
+            "]\n",
             "smlad r9, r3, r6, r9\n",
-            $values, "\n",
+            "sxtb16 r12, r7, ror #8\n",
+            "ldr r3, [r0, #20 + ",
+            $at,
+            "]\n",
+            $values,
+            "\n",
             "smlad r10, r4, r6, r10\n",
-            "ldr r3, [r0, #20 + ", $at, "]\n",
             "smlad r11, r5, r6, r11\n",
-            "ldr r4, [r0, #24 + ", $at, "]\n",
+            "ldr r4, [r0, #24 + ",
+            $at,
+            "]\n",
             "smlad r8, r2, r12, r8\n",
-            "ldr r5, [r0, #28 + ", $at, "]\n",
+            "ldr r5, [r0, #28 + ",
+            $at,
+            "]\n",
             "smlad r9, r3, r12, r9\n",
-            "ldr r2, [r0, #", $next, "]\n",
+            $even,
+            "\n",
+            "smlad r11, r5, r12, r11\n",
             "sxtb16 r6, r7\n",
             "smlad r10, r4, r12, r10\n",
-            "ldr r3, [r0, #4 + ", $next, "]\n",
-            "smlad r11, r5, r12, r11\n",
+            $odd,
+            "\n",
         )
     };
 }
@@ -94,37 +108,44 @@ macro_rules! step {
 ///
 /// # Safety
 ///
-/// `values` is a multiple of 16 long and not empty, `table` is two words longer than two for each of
-/// them, and the instructions exist.
+/// `values` is a multiple of 16 long and not empty, `table` has two words for each of them, and the
+/// instructions exist.
 unsafe fn one_row(values: &[i8], table: &[u32], sums: &mut [i32; CHANNELS]) {
-    debug_assert!(values.len().is_multiple_of(RUN) && !values.is_empty() && table.len() == 2 * values.len() + 2);
+    debug_assert!(values.len().is_multiple_of(RUN) && !values.is_empty() && table.len() == 2 * values.len());
     let [mut s0, mut s1, mut s2, mut s3] = *sums;
     // r6 holds values 0 and 2 of four, r12 values 1 and 3, r7 the next four; r2 to r5 take turns in
-    // holding weights. Each step loads what the next one begins with: behind the last there are two
-    // more words in the table, and the values are not loaded.
+    // holding weights. Each step loads what the next one begins with; the last 16 inputs come after
+    // the loop, so that nothing is loaded from behind the end.
     //
     // SAFETY: every load is inside the two slices (see above); r6 and r7, which no operand may be,
     // are put back.
     unsafe {
         dsp!(
             "push {{r6, r7}}",
-            "ldr r7, [r1], #4",
+            "ldr r7, [r1]",
             "ldr r2, [r0]",
             "ldr r3, [r0, #4]",
             "sxtb16 r6, r7",
-            "2:",
-            step!("0", "32", "ldr r7, [r1], #4"),
-            step!("32", "64", "ldr r7, [r1], #4"),
-            step!("64", "96", "ldr r7, [r1], #4"),
-            "adds r0, #128",
             "cmp r0, lr",
-            step!("-32", "0", "it ne\nldrne r7, [r1], #4"),
+            "beq 3f",
+            "2:",
+            step!("0", "ldr r7, [r1, #4]", "ldr r2, [r0, #32]", "ldr r3, [r0, #36]"),
+            step!("32", "ldr r7, [r1, #8]", "ldr r2, [r0, #64]", "ldr r3, [r0, #68]"),
+            step!("64", "ldr r7, [r1, #12]", "ldr r2, [r0, #96]", "ldr r3, [r0, #100]"),
+            "add r0, r0, #128",
+            "cmp r0, lr",
+            step!("-32", "ldr r7, [r1, #16]!", "ldr r2, [r0]", "ldr r3, [r0, #4]"),
             "bne 2b",
+            "3:",
+            step!("0", "ldr r7, [r1, #4]", "ldr r2, [r0, #32]", "ldr r3, [r0, #36]"),
+            step!("32", "ldr r7, [r1, #8]", "ldr r2, [r0, #64]", "ldr r3, [r0, #68]"),
+            step!("64", "ldr r7, [r1, #12]", "ldr r2, [r0, #96]", "ldr r3, [r0, #100]"),
+            step!("96", "", "", ""),
             "pop {{r6, r7}}",
             inout("r0") table.as_ptr() => _,
             inout("r1") values.as_ptr() => _,
             inout("r8") s0, inout("r9") s1, inout("r10") s2, inout("r11") s3,
-            in("lr") table.as_ptr().add(2 * values.len()),
+            in("lr") table.as_ptr().add(table.len() - 2 * RUN),
             out("r2") _, out("r3") _, out("r4") _, out("r5") _, out("r12") _,
         );
     }

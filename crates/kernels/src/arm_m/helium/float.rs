@@ -45,7 +45,8 @@ pub(super) fn gemm(g: &Gemm<'_>, out: &mut [f32]) {
         let a = &g.a[i * g.a_stride..][..g.k];
         for (block, out) in out[..g.n].chunks_mut(LANES).enumerate() {
             let b = &g.b[block * LANES..];
-            let mut sums = if out.len() == LANES { columns(a, b, g.b_stride) } else { part(a, b, g.b_stride, out.len()) };
+            let mut sums =
+                if out.len() == LANES { columns(a, b, g.b_stride) } else { part(a, b, g.b_stride, out.len()) };
             elementwise::scale(g.scale, &mut sums);
             out.copy_from_slice(&sums[..out.len()]);
         }

@@ -8,12 +8,14 @@ mod asm;
 mod elementwise;
 mod float;
 mod gelu;
+mod int4;
 mod int8;
 mod output;
 mod quantize;
 mod rows;
 mod sums;
 
+use super::panel::PIECE;
 use super::product::{self, Inner, Quad, Quads};
 use crate::isa::Isa;
 use crate::layout::Layout;
@@ -45,8 +47,15 @@ pub(super) static OPERATIONS: Operations = Operations {
 struct Helium;
 
 impl Inner for Helium {
-    fn multiply(values: &[i8], stride: usize, weights: &[i8], sums: &mut Quads) {
+    type Room = ();
+    const ROOM: () = ();
+
+    fn multiply(values: &[i8], stride: usize, weights: &[i8], sums: &mut Quads, _room: &mut ()) {
         int8::multiply(values, stride, weights, sums);
+    }
+
+    fn unpack(nibbles: &[u8; PIECE], scales: &[u8], out: &mut [i8; 2 * PIECE]) {
+        int4::unpack(nibbles, scales, out);
     }
 
     fn finish(p: &Int8Product<'_>, quad: &Quad, row: usize, sums: &mut Quads, out: &mut [f32]) {

@@ -2,9 +2,9 @@
 
 use super::asm::helium;
 use super::{elementwise, gelu};
+use crate::matrix::{Epilogue, RowScale};
 use crate::native::panel::CHANNELS;
 use crate::native::product::{Quad, Quads};
-use crate::matrix::{Epilogue, RowScale};
 use crate::operations::Int8Product;
 
 /// Makes outputs of the sums of the rows from `row` on.
