@@ -1,5 +1,5 @@
 //! Panels: four channels and some of their inputs as int8 pieces of `Tile4`, taken out of a matrix
-//! that lies in memory in another way. One kilobyte, so that it fits any stack.
+//! that lies in memory in another way. Three kilobytes at most, so that it fits any stack.
 
 use core::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::operations::Int8Product;
 /// Channels of a panel.
 pub(super) const CHANNELS: usize = 4;
 /// Most inputs of a panel: a multiple of every group.
-pub(super) const INPUTS: usize = 256;
+pub(super) const INPUTS: usize = 768;
 /// Inputs of a channel that lie side by side.
 pub(super) const RUN: usize = 16;
 /// Bytes of a piece: four channels by 16 inputs.

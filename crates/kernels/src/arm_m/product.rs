@@ -5,7 +5,7 @@
 
 use core::ops::Range;
 
-use super::panel::{CHANNELS, INPUTS, PIECE, Panel, RUN};
+use super::panel::{CHANNELS, PIECE, Panel, RUN};
 use crate::layout::Layout;
 use crate::matrix::{Integers, quantized_stride};
 use crate::operations::Int8Product;
@@ -19,6 +19,9 @@ pub(super) type Quads = [[i32; CHANNELS]];
 
 /// What an instruction set adds.
 pub(super) trait Inner {
+    /// Inputs that `multiply` takes best at a time: a multiple of every group, at most
+    /// [`INPUTS`](super::panel::INPUTS).
+    const INPUTS: usize;
     /// Memory that `multiply` works in.
     type Room;
     /// Such memory, of any content.
@@ -78,8 +81,8 @@ pub(super) fn matmul<I: Inner>(p: &Int8Product<'_>, out: &mut [f32]) {
                     I::multiply(values, stride, weights, sums, &mut room);
                 }
                 _ => {
-                    for start in (0..pieces * RUN).step_by(INPUTS) {
-                        let weights = panel.fill::<I>(p, first, start..(start + INPUTS).min(pieces * RUN));
+                    for start in (0..pieces * RUN).step_by(I::INPUTS) {
+                        let weights = panel.fill::<I>(p, first, start..(start + I::INPUTS).min(pieces * RUN));
                         I::multiply(&values[start..], stride, weights, sums, &mut room);
                     }
                 }

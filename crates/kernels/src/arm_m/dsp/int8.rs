@@ -6,9 +6,11 @@
 
 use core::arch::asm;
 
-use crate::native::panel::{CHANNELS, INPUTS, PIECE, RUN};
+use crate::native::panel::{CHANNELS, PIECE, RUN};
 use crate::native::product::Quads;
 
+/// Most inputs of a table, which is two kilobytes.
+pub(super) const INPUTS: usize = 256;
 /// Words of a table: the halves of four weights of a channel are two.
 pub(super) const WORDS: usize = CHANNELS * INPUTS / 2;
 /// Words of the table for four inputs: those of inputs 0 and 2 for each channel, then those of

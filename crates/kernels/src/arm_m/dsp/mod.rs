@@ -33,6 +33,7 @@ pub(super) static OPERATIONS: Operations = Operations {
 struct Dsp;
 
 impl Inner for Dsp {
+    const INPUTS: usize = int8::INPUTS;
     type Room = [u32; int8::WORDS];
     const ROOM: Self::Room = [0; int8::WORDS];
 

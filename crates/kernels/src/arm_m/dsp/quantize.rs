@@ -2,7 +2,7 @@
 
 use crate::matrix::{RowScale, quantized_stride};
 use crate::native::panel::CHANNELS;
-use crate::scalar::{MAGIC, SMALLEST, abs, max};
+use crate::scalar::{MAGIC, SMALLEST, abs};
 
 /// Quantizes rows of `k` floats.
 pub(super) fn quantize_rows(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {

@@ -15,7 +15,7 @@ mod quantize;
 mod rows;
 mod sums;
 
-use super::panel::PIECE;
+use super::panel::{INPUTS, PIECE};
 use super::product::{self, Inner, Quad, Quads};
 use crate::isa::Isa;
 use crate::layout::Layout;
@@ -47,6 +47,7 @@ pub(super) static OPERATIONS: Operations = Operations {
 struct Helium;
 
 impl Inner for Helium {
+    const INPUTS: usize = INPUTS;
     type Room = ();
     const ROOM: () = ();
 
