@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use distil_kernels::layout::{Layout, pack_int8, packed_len_int8};
-use distil_kernels::{Epilogue, Kernels, Matrix, RowScale, quantized_stride};
+use distil_kernels::{Epilogue, Kernels, Matrix, RowScale, Scales, quantized_stride};
 
 const TOKENS: usize = 128;
 const HIDDEN: usize = 768;

@@ -13,7 +13,7 @@ fn the_planned_bytes_suffice_and_nothing_around_them_is_touched() {
         let bytes = packed(&fixture, storage);
         let artifact = Artifact::open(&bytes).unwrap();
         let model = Model::new(&artifact).unwrap();
-        let plans = [Plan::FAST, Plan::SMALL, Plan::FAST.with_threads(2), Plan::SMALL.with_threads(3)];
+        let plans = [Plan::LARGE, Plan::FAST, Plan::SMALL, Plan::FAST.with_threads(2), Plan::SMALL.with_threads(3)];
         for (tokens, plan) in [2, 3, 8, 17, 33, 128].into_iter().flat_map(|tokens| plans.map(|plan| (tokens, plan))) {
             let needed = arena_len(&artifact, tokens, plan);
             // Every offset from a cache line, so that the slack for alignment is really enough.

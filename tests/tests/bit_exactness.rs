@@ -1,11 +1,16 @@
-//! Every instruction set of this machine gives the same bits in every output, for whole sentences.
+//! Every instruction set of this machine, memory plan and number of threads gives the same bits in every output, for
+//! whole sentences.
 
 use distil_runtime::{Artifact, Candidate, Head, Isa, Kernels, Model, Plan, Session, arena_len};
 use distil_tests::{SENTENCES, models, packed};
+use distil_tools::threads::Threads;
 
 /// All that a session can say of a sentence, as bits.
 fn outputs(model: &Model, arena: &mut [u8], text: &str) -> Vec<u32> {
-    let mut session = Session::new(model, arena, model.config().max_positions as usize).unwrap();
+    answers(model, Session::new(model, arena, model.config().max_positions as usize).unwrap(), text)
+}
+
+fn answers(model: &Model, mut session: Session, text: &str) -> Vec<u32> {
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     let tokens = session.encode(text, None).unwrap();
     let mut all = session.ids().to_vec();
@@ -51,6 +56,27 @@ fn every_instruction_set_gives_the_same_bits() {
                 arena.fill(0xa5);
                 let model = Model::with_isa(&artifact, isa).unwrap();
                 assert!(outputs(&model, &mut arena, text) == expected, "{name} on {isa}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_plan_and_number_of_threads_gives_the_same_bits() {
+    for (name, fixture, storage) in models() {
+        let bytes = packed(&fixture, storage);
+        let artifact = Artifact::open(&bytes).unwrap();
+        let model = Model::new(&artifact).unwrap();
+        let mut arena = vec![0u8; arena_len(&artifact, fixture.positions, Plan::FAST)];
+        for text in SENTENCES {
+            let expected = outputs(&model, &mut arena, text);
+            for (threads, plan) in
+                [1, 2, 3, 7].into_iter().flat_map(|n| [Plan::LARGE, Plan::FAST, Plan::SMALL].map(|plan| (n, plan)))
+            {
+                let (executor, plan) = (Threads::new(threads).unwrap(), plan.with_threads(threads));
+                let mut arena = vec![0xa5_u8; arena_len(&artifact, fixture.positions, plan)];
+                let session = Session::with_plan(&model, &mut arena, fixture.positions, plan, &executor).unwrap();
+                assert!(answers(&model, session, text) == expected, "{name}, {threads} threads, {plan:?}: {text}");
             }
         }
     }

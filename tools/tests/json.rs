@@ -2,6 +2,7 @@
 
 mod support;
 
+use distil_kernels::Kernels;
 use distil_tools::fixture::Fixture;
 use distil_tools::hf::{Architecture, HeadKind};
 use support::{Place, shape};
@@ -38,4 +39,31 @@ fn shapes() {
     show(&["bench", "mlm.distil", "--tokens", "4", "--seconds", "0", "--json"]);
     show(&["check", "mlm.distil", "-o", "check.bin", "--json"]);
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn kernels() {
+    let place = Place::empty();
+    // The fastest instruction set alone: the reference would take its time.
+    let pick = Kernels::detect().isa().name();
+    let report = place.json(&["bench", "--kernels", "--isa", pick, "--seconds", "0.1", "--json"]);
+    assert_eq!(report["pick"], pick);
+    let isas = report["isas"].as_array().unwrap();
+    assert_eq!((isas.len(), &isas[0]["isa"], &isas[0]["picked"]), (1, &pick.into(), &true.into()));
+    let kernels = isas[0]["kernels"].as_array().unwrap();
+    assert_eq!(kernels.len(), 22);
+    for kernel in kernels {
+        let number = |key: &str| kernel[key].as_f64().unwrap();
+        assert!(number("share") > 0.0 && number("share") <= 1.0, "{kernel}");
+        let is_product = kernel["unit"] == "G multiply-adds/s";
+        let outputs = if is_product { number("outputs") } else { 1.0 };
+        let rate = number("rows") * number("inputs") * outputs / number("microseconds") / 1e3;
+        assert!((rate / number("rate") - 1.0).abs() < 1e-9, "{kernel}");
+        assert_eq!(kernel["limit"] == "values", !is_product, "{kernel}");
+        assert!(!is_product || number("rate") <= isas[0]["peak_gmacs_per_s"].as_f64().unwrap(), "{kernel}");
+    }
+    let text = place.ok(&["bench", "--kernels", "--isa", pick, "--seconds", "0"]);
+    assert!(text.contains(&format!("{pick} *: layout ")), "{text}");
+    assert_eq!(text.lines().count(), 3 + 1 + 22, "{text}");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&shape(&report)).unwrap());
 }

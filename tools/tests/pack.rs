@@ -208,9 +208,9 @@ fn a_full_disk_leaves_the_old_file() {
     assert_eq!(place.listing(), ["model", "out.distil"]);
 }
 
-/// DistilBERT's real shape, 66,955,010 parameters as a two-way classifier.
+/// DistilBERT's real shape, 66,955,010 parameters as a two-way classifier: int8, and int4.
 #[test]
-fn distilbert_fits_in_67_5_megabytes() {
+fn distilbert_fits_in_67_5_and_37_5_megabytes() {
     let vocabulary = shared("data/vocab/vocab.txt").map(|path| std::fs::read_to_string(path).unwrap());
     let fixture = Fixture {
         head: HeadKind::SequenceClassification,
@@ -224,8 +224,10 @@ fn distilbert_fits_in_67_5_megabytes() {
         ..Fixture::default()
     };
     let place = Place::with(&fixture);
-    let report = place.json(&["pack", "model", "-o", "model.distil", "--json"]);
-    assert_eq!(report["parameters"], 66_955_010);
-    assert_eq!(report["bytes"], read(&place, "model.distil").len());
-    assert!(report["bytes"].as_u64().unwrap() <= 67_500_000, "{report}");
+    for (weights, most) in [("int8", 67_500_000), ("int4", 37_500_000)] {
+        let report = place.json(&["pack", "model", "-o", "model.distil", "--weights", weights, "--json"]);
+        assert_eq!(report["parameters"], 66_955_010);
+        assert_eq!(report["bytes"], read(&place, "model.distil").len());
+        assert!(report["bytes"].as_u64().unwrap() <= most, "{report}");
+    }
 }

@@ -10,7 +10,7 @@ use crate::record::record;
 /// The first bytes of every packed file. Like PNG's, they show up a file that was mangled as text.
 pub const MAGIC: [u8; 8] = *b"\x89DISTIL\n";
 /// The version this crate reads and writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// A file, its sections and its tensors start at multiples of this many bytes.
 pub const ALIGNMENT: usize = 64;
 
@@ -72,23 +72,29 @@ pub(crate) const fn align(length: u64) -> Option<u64> {
     length.checked_next_multiple_of(ALIGNMENT as u64)
 }
 
-/// XXH32 of a file whose checksum field counts as zero.
-pub(crate) fn file_checksum(bytes: &[u8]) -> u32 {
+/// The state of the file's checksum after its header, the checksum field counting as zero, and the bytes after the header.
+pub(crate) fn start_checksum(bytes: &[u8]) -> (Xxh32, &[u8]) {
     let mut state = Xxh32::new(0);
     let Some((header, rest)) = bytes.split_first_chunk::<{ Header::LEN }>() else {
-        return 0;
+        return (state, bytes);
     };
     let mut header = *header;
     for byte in header.iter_mut().skip(CHECKSUM_AT).take(4) {
         *byte = 0;
     }
     state.update(&header);
+    (state, rest)
+}
+
+/// XXH32 of a file whose checksum field counts as zero.
+pub(crate) fn file_checksum(bytes: &[u8]) -> u32 {
+    let (mut state, rest) = start_checksum(bytes);
     state.update(rest);
     state.finish()
 }
 
-/// Checks everything outside the sections; gives the section ranges and the checksum.
-pub(crate) fn check(bytes: &[u8]) -> Result<([Range<usize>; SECTIONS], u32), OpenError> {
+/// Checks what tells that this is a whole file of this version; gives its header.
+pub(crate) fn check_header(bytes: &[u8]) -> Result<Header, OpenError> {
     let Some((header, _)) = bytes.split_first_chunk::<{ Header::LEN }>() else {
         return Err(OpenError::TooShort { actual: bytes.len() });
     };
@@ -105,18 +111,14 @@ pub(crate) fn check(bytes: &[u8]) -> Result<([Range<usize>; SECTIONS], u32), Ope
     if usize::try_from(header.length) != Ok(bytes.len()) {
         return Err(OpenError::Length { declared: header.length, actual: bytes.len() });
     }
-    let computed = file_checksum(bytes);
-    if header.checksum != computed {
-        return Err(OpenError::Checksum { declared: header.checksum, computed });
-    }
+    Ok(header)
+}
+
+/// The sections' ranges: contiguous but for the padding to the alignment, the last one ending with the file.
+pub(crate) fn sections(header: &Header, bytes: &[u8]) -> Result<[Range<usize>; SECTIONS], OpenError> {
     if usize::from(header.sections) != SECTIONS || header.reserved != [0; 36] {
         return Err(OpenError::Header);
     }
-    Ok((sections(bytes)?, computed))
-}
-
-/// The sections' ranges: contiguous but for zero padding to the alignment, the last one ending with the file.
-fn sections(bytes: &[u8]) -> Result<[Range<usize>; SECTIONS], OpenError> {
     let table = bytes.get(Header::LEN..FRONT_LEN).ok_or(OpenError::TooShort { actual: bytes.len() })?;
     let (entries, _) = table.as_chunks::<{ SectionEntry::LEN }>();
     let mut ranges = [const { 0..0 }; SECTIONS];
@@ -129,10 +131,6 @@ fn sections(bytes: &[u8]) -> Result<[Range<usize>; SECTIONS], OpenError> {
         if !known || entry.offset != start {
             return Err(wrong);
         }
-        let padding = to_range(end, start).ok_or(wrong)?;
-        if !bytes.get(padding).ok_or(wrong)?.iter().all(|&b| b == 0) {
-            return Err(OpenError::Padding(kind));
-        }
         end = start.checked_add(entry.length).ok_or(wrong)?;
         *range = to_range(start, end).ok_or(wrong)?;
         if range.end > bytes.len() {
@@ -143,6 +141,11 @@ fn sections(bytes: &[u8]) -> Result<[Range<usize>; SECTIONS], OpenError> {
         return Err(OpenError::SectionTable(SectionKind::Manifest));
     }
     Ok(ranges)
+}
+
+/// Whether all bytes are zero, as padding has to be.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
 }
 
 /// A range in memory from two file offsets.

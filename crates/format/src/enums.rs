@@ -113,6 +113,10 @@ named! {
         F16 = 1, "f16";
         /// Integers from -127 to 127 with one bfloat16 scale a row.
         Int8 = 2, "int8";
+        /// Integers from -8 to 7, a factor from 1 to 15 for each 32 inputs of a row, and one bfloat16 scale a row.
+        Int4G32 = 3, "int4g32";
+        /// The same with a factor for each 64 inputs.
+        Int4G64 = 4, "int4g64";
     }
 }
 
@@ -121,18 +125,39 @@ named! {
     enum Layout, "layout" {
         /// Row after row.
         RowMajor = 0, "row-major";
-        /// Tiles of 16 output channels, for the matrix kernels.
+        /// Tiles of 16 output channels by 4 inputs: every chip reads it well; the layout of `vpdpbusd`, `sdot` and AVX2.
         Tile16 = 1, "tile16";
+        /// Tiles of 8 output channels by 8 inputs: the layout of `smmla`.
+        Tile8 = 2, "tile8";
+        /// Tiles of 4 output channels by 16 inputs: the layout of plain NEON, Helium and the Cortex-M DSP instructions.
+        Tile4 = 3, "tile4";
     }
 }
 
 impl Dtype {
-    /// Bytes of one element.
-    pub const fn size(self) -> usize {
+    /// Inputs that share a factor; `None` for what is not int4.
+    pub const fn group(self) -> Option<usize> {
         match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
-            Self::Int8 => 1,
+            Self::Int4G32 => Some(32),
+            Self::Int4G64 => Some(64),
+            Self::F32 | Self::F16 | Self::Int8 => None,
+        }
+    }
+
+    /// Whether every row has a scale.
+    pub const fn has_scales(self) -> bool {
+        matches!(self, Self::Int8 | Self::Int4G32 | Self::Int4G64)
+    }
+}
+
+impl Layout {
+    /// Output channels and inputs of a 64-byte int8 tile; `None` for what is not tiled.
+    pub const fn tile(self) -> Option<(usize, usize)> {
+        match self {
+            Self::RowMajor => None,
+            Self::Tile16 => Some((16, 4)),
+            Self::Tile8 => Some((8, 8)),
+            Self::Tile4 => Some((4, 16)),
         }
     }
 }

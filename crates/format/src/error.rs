@@ -257,6 +257,11 @@ pub enum TensorError {
         /// Its byte in the stored data.
         at: usize,
     },
+    /// An int4 factor is not 1 to 15 (or that of a padding row is not 1).
+    Group {
+        /// Its place among the stored factors.
+        at: usize,
+    },
     /// An element is infinite or not a number.
     NotFinite {
         /// Its place in the stored data.
@@ -286,6 +291,7 @@ impl fmt::Display for TensorError {
                 write!(f, "the scale of row {row} is not between 2^-60 and 2^60 (1 in padding rows)")
             }
             Self::Element { at } => write!(f, "element {at} is -128"),
+            Self::Group { at } => write!(f, "the factor of group {at} is not 1 to 15 (1 in padding rows)"),
             Self::NotFinite { at } => write!(f, "element {at} is infinite or not a number"),
             Self::TilePadding => write!(f, "padding inside its tiles is not zero"),
         }

@@ -1,8 +1,9 @@
 //! The packed model file of Distil (`.distil`): one file with the configuration, the weights, the vocabulary and the label names of one encoder.
 //!
-//! [`Artifact::open`] is the only place where a file is accepted or rejected. It borrows the bytes (from flash or a memory map), allocates nothing, and proves everything that the
-//! accessors rely on: after it, no accessor can panic, loop or fail. The bytes are described in `SPEC.md` next to this crate. The writer, behind the feature `alloc`, puts the same
-//! checks before every file, so what it writes opens.
+//! [`Artifact::open`] is the one place where a file is accepted or rejected. It borrows the bytes (from flash or a memory map), allocates nothing, and checks all that `SPEC.md` next to
+//! this crate says about them. It has two steps: [`Artifact::open_unverified`] looks at the structure, in microseconds; [`Artifact::verify`] at the rest, in one pass over all bytes. A file
+//! that was verified when it was flashed or downloaded can be opened by the first step alone: after it no accessor can panic, loop, or read elsewhere, whatever the bytes are. The writer,
+//! behind the feature `alloc`, puts the same checks before every file, so what it writes opens.
 //!
 //! The checksum finds accidents, not attackers: it is no signature. A file with a matching checksum is still checked in full.
 #![no_std]
@@ -22,9 +23,11 @@ mod container;
 mod enums;
 mod error;
 mod labels;
+mod padding;
 mod record;
 mod storage;
 mod tensors;
+mod verify;
 mod vocabulary;
 #[cfg(feature = "alloc")]
 mod write;
@@ -39,7 +42,7 @@ pub use config::{
 pub use container::{ALIGNMENT, MAGIC, SectionKind, VERSION};
 pub use enums::{Architecture, Dtype, Head, Layout, Pooling, UnknownName};
 pub use error::{ConfigError, OpenError, TensorError};
-pub use storage::{data_len, scales_len};
+pub use storage::{data_len, groups_len, nibbles_len, scales_len};
 pub use tensors::{Role, RoleKind, TensorId};
 #[cfg(feature = "alloc")]
 pub use vocabulary::build_vocabulary;

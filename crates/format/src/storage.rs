@@ -2,53 +2,72 @@
 
 use crate::enums::{Dtype, Layout};
 use crate::error::TensorError;
+use crate::padding::Padding;
 use crate::tensors::{Role, RoleKind};
 
-/// Output channels of a tile.
-const TILE: usize = 16;
-/// Inputs that lie side by side in an int8 tile.
-const QUAD: usize = 4;
+/// Tiled layouts round their rows up to this, whatever the tile.
+pub(crate) const ROWS: usize = 16;
+/// Bytes that are checked at a time, so that who reads them for another purpose too finds them in the cache. A multiple of every element's size.
+pub(crate) const BLOCK: usize = 8192;
 
-/// Bytes of a tensor's elements, padding included; `None` if the type does not come in the layout or the size has no u64.
+/// Bytes of a tensor's data, padding included; `None` if the type does not come in the layout or the size has no u64.
 ///
-/// `Tile16` pads rows to 16 and, for int8, columns to 4; f16 and vectors are row-major.
+/// Tiled layouts pad rows to 16 and int8 columns to the tile's inputs. int4 pads columns to the group in every layout; its data are the nibbles and then the groups' factors, a byte each.
+/// Float matrices are tiled in [`Layout::Tile16`] only; f16 and vectors are row-major.
 pub fn data_len(dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Option<u64> {
-    let (rows, cols) = (u64::try_from(rows).ok()?, u64::try_from(cols).ok()?);
-    let elements = match (layout, dtype) {
-        (Layout::RowMajor, _) => rows.checked_mul(cols)?,
-        (Layout::Tile16, Dtype::Int8) => {
-            rows.checked_next_multiple_of(TILE as u64)?.checked_mul(cols.checked_next_multiple_of(QUAD as u64)?)?
+    let padded = padded_rows(layout, rows)?;
+    let inputs = u64::try_from(cols).ok()?;
+    match (dtype, layout.tile()) {
+        (Dtype::F32, None) => padded.checked_mul(inputs)?.checked_mul(4),
+        (Dtype::F32, _) if layout == Layout::Tile16 => padded.checked_mul(inputs)?.checked_mul(4),
+        (Dtype::F16, None) => padded.checked_mul(inputs)?.checked_mul(2),
+        (Dtype::F32 | Dtype::F16, _) => None,
+        (Dtype::Int8, None) => padded.checked_mul(inputs),
+        (Dtype::Int8, Some((_, quad))) => padded.checked_mul(inputs.checked_next_multiple_of(quad as u64)?),
+        (Dtype::Int4G32 | Dtype::Int4G64, _) => {
+            nibbles_len(dtype, layout, rows, cols)?.checked_add(groups_len(dtype, layout, rows, cols)?)
         }
-        (Layout::Tile16, Dtype::F32) => rows.checked_next_multiple_of(TILE as u64)?.checked_mul(cols)?,
-        (Layout::Tile16, Dtype::F16) => return None,
-    };
-    elements.checked_mul(dtype.size() as u64)
+    }
 }
 
-/// Bytes of a tensor's bfloat16 scales: one a row for int8, padded to 16 rows with 1 in `Tile16`; none for other types.
+/// Bytes of an int4 tensor's nibbles, which its data begin with: a multiple of 16; 0 for other types.
+pub fn nibbles_len(dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Option<u64> {
+    let Some(group) = dtype.group() else { return Some(0) };
+    let inputs = u64::try_from(cols).ok()?.checked_next_multiple_of(group as u64)?;
+    padded_rows(layout, rows)?.checked_mul(inputs / 2)
+}
+
+/// Bytes of an int4 tensor's factors, one for each row and group, which follow the nibbles; 0 for other types.
+pub fn groups_len(dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Option<u64> {
+    let Some(group) = dtype.group() else { return Some(0) };
+    padded_rows(layout, rows)?.checked_mul(u64::try_from(cols.div_ceil(group)).ok()?)
+}
+
+/// Bytes of a tensor's bfloat16 scales: one a row for int8 and int4, padded to 16 rows with 1 where it is tiled; none for other types.
 pub fn scales_len(dtype: Dtype, layout: Layout, rows: usize) -> Option<u64> {
+    if dtype.has_scales() { padded_rows(layout, rows)?.checked_mul(2) } else { Some(0) }
+}
+
+fn padded_rows(layout: Layout, rows: usize) -> Option<u64> {
     let rows = u64::try_from(rows).ok()?;
-    match (dtype, layout) {
-        (Dtype::Int8, Layout::RowMajor) => rows.checked_mul(2),
-        (Dtype::Int8, Layout::Tile16) => rows.checked_next_multiple_of(TILE as u64)?.checked_mul(2),
-        (Dtype::F32 | Dtype::F16, _) => Some(0),
-    }
+    if layout.tile().is_some() { rows.checked_next_multiple_of(ROWS as u64) } else { Some(rows) }
 }
 
 /// Whether a tensor of this role may be stored this way.
 pub(crate) const fn is_allowed(role: Role, dtype: Dtype, layout: Layout) -> bool {
+    use Dtype::{F16, F32, Int4G32, Int4G64, Int8};
     matches!(
         (role.kind(), layout, dtype),
-        (RoleKind::Table, Layout::RowMajor, Dtype::F32 | Dtype::Int8)
-            | (RoleKind::Matrix, Layout::Tile16, Dtype::F32 | Dtype::Int8)
-            | (RoleKind::Bias, Layout::RowMajor, Dtype::F32 | Dtype::F16)
-            | (RoleKind::Norm, Layout::RowMajor, Dtype::F32)
+        (RoleKind::Table, Layout::RowMajor, F32 | Int8 | Int4G32 | Int4G64)
+            | (RoleKind::Matrix, Layout::Tile16, F32)
+            | (RoleKind::Matrix, Layout::Tile16 | Layout::Tile8 | Layout::Tile4, Int8 | Int4G32 | Int4G64)
+            | (RoleKind::Bias, Layout::RowMajor, F32 | F16)
+            | (RoleKind::Norm, Layout::RowMajor, F32)
     )
 }
 
 /// A tensor's storage, to be checked: by the reader before it trusts a file, by the writer before it makes one.
 pub(crate) struct Storage<'a> {
-    pub(crate) role: Role,
     pub(crate) dtype: Dtype,
     pub(crate) layout: Layout,
     pub(crate) rows: usize,
@@ -58,11 +77,12 @@ pub(crate) struct Storage<'a> {
 }
 
 impl Storage<'_> {
-    /// Checks role, lengths and every value.
-    pub(crate) fn check(&self) -> Result<(), TensorError> {
+    /// Checks that a tensor of this role may be stored this way, the lengths, and every value.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn check(&self, role: Role) -> Result<(), TensorError> {
         let (dtype, layout) = (self.dtype, self.layout);
         let refused = TensorError::Storage { dtype, layout };
-        if !is_allowed(self.role, dtype, layout) {
+        if !is_allowed(role, dtype, layout) {
             return Err(refused);
         }
         let expected = data_len(dtype, layout, self.rows, self.cols).ok_or(refused)?;
@@ -73,26 +93,43 @@ impl Storage<'_> {
         if self.scales.len() as u64 != expected {
             return Err(TensorError::ScalesLength { expected, found: self.scales.len() as u64 });
         }
-        self.check_scales()?;
-        let place = |bad: Option<usize>, error: fn(usize) -> TensorError| bad.map_or(Ok(()), |at| Err(error(at)));
-        match dtype {
-            Dtype::Int8 => place(find(self.data.as_chunks().0, |&[byte]: &[u8; 1]| byte == 0x80), |at| {
-                TensorError::Element { at }
-            })?,
-            Dtype::F16 => {
-                place(find(self.data.as_chunks().0, |&value| u16::from_le_bytes(value) & 0x7C00 == 0x7C00), |at| {
-                    TensorError::NotFinite { at }
-                })?
+        self.check_values(|_| ())
+    }
+
+    /// Checks every value of a tensor whose role and lengths are right. `read` is given the data in blocks, in order, each just before it is checked, and all of them even if one is bad.
+    pub(crate) fn check_values(&self, mut read: impl FnMut(&[u8])) -> Result<(), TensorError> {
+        let mut bad = None;
+        let mut start = 0;
+        for block in self.data.chunks(BLOCK) {
+            read(block);
+            if bad.is_none() {
+                bad = self.bad_element(start, block);
             }
-            Dtype::F32 => place(
-                find(self.data.as_chunks().0, |&value| u32::from_le_bytes(value) & 0x7F80_0000 == 0x7F80_0000),
-                |at| TensorError::NotFinite { at },
-            )?,
+            start += block.len();
         }
-        if layout == Layout::Tile16 && !self.is_padding_zero() {
+        if let Some(error) = bad {
+            return Err(error);
+        }
+        self.check_scales()?;
+        self.check_groups()?;
+        if Padding::of(self).is_some_and(|padding| !padding.is_zero()) {
             return Err(TensorError::TilePadding);
         }
         Ok(())
+    }
+
+    /// The first element with a value that its type does not allow, in a part of the data that starts at byte `start`.
+    fn bad_element(&self, start: usize, block: &[u8]) -> Option<TensorError> {
+        match self.dtype {
+            Dtype::Int8 => find(block.as_chunks().0, |&[byte]: &[u8; 1]| byte == 0x80)
+                .map(|at| TensorError::Element { at: start + at }),
+            Dtype::F16 => find(block.as_chunks().0, |&value| u16::from_le_bytes(value) & 0x7C00 == 0x7C00)
+                .map(|at| TensorError::NotFinite { at: start / 2 + at }),
+            Dtype::F32 => find(block.as_chunks().0, |&value| u32::from_le_bytes(value) & 0x7F80_0000 == 0x7F80_0000)
+                .map(|at| TensorError::NotFinite { at: start / 4 + at }),
+            // Every nibble is a value.
+            Dtype::Int4G32 | Dtype::Int4G64 => None,
+        }
     }
 
     fn check_scales(&self) -> Result<(), TensorError> {
@@ -109,26 +146,25 @@ impl Storage<'_> {
         Ok(())
     }
 
-    /// Whether the elements of `Tile16` that stand for no row or no column are zero.
-    fn is_padding_zero(&self) -> bool {
-        let zero = |bytes: &[u8]| bytes.iter().all(|&byte| byte == 0);
-        // Elements that lie side by side for one channel: 4 inputs of int8, 1 of f32. Both are 4 bytes, so a step of 16 channels is 64 bytes.
-        let (steps, used) = match self.dtype {
-            Dtype::Int8 => (self.cols.div_ceil(QUAD), self.cols % QUAD),
-            _ => (self.cols, 0),
+    /// Factors are 1 to 15; those of rows that are padding are 1.
+    fn check_groups(&self) -> Result<(), TensorError> {
+        let Storage { dtype, layout, rows, cols, .. } = *self;
+        let nibbles = nibbles_len(dtype, layout, rows, cols).and_then(|len| usize::try_from(len).ok());
+        let factors = nibbles.and_then(|len| self.data.get(len..)).filter(|_| dtype.group().is_some());
+        let factors = factors.unwrap_or_default();
+        // Row-major has all of them; tiles have 16 rows side by side, the last ones perhaps padding.
+        let whole = if layout.tile().is_some() { rows / ROWS * ROWS } else { rows };
+        let split = whole * cols.div_ceil(dtype.group().unwrap_or(1));
+        let (real, last) = factors.split_at_checked(split).unwrap_or((factors, &[]));
+        let bad = find(real.as_chunks().0, |&[factor]: &[u8; 1]| factor.wrapping_sub(1) > 14);
+        let bad_last = || {
+            let mut last = last.iter().zip((0..ROWS).cycle());
+            last.position(|(&factor, row)| if whole + row < rows { !(1..=15).contains(&factor) } else { factor != 1 })
         };
-        let (steps_of_all, _) = self.data.as_chunks::<{ TILE * QUAD }>();
-        let channels = self.rows % TILE;
-        let last_tile = (self.rows / TILE) * steps;
-        let rows_clean = channels == 0
-            || steps_of_all.iter().skip(last_tile).all(|step| zero(step.get(channels * QUAD..).unwrap_or_default()));
-        let cols_clean =
-            used == 0
-                || steps == 0
-                || steps_of_all.iter().skip(steps - 1).step_by(steps).all(|step| {
-                    step.as_chunks::<QUAD>().0.iter().all(|quad| zero(quad.get(used..).unwrap_or_default()))
-                });
-        rows_clean && cols_clean
+        match bad.or_else(|| bad_last().map(|at| split + at)) {
+            Some(at) => Err(TensorError::Group { at }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -113,8 +113,8 @@ fn plan(config: &Config, tensors: &[TensorData]) -> Result<(Vec<u8>, Vec<Place>,
     for tensor in tensors {
         let (id, dtype, layout) = (tensor.id, tensor.dtype, tensor.layout);
         let (rows, cols) = config.shape(id);
-        Storage { role: id.role, dtype, layout, rows, cols, data: &tensor.data, scales: &tensor.scales }
-            .check()
+        Storage { dtype, layout, rows, cols, data: &tensor.data, scales: &tensor.scales }
+            .check(id.role)
             .map_err(|error| WriteError::Tensor { id, error })?;
         let place = Place::after(end, dtype, layout, rows, cols).ok_or(WriteError::TooLarge)?;
         end = place.end();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{CHECKSUM, PIECES, file, fix};
+use common::{CHECKSUM, PIECES, STORED, Stored, file, fix};
 use distil_format::{
     AlignedBytes, Artifact, Head, MAX_PIECE_BYTES, OpenError, SectionKind, Vocabulary, build_vocabulary, data_len,
     scales_len,
@@ -64,7 +64,7 @@ fn values(byte: u8) -> impl Iterator<Item = u8> {
 
 #[test]
 fn every_truncation_is_an_error() {
-    let file = file(Head::SequenceClassification, false);
+    let file = file(Head::SequenceClassification, Stored::Int8);
     for len in 0..file.len() {
         let mut bytes = AlignedBytes::copy_of(&file[..len]);
         assert!(Artifact::open(&bytes).is_err(), "{len} bytes");
@@ -79,7 +79,7 @@ fn every_truncation_is_an_error() {
 
 #[test]
 fn bytes_after_the_end_are_an_error() {
-    let mut longer = file(Head::Embedding, false);
+    let mut longer = file(Head::Embedding, Stored::Int8);
     longer.push(0);
     let mut bytes = AlignedBytes::copy_of(&longer);
     assert!(matches!(Artifact::open(&bytes), Err(OpenError::Length { .. })));
@@ -91,7 +91,7 @@ fn bytes_after_the_end_are_an_error() {
 
 #[test]
 fn every_changed_byte_breaks_the_checksum() {
-    let mut bytes = AlignedBytes::copy_of(&file(Head::SequenceClassification, false));
+    let mut bytes = AlignedBytes::copy_of(&file(Head::SequenceClassification, Stored::Int8));
     for at in 0..bytes.len() {
         let byte = bytes[at];
         for value in values(byte) {
@@ -105,8 +105,9 @@ fn every_changed_byte_breaks_the_checksum() {
 
 #[test]
 fn every_changed_byte_with_a_good_checksum_is_an_error_or_harmless() {
-    for head in [Head::Embedding, Head::MaskedLm, Head::SequenceClassification] {
-        let mut bytes = AlignedBytes::copy_of(&file(head, head == Head::Embedding));
+    let heads = [Head::Embedding, Head::MaskedLm, Head::SequenceClassification];
+    for (head, stored) in heads.into_iter().cycle().zip(STORED) {
+        let mut bytes = AlignedBytes::copy_of(&file(head, stored));
         let (mut opened, mut refused) = (0, 0);
         for at in (0..bytes.len()).filter(|at| !CHECKSUM.contains(at)) {
             let byte = bytes[at];
@@ -127,14 +128,14 @@ fn every_changed_byte_with_a_good_checksum_is_an_error_or_harmless() {
             bytes[at] = byte;
         }
         // Both happen: weights may be any number, structure may not.
-        assert!(opened > 1000 && refused > 10_000, "{head}: {opened} opened, {refused} refused");
+        assert!(opened > 1000 && refused > 10_000, "{head} {stored:?}: {opened} opened, {refused} refused");
     }
 }
 
 /// Two bytes at once, in the parts that describe others: lengths and offsets that agree in their error.
 #[test]
 fn pairs_of_changed_bytes_are_an_error_or_harmless() {
-    let original = file(Head::SequenceClassification, false);
+    let original = file(Head::SequenceClassification, Stored::Int8);
     let mut bytes = AlignedBytes::copy_of(&original);
     let ranges: Vec<_> = {
         let artifact = Artifact::open(&bytes).expect("the file opens");

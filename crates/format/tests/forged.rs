@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{config, file, fix, tensors};
+use common::{STORED, Stored, config, file, fix, tensors};
 use distil_format::{
     AlignedBytes, Artifact, Dtype, Head, Layout, OpenError, Role, SectionKind, TensorError, Vocabulary,
-    VocabularyError, WriteError, build_vocabulary, data_len, write,
+    VocabularyError, WriteError, build_vocabulary, data_len, nibbles_len, write,
 };
 
 #[test]
@@ -57,7 +57,7 @@ fn wrong_ids_are_refused() {
 
 #[test]
 fn wrong_labels_are_refused() {
-    let mut bytes = AlignedBytes::copy_of(&file(Head::SequenceClassification, false));
+    let mut bytes = AlignedBytes::copy_of(&file(Head::SequenceClassification, Stored::Int8));
     let labels = {
         let artifact = Artifact::open(&bytes).expect("the file opens");
         let (_, range) = artifact.sections().nth(4).expect("labels are fifth");
@@ -86,7 +86,7 @@ fn wrong_labels_are_refused() {
 /// 64 zero bytes more at the end of a section, with every offset and length after it right.
 #[test]
 fn sections_longer_than_their_contents_are_refused() {
-    let original = file(Head::SequenceClassification, false);
+    let original = file(Head::SequenceClassification, Stored::Int8);
     let ranges: Vec<_> = {
         let bytes = AlignedBytes::copy_of(&original);
         let artifact = Artifact::open(&bytes).expect("the file opens");
@@ -126,7 +126,7 @@ fn more_entries_than_embeddings_are_refused() {
     let pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"];
     let longer = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"];
     let vocabulary = build_vocabulary(&pieces).expect("a good vocabulary");
-    let attempt = |vocabulary: &[u8]| write(&config, tensors(&config, false), vocabulary, &[], &[]);
+    let attempt = |vocabulary: &[u8]| write(&config, tensors(&config, Stored::Int8), vocabulary, &[], &[]);
     let longer = build_vocabulary(&longer).expect("a good vocabulary");
     assert_eq!(attempt(&longer), Err(WriteError::VocabularySize { entries: 7, vocab_size: 6 }));
     // The reader's own check: the longer section in the place of the other, which ends before the same multiple of 64.
@@ -148,7 +148,7 @@ fn more_entries_than_embeddings_are_refused() {
 /// Counts and lengths as large as their fields allow, in a file of a few kilobytes.
 #[test]
 fn huge_numbers_are_refused_without_overflow() {
-    let original = file(Head::MaskedLm, false);
+    let original = file(Head::MaskedLm, Stored::Int8);
     let mut bytes = AlignedBytes::copy_of(&original);
     let sections: Vec<_> = {
         let artifact = Artifact::open(&bytes).expect("the file opens");
@@ -223,51 +223,62 @@ fn huge_numbers_are_refused_without_overflow() {
     }
     assert_eq!(data_len(Dtype::F32, Layout::Tile16, usize::MAX, 2), None);
     assert_eq!(data_len(Dtype::F32, Layout::RowMajor, usize::MAX, 2), None);
+    for layout in [Layout::RowMajor, Layout::Tile4] {
+        assert_eq!(data_len(Dtype::Int4G32, layout, usize::MAX, 64), None);
+        assert_eq!(data_len(Dtype::Int4G64, layout, 64, usize::MAX), None);
+    }
 }
 
 /// Values that the kernels do not expect, in the place of good ones.
 #[test]
 fn forged_values_are_refused() {
-    let config = config(Head::MaskedLm);
-    let places = tensors(&config, false);
-    let mut bytes = AlignedBytes::copy_of(&file(Head::MaskedLm, false));
-    let weights = {
-        let artifact = Artifact::open(&bytes).expect("the file opens");
-        let (_, range) = artifact.sections().nth(2).expect("weights are third");
-        range.start
-    };
-    let mut offset = weights;
-    for tensor in &places {
-        offset = offset.next_multiple_of(64);
-        let scales = (offset + tensor.data.len()).next_multiple_of(64);
-        let (at, bad, expected): (usize, &[u8], _) = match tensor.dtype {
-            Dtype::Int8 => (offset, &[0x80], TensorError::Element { at: 0 }),
-            Dtype::F16 => (offset, &[0, 0x7C], TensorError::NotFinite { at: 0 }),
-            Dtype::F32 => (offset, &[0, 0, 0xC0, 0x7F], TensorError::NotFinite { at: 0 }),
+    for stored in STORED {
+        let config = config(Head::MaskedLm);
+        let places = tensors(&config, stored);
+        let mut bytes = AlignedBytes::copy_of(&file(Head::MaskedLm, stored));
+        let weights = {
+            let artifact = Artifact::open(&bytes).expect("the file opens");
+            let (_, range) = artifact.sections().nth(2).expect("weights are third");
+            range.start
         };
-        let mut refused = vec![(at, bad, expected)];
-        if tensor.scales.is_empty() {
-            offset += tensor.data.len();
-        } else {
-            refused.push((scales, &[0, 0], TensorError::Scale { row: 0 }));
-            offset = scales + tensor.scales.len();
+        let mut offset = weights;
+        for tensor in &places {
+            offset = offset.next_multiple_of(64);
+            let scales = (offset + tensor.data.len()).next_multiple_of(64);
+            let (rows, cols) = config.shape(tensor.id);
+            let nibbles = nibbles_len(tensor.dtype, tensor.layout, rows, cols).expect("a small tensor") as usize;
+            let (at, bad, expected): (usize, &[u8], _) = match tensor.dtype {
+                Dtype::Int8 => (offset, &[0x80], TensorError::Element { at: 0 }),
+                Dtype::F16 => (offset, &[0, 0x7C], TensorError::NotFinite { at: 0 }),
+                Dtype::F32 => (offset, &[0, 0, 0xC0, 0x7F], TensorError::NotFinite { at: 0 }),
+                Dtype::Int4G32 | Dtype::Int4G64 => (offset + nibbles + 1, &[16], TensorError::Group { at: 1 }),
+            };
+            let mut refused = vec![(at, bad, expected)];
+            if tensor.scales.is_empty() {
+                offset += tensor.data.len();
+            } else {
+                refused.push((scales, &[0, 0], TensorError::Scale { row: 0 }));
+                offset = scales + tensor.scales.len();
+            }
+            for (at, bad, error) in refused {
+                let good = bytes[at..at + bad.len()].to_vec();
+                bytes[at..at + bad.len()].copy_from_slice(bad);
+                fix(&mut bytes);
+                let id = tensor.id;
+                assert_eq!(Artifact::open(&bytes).map(|_| ()), Err(OpenError::Tensor { id, error }));
+                let unverified = Artifact::open_unverified(&bytes).expect("the structure is good");
+                assert_eq!(unverified.verify(), Err(OpenError::Tensor { id, error }));
+                bytes[at..at + bad.len()].copy_from_slice(&good);
+            }
         }
-        for (at, bad, error) in refused {
-            let good = bytes[at..at + bad.len()].to_vec();
-            bytes[at..at + bad.len()].copy_from_slice(bad);
-            fix(&mut bytes);
-            let id = tensor.id;
-            assert_eq!(Artifact::open(&bytes).map(|_| ()), Err(OpenError::Tensor { id, error }));
-            bytes[at..at + bad.len()].copy_from_slice(&good);
-        }
+        assert_eq!(places[0].id.role, Role::WordEmbedding);
     }
-    assert_eq!(places[0].id.role, Role::WordEmbedding);
 }
 
 /// What means nothing must be zero, and what is unknown is refused.
 #[test]
 fn padding_reserved_bytes_and_unknown_codes_are_refused() {
-    let mut bytes = AlignedBytes::copy_of(&file(Head::SequenceClassification, false));
+    let mut bytes = AlignedBytes::copy_of(&file(Head::SequenceClassification, Stored::Int8));
     let (sections, gaps) = {
         let artifact = Artifact::open(&bytes).expect("the file opens");
         let sections: Vec<_> = artifact.sections().map(|(_, range)| range).collect();
@@ -294,7 +305,8 @@ fn padding_reserved_bytes_and_unknown_codes_are_refused() {
     for at in 0..8 {
         assert_eq!(attempt(at, b'x'), OpenError::Magic);
     }
-    assert_eq!(attempt(8, 2), OpenError::Version(2));
+    assert_eq!(attempt(8, 1), OpenError::Version(1));
+    assert_eq!(attempt(8, 3), OpenError::Version(3));
     assert_eq!(attempt(10, 7), OpenError::Header);
     for bit in 0..32 {
         assert_eq!(attempt(12 + bit / 8, 1 << (bit % 8)), OpenError::Flags(1 << bit));
@@ -324,7 +336,7 @@ fn padding_reserved_bytes_and_unknown_codes_are_refused() {
         }
     }
     for entry in sections[1].clone().step_by(48) {
-        for (at, value) in [(0, 30), (1, 3), (2, 2), (3, 1), (4, 9)] {
+        for (at, value) in [(0, 30), (1, 5), (2, 4), (3, 1), (4, 9)] {
             assert!(matches!(attempt(entry + at, value), OpenError::Tensor { error: TensorError::Entry, .. }));
         }
     }

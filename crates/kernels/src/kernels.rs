@@ -1,6 +1,7 @@
 //! The public operations: every argument is checked here, once, for every instruction set.
 
 mod products;
+mod tables;
 
 use core::fmt;
 

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use distil_kernels::{Group, Kernels, LANES, Layout, layout};
+use distil_kernels::{Group, Kernels, LANES, Layout, Matrix, Scales, layout};
 
 const LENGTHS: [usize; 21] = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 128, 312, 768];
 
@@ -139,6 +139,13 @@ fn rows_of_4_bit_tables() {
             let mut found = Guarded::new(&before, 12345.0);
             kernels.add_dequantized_int4(&nibbles, &s, group, 0.013, found.get());
             assert_bits(&expected, found.checked(), || format!("{kernels:?} {group:?} {len}"));
+
+            let (two_rows, two_groups) = ([&nibbles[..], &nibbles].concat(), [&s[..], &s].concat());
+            let scales = Scales::F32(&[0.5, 0.013]);
+            let table = Matrix::int4(&two_rows, &two_groups, group, scales, 2, len, Layout::RowMajor).unwrap();
+            let mut found = Guarded::new(&before, 12345.0);
+            kernels.add_row(&table, 1, found.get());
+            assert_bits(&expected, found.checked(), || format!("{kernels:?} {group:?} {len}, the second row"));
         }
     }
 }

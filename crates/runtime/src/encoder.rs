@@ -5,14 +5,14 @@
 //! so every instruction set, plan and number of threads gives the same bits.
 
 use distil_format::Config;
-use distil_kernels::{Epilogue, Kernels, bf16_to_f32};
+use distil_kernels::{Epilogue, Kernels};
 
 use crate::attention::Attention;
 use crate::buffers::{Buffers, Quantized, piece};
 use crate::error::ModelError;
 use crate::executor::{Executor, distribute};
 use crate::linear::Rows;
-use crate::model::{Embeddings, Layer, Model, Norm, Table};
+use crate::model::{Embeddings, Layer, Model, Norm};
 use crate::parts::{Blocks, Heads};
 use crate::plan::Plan;
 
@@ -41,20 +41,12 @@ fn embed(kernels: Kernels, config: &Config, tables: &Embeddings, n: usize, buffe
     let tokens = buffers.ids.iter().zip(&*buffers.types).take(n);
     for (position, (row, (&id, &segment))) in buffers.x.chunks_exact_mut(h).zip(tokens).enumerate() {
         row.fill(0.0);
-        add_entry(kernels, &tables.word, id as usize, row);
-        add_entry(kernels, &tables.position, position, row);
+        kernels.add_row(&tables.word, id as usize, row);
+        kernels.add_row(&tables.position, position, row);
         if let Some(token_type) = &tables.token_type {
-            add_entry(kernels, token_type, usize::from(segment), row);
+            kernels.add_row(token_type, usize::from(segment), row);
         }
         kernels.layer_norm(row, tables.norm.weight, tables.norm.bias, config.layer_norm_eps);
-    }
-}
-
-fn add_entry(kernels: Kernels, table: &Table, entry: usize, row: &mut [f32]) {
-    let range = entry * row.len()..(entry + 1) * row.len();
-    match table {
-        Table::Float { rows } => kernels.add(&rows[range], row),
-        Table::Int8 { rows, scales } => kernels.add_dequantized(&rows[range], bf16_to_f32(scales[entry]), row),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The weights of a checked file as the kernels take them, read in place.
 
 use distil_format::{Artifact, Config, Dtype, Head, Layout, Role, Tensor};
-use distil_kernels::{Isa, Kernels, Matrix, Scales, Vector, cast};
+use distil_kernels::layout::packed_len_int4;
+use distil_kernels::{Group, Isa, Kernels, Matrix, Scales, Vector, cast};
 
 use crate::error::ModelError;
 use crate::linear::Linear;
@@ -20,18 +21,11 @@ pub(crate) struct Norm<'a> {
     pub(crate) bias: &'a [f32],
 }
 
-/// An embedding table `[entries][hidden]`.
-#[derive(Clone, Copy)]
-pub(crate) enum Table<'a> {
-    Float { rows: &'a [f32] },
-    Int8 { rows: &'a [i8], scales: &'a [u16] },
-}
-
-/// The tables summed into a token's first hidden state.
+/// The tables, `[entries][hidden]`, summed into a token's first hidden state.
 pub(crate) struct Embeddings<'a> {
-    pub(crate) word: Table<'a>,
-    pub(crate) position: Table<'a>,
-    pub(crate) token_type: Option<Table<'a>>,
+    pub(crate) word: Matrix<'a>,
+    pub(crate) position: Matrix<'a>,
+    pub(crate) token_type: Option<Matrix<'a>>,
     pub(crate) norm: Norm<'a>,
 }
 
@@ -169,14 +163,8 @@ impl<'a> Model<'a> {
         weight.zip(bias).map(|(weight, bias)| Norm { weight, bias }).ok_or(ModelError::Tensor(name))
     }
 
-    fn table(&self, role: Role, name: &'static str) -> Result<Table<'a>, ModelError> {
-        let tensor = self.tensor(role, 0, name)?;
-        match tensor.dtype {
-            Dtype::F32 => cast::f32s(tensor.data).map(|rows| Table::Float { rows }),
-            Dtype::Int8 => cast::u16s(tensor.scales).map(|scales| Table::Int8 { rows: cast::i8s(tensor.data), scales }),
-            Dtype::F16 => None,
-        }
-        .ok_or(ModelError::Tensor(name))
+    fn table(&self, role: Role, name: &'static str) -> Result<Matrix<'a>, ModelError> {
+        matrix(&self.tensor(role, 0, name)?).ok_or(ModelError::Tensor(name))
     }
 }
 
@@ -184,21 +172,32 @@ fn matrix<'a>(tensor: &Tensor<'a>) -> Option<Matrix<'a>> {
     let layout = match tensor.layout {
         Layout::RowMajor => distil_kernels::Layout::RowMajor,
         Layout::Tile16 => distil_kernels::Layout::Tile16,
+        Layout::Tile8 => distil_kernels::Layout::Tile8,
+        Layout::Tile4 => distil_kernels::Layout::Tile4,
     };
     let (n, k) = (tensor.rows, tensor.cols);
-    match tensor.dtype {
-        Dtype::F32 => Matrix::float(cast::f32s(tensor.data)?, n, k, layout).ok(),
-        Dtype::Int8 => {
-            Matrix::int8(cast::i8s(tensor.data), Scales::Bf16(cast::u16s(tensor.scales)?), n, k, layout).ok()
+    let group = match tensor.dtype {
+        Dtype::F32 => return Matrix::float(cast::f32s(tensor.data)?, n, k, layout).ok(),
+        Dtype::F16 => return None,
+        Dtype::Int8 => None,
+        Dtype::Int4G32 => Some(Group::Of32),
+        Dtype::Int4G64 => Some(Group::Of64),
+    };
+    let scales = Scales::Bf16(cast::u16s(tensor.scales)?);
+    match group {
+        None => Matrix::int8(cast::i8s(tensor.data), scales, n, k, layout),
+        Some(group) => {
+            let (nibbles, groups) = tensor.data.split_at_checked(packed_len_int4(n, k, group, layout)?)?;
+            Matrix::int4(nibbles, groups, group, scales, n, k, layout)
         }
-        Dtype::F16 => None,
     }
+    .ok()
 }
 
 fn vector<'a>(tensor: &Tensor<'a>) -> Option<Vector<'a>> {
     match tensor.dtype {
         Dtype::F32 => cast::f32s(tensor.data).map(Vector::F32),
         Dtype::F16 => cast::u16s(tensor.data).map(Vector::F16),
-        Dtype::Int8 => None,
+        Dtype::Int8 | Dtype::Int4G32 | Dtype::Int4G64 => None,
     }
 }

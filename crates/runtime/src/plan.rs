@@ -9,7 +9,7 @@ use distil_kernels::cast::ALIGNMENT;
 use distil_kernels::{RowScale, quantized_stride};
 
 /// Query rows whose attention scores are held at a time.
-pub(crate) const SCORE_ROWS: usize = 16;
+pub(crate) const SCORE_ROWS: usize = 32;
 /// Rows whose keys and values are made at a time; a multiple of 16, the tokens of a tile.
 pub(crate) const KEY_ROWS: usize = 64;
 /// Vocabulary entries whose masked-LM scores are held at a time.
@@ -31,6 +31,9 @@ impl Plan {
     /// Up to 8 rows pass through a layer together: less memory, more traffic.
     pub const SMALL: Plan = Plan { rows: 8, threads: 1 };
 
+    /// All rows pass through a layer together: weights are read once. For machines where memory does not matter.
+    pub const LARGE: Plan = Plan { rows: usize::MAX, threads: 1 };
+
     /// The same plan with scratch memory for this many threads; 0 counts as 1.
     pub const fn with_threads(self, threads: usize) -> Plan {
         Plan { rows: self.rows, threads: if threads == 0 { 1 } else { threads } }
@@ -44,7 +47,7 @@ impl Plan {
     /// Rows of each block of a thread that has `rows` of them: about equal blocks, multiples of 4.
     pub(crate) fn block_rows(self, rows: usize) -> usize {
         let blocks = rows.div_ceil(self.rows).max(1);
-        rows.div_ceil(blocks).next_multiple_of(4).min(self.rows)
+        rows.div_ceil(blocks).next_multiple_of(4).min(self.rows.max(1))
     }
 }
 
@@ -90,8 +93,8 @@ impl Sizes {
             |rows: u64, width: u64| padded(rows * stride(width)) + padded(rows * size_of::<RowScale>() as u64);
         let float = |rows: u64, width: u64| padded(4 * rows * width);
         let key_rows = n.min(KEY_ROWS as u64);
-        let score_rows = n.min(SCORE_ROWS as u64);
         let block = n.min(plan.rows as u64);
+        let score_rows = block.min(SCORE_ROWS as u64);
         let wide = u64::from(config.intermediate);
         let attention =
             float(block, h) + float(block, d) + quantized(block, d) + float(score_rows, n) + quantized(score_rows, n);

@@ -3,6 +3,7 @@
 //! One module per command. [`shell`] runs other programs and [`cross`] knows how to build for and run on the ARM
 //! targets; the commands are written in terms of those two.
 
+mod bench;
 mod cross;
 mod demo;
 mod firmware;
@@ -33,6 +34,8 @@ enum Command {
     Test(test::Args),
     /// Build the firmware images and run them in QEMU
     Firmware(firmware::Args),
+    /// Measure: milliseconds, instructions, estimated cycles, against peers; prints the tables of docs/performance.md
+    Bench(bench::Args),
     /// Get published models for the recorded results
     Models(models::Args),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Firmware(args) => firmware::main(args),
+        Command::Bench(args) => bench::main(&args),
         Command::Models(args) => models::main(&args),
     };
     match result {

@@ -5,7 +5,7 @@ use core::fmt::Write;
 use distil_runtime::{Artifact, Candidate, Config, Head, RunError, Session, Xxh32, rsqrt};
 
 use crate::check::{Comparison, Difference, Expected};
-use crate::{Line, Machine};
+use crate::{Line, Machine, read_counter};
 
 /// Candidates for each `[MASK]` that are compared.
 const CANDIDATES: usize = 5;
@@ -62,9 +62,9 @@ pub(crate) fn answer(
     machine: &mut impl Machine,
 ) -> Result<Outcome, RunError> {
     let mut comparison = expected.compare();
-    let before = machine.instructions();
+    let before = read_counter(machine);
     let tokens = session.encode(expected.text, None)?;
-    let mut instructions = machine.instructions().wrapping_sub(before);
+    let mut instructions = read_counter(machine).wrapping_sub(before);
     comparison.tokens(tokens as u32);
     comparison.hidden(hash(session.hidden()));
 
@@ -85,9 +85,9 @@ fn embedding(
     line: &mut Line<200>,
     machine: &mut impl Machine,
 ) -> Result<u64, RunError> {
-    let before = machine.instructions();
+    let before = read_counter(machine);
     let vector = session.pooled()?;
-    let cost = machine.instructions().wrapping_sub(before);
+    let cost = read_counter(machine).wrapping_sub(before);
     vector.iter().for_each(|x| comparison.word(x.to_bits()));
     let _ = match first.similarity(vector) {
         None => write!(line, "embedding of {} numbers", vector.len()),
@@ -102,9 +102,9 @@ fn classification(
     line: &mut Line<200>,
     machine: &mut impl Machine,
 ) -> Result<u64, RunError> {
-    let before = machine.instructions();
+    let before = read_counter(machine);
     let answer = session.classification()?;
-    let cost = machine.instructions().wrapping_sub(before);
+    let cost = read_counter(machine).wrapping_sub(before);
     answer.logits().iter().for_each(|x| comparison.word(x.to_bits()));
     let _ = write!(line, "label: {} (probability {:.4})", answer.label(), answer.probability());
     Ok(cost)
@@ -122,9 +122,9 @@ fn masks(
     loop {
         let Some(position) = session.masks().nth(number) else { break };
         let mut top = [Candidate::default(); CANDIDATES];
-        let before = machine.instructions();
+        let before = read_counter(machine);
         let found = session.predict(position, None, &mut top)?.candidates;
-        cost += machine.instructions().wrapping_sub(before);
+        cost += read_counter(machine).wrapping_sub(before);
         for candidate in &top[..found] {
             comparison.word(candidate.id);
             comparison.word(candidate.logit.to_bits());

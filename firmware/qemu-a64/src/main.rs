@@ -1,5 +1,5 @@
-//! Distil on an emulated 64-bit ARM machine without an operating system: QEMU's `virt` with a Cortex-A53, reporting
-//! through its serial port.
+//! Distil on an emulated 64-bit ARM machine without an operating system: QEMU's `virt` with a Cortex-A53 or
+//! later, reporting through its serial port.
 #![no_std]
 #![no_main]
 
@@ -7,6 +7,7 @@ mod boot;
 mod counter;
 mod memory;
 mod mmu;
+mod processor;
 mod semihosting;
 mod serial;
 
@@ -36,7 +37,7 @@ fn main() -> ! {
     let Some(memory) = memory::take() else { exit(EXIT_FAULT) };
     let mut ram = [Ram { name: "DDR", bytes: memory.arena }];
     let board = Board {
-        name: "virt, Cortex-A53",
+        name: processor::board(),
         model: memory.model,
         check: memory.check,
         ram: &mut ram,

@@ -2,18 +2,18 @@
 //!
 //! | address | length | what |
 //! |---|---|---|
-//! | 0x4800_0000 | 128 MiB | the model, loaded by the emulator |
-//! | 0x5000_0000 | 16 MiB | the check file, loaded by the emulator |
-//! | 0x5100_0000 | 240 MiB | the arena |
+//! | 0x4800_0000 | 640 MiB | the model, loaded by the emulator |
+//! | 0x7000_0000 | 16 MiB | the check file, loaded by the emulator |
+//! | 0x7100_0000 | 240 MiB | the arena |
 #![allow(unsafe_code)]
 
 use core::ptr;
 use core::slice;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-const MODEL: (usize, usize) = (0x4800_0000, 128 << 20);
-const CHECK: (usize, usize) = (0x5000_0000, 16 << 20);
-const ARENA: (usize, usize) = (0x5100_0000, 240 << 20);
+const MODEL: (usize, usize) = (0x4800_0000, 640 << 20);
+const CHECK: (usize, usize) = (0x7000_0000, 16 << 20);
+const ARENA: (usize, usize) = (0x7100_0000, 240 << 20);
 
 /// The regions.
 pub(crate) struct Memory {

@@ -30,7 +30,7 @@ pub struct Args {
     /// File to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Instruction set to use: reference, avx2, avx512vnni, neon [default: the fastest one here]
+    /// Instruction set to use, one that `tools bench --kernels` lists [default: the fastest one here]
     #[arg(long, value_name = "NAME", value_parser = packed::parse_isa)]
     isa: Option<Isa>,
     /// Print a JSON object

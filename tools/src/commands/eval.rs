@@ -38,7 +38,7 @@ pub struct Args {
     /// Seed of the masking (mlm)
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Instruction set to use: reference, avx2, avx512vnni, neon [default: the fastest one here]
+    /// Instruction set to use, one that `tools bench --kernels` lists [default: the fastest one here]
     #[arg(long, value_name = "NAME", value_parser = packed::parse_isa)]
     isa: Option<Isa>,
     /// Print a JSON object

@@ -93,6 +93,8 @@ struct SourceReport {
     sha256: String,
     weights: String,
     embeddings: String,
+    layout: String,
+    keep_int8: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -164,6 +166,8 @@ impl Report {
                 sha256: manifest.source_sha256.clone(),
                 weights: manifest.recipe.weights.clone(),
                 embeddings: manifest.recipe.embeddings.clone(),
+                layout: manifest.recipe.layout.clone(),
+                keep_int8: manifest.recipe.keep_int8.clone(),
             }),
             tensors: tensors.collect(),
         }
@@ -186,8 +190,12 @@ impl Report {
         if !self.labels.is_empty() {
             writeln!(out, "labels: {}", self.labels.join(", "))?;
         }
-        if let Some(SourceReport { tool, sha256, weights, embeddings }) = &self.source {
-            writeln!(out, "packed by {tool}: weights {weights}, embeddings {embeddings}, from sha256 {sha256}")?;
+        if let Some(SourceReport { tool, sha256, weights, embeddings, layout, keep_int8 }) = &self.source {
+            let kept = keep_int8.iter().map(|role| format!(", {role} int8")).collect::<String>();
+            writeln!(
+                out,
+                "packed by {tool}: weights {weights}, embeddings {embeddings}{kept}, layout {layout}, from sha256 {sha256}"
+            )?;
         }
         writeln!(out, "\n{:<14} {:>12}", "part", "bytes")?;
         let PartsReport { embeddings, layers, head, vocabulary, manifest, rest } = self.parts;
@@ -201,12 +209,13 @@ impl Report {
         }
         writeln!(
             out,
-            "\n{:<34} {:>5} {:>13} {:>12} {:>9} {:>9}",
-            "tensor", "type", "shape", "bytes", "error", "worst row"
+            "\n{:<34} {:>7} {:>9} {:>13} {:>12} {:>9} {:>9}",
+            "tensor", "type", "layout", "shape", "bytes", "error", "worst row"
         )?;
         for tensor in &self.tensors {
             let shape = format!("{}x{}", tensor.rows, tensor.cols);
-            write!(out, "{:<34} {:>5} {shape:>13} {:>12}", tensor.name, tensor.dtype, tensor.bytes)?;
+            let TensorReport { name, dtype, layout, bytes, .. } = tensor;
+            write!(out, "{name:<34} {dtype:>7} {layout:>9} {shape:>13} {bytes:>12}")?;
             match &tensor.error {
                 Some(error) => {
                     writeln!(out, " {:>8.3}% {:>8.3}%", error.relative * 100.0, error.worst_row_relative * 100.0)?

@@ -18,6 +18,16 @@ pub(super) fn parse_isa(name: &str) -> Result<Isa, String> {
     }
 }
 
+/// Reads the name of a memory plan.
+pub(super) fn parse_plan(name: &str) -> Result<Plan, String> {
+    match name {
+        "large" => Ok(Plan::LARGE),
+        "fast" => Ok(Plan::FAST),
+        "small" => Ok(Plan::SMALL),
+        _ => Err("use large, fast or small".to_owned()),
+    }
+}
+
 /// Makes the model run on `isa`, or on the fastest instruction set of this machine.
 pub(super) fn model<'a>(path: &Path, artifact: &'a Artifact<'a>, isa: Option<Isa>) -> Result<Model<'a>, Error> {
     let model = match isa {

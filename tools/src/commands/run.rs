@@ -30,7 +30,7 @@ pub struct Args {
     /// Second text of a pair
     #[arg(long, requires = "text")]
     pair: Option<String>,
-    /// Instruction set to use: reference, avx2, avx512vnni, neon [default: the fastest one here]
+    /// Instruction set to use, one that `tools bench --kernels` lists [default: the fastest one here]
     #[arg(long, value_name = "NAME", value_parser = packed::parse_isa)]
     isa: Option<Isa>,
     /// How many labels, or words for each [MASK], to show

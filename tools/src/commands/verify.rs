@@ -38,7 +38,7 @@ pub struct Args {
     /// Largest relative L2 error of the hidden states, in every text [default: no limit]
     #[arg(long)]
     max_error: Option<f64>,
-    /// Instruction set to use: reference, avx2, avx512vnni, neon [default: the fastest one here]
+    /// Instruction set to use, one that `tools bench --kernels` lists [default: the fastest one here]
     #[arg(long, value_name = "NAME", value_parser = packed::parse_isa)]
     isa: Option<Isa>,
     /// Print a JSON object
@@ -152,10 +152,10 @@ impl Report {
     }
 
     fn print(&self, out: &mut dyn Write) -> Result<(), Error> {
-        writeln!(out, "{:<34} {:>5} {:>9} {:>10} {:>18}", "tensor", "type", "error", "largest", "worst channel")?;
+        writeln!(out, "{:<34} {:>7} {:>9} {:>10} {:>18}", "tensor", "type", "error", "largest", "worst channel")?;
         for TensorReport { name, dtype, error, .. } in &self.tensors {
             let worst = format!("{}: {:.3}%", error.worst_row, error.worst_row_relative * 100.0);
-            writeln!(out, "{name:<34} {dtype:>5} {:>8.3}% {:>10.2e} {worst:>18}", error.relative * 100.0, error.max)?;
+            writeln!(out, "{name:<34} {dtype:>7} {:>8.3}% {:>10.2e} {worst:>18}", error.relative * 100.0, error.max)?;
         }
         writeln!(out)?;
         if !self.same_source {

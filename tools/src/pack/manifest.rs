@@ -22,10 +22,14 @@ pub struct Manifest {
 /// The storage asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// Matrices: `int8` or `f32`.
+    /// Matrices: `int8`, `int4g32`, `int4g64` (int4 in groups of 32 or 64) or `f32`.
     pub weights: String,
-    /// Tables: `int8` or `f32`.
+    /// Tables, the same.
     pub embeddings: String,
+    /// Layout of integer matrices.
+    pub layout: String,
+    /// Roles that are int8 whatever the storage.
+    pub keep_int8: Vec<String>,
 }
 
 /// One tensor of the manifest.
@@ -35,6 +39,10 @@ pub struct TensorRecord {
     pub name: String,
     /// Its name in `model.safetensors`.
     pub source: String,
+    /// Its stored type.
+    pub dtype: String,
+    /// Its layout.
+    pub layout: String,
     /// The error of packing it.
     pub error: TensorError,
 }

@@ -1,11 +1,14 @@
 //! From a Hugging Face folder to the bytes of a packed file.
 
 mod error_stats;
+mod int4;
 mod manifest;
 mod quantize;
 mod tensors;
 
-use distil_format::{Architecture, Config, Dtype, Head, Pooling, Tensor, WriteError, build_vocabulary};
+use distil_format::{
+    Architecture, Config, Dtype, Head, Layout, Pooling, Role, RoleKind, Tensor, TensorId, WriteError, build_vocabulary,
+};
 
 use crate::hf::{self, HeadKind, Model, Vocabulary};
 
@@ -13,13 +16,56 @@ pub use error_stats::TensorError;
 pub use manifest::{Manifest, Recipe, TensorRecord};
 pub use tensors::{source, unpack};
 
-/// How matrices and tables are stored: [`Dtype::Int8`] or [`Dtype::F32`].
+/// How matrices and tables are stored: [`Dtype::Int8`], [`Dtype::Int4G32`], [`Dtype::Int4G64`] or [`Dtype::F32`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
     /// Matrices of the layers and the head. With `F32` biases stay float32 too.
     pub weights: Dtype,
     /// Word and position tables; token types stay float32.
     pub embeddings: Dtype,
+}
+
+/// Storage, the order of the matrices, and exceptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packing {
+    /// Storage of whatever is no exception.
+    pub storage: Storage,
+    /// Layout of integer matrices, one of the tiled ones. Float matrices have [`Layout::Tile16`], the only one for them.
+    pub layout: Layout,
+    /// Matrices and tables that are int8 whatever the storage.
+    pub keep_int8: Vec<Role>,
+}
+
+impl From<Storage> for Packing {
+    /// The portable layout, no exceptions.
+    fn from(storage: Storage) -> Self {
+        Self { storage, layout: Layout::Tile16, keep_int8: Vec::new() }
+    }
+}
+
+impl Packing {
+    /// Type and layout of a tensor. Biases: [`Dtype::F16`], where their values fit.
+    fn of(&self, id: TensorId) -> (Dtype, Layout) {
+        let Storage { weights, embeddings } = self.storage;
+        let kept = self.keep_int8.contains(&id.role);
+        match id.role.kind() {
+            RoleKind::Table | RoleKind::Matrix if kept => (Dtype::Int8, self.layout_of(id.role, Dtype::Int8)),
+            // Two rows, one of which is added to every token: exact for a few kilobytes.
+            RoleKind::Table if id.role == Role::TokenTypeEmbedding => (Dtype::F32, Layout::RowMajor),
+            RoleKind::Table => (embeddings, Layout::RowMajor),
+            RoleKind::Matrix => (weights, self.layout_of(id.role, weights)),
+            RoleKind::Bias if weights != Dtype::F32 => (Dtype::F16, Layout::RowMajor),
+            RoleKind::Bias | RoleKind::Norm => (Dtype::F32, Layout::RowMajor),
+        }
+    }
+
+    fn layout_of(&self, role: Role, dtype: Dtype) -> Layout {
+        match (role.kind(), dtype) {
+            (RoleKind::Matrix, Dtype::F32) => Layout::Tile16,
+            (RoleKind::Matrix, _) => self.layout,
+            _ => Layout::RowMajor,
+        }
+    }
 }
 
 /// Packs a model with its vocabulary. `progress` is told how many tensors are done, and of how many.
@@ -31,17 +77,18 @@ pub struct Storage {
 pub fn pack(
     model: &Model,
     vocabulary: &Vocabulary,
-    storage: Storage,
+    packing: impl Into<Packing>,
     pooling: hf::Pooling,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<u8>, WriteError> {
+    let packing = packing.into();
     let config = config(model, vocabulary, pooling);
     let count = config.tensor_count();
     let mut data = Vec::with_capacity(count);
     let mut records = Vec::with_capacity(count);
     for (done, id) in config.tensor_ids().enumerate() {
         let tensor = source(model, id).expect("the configuration was made from this model");
-        let stored = tensors::store(id, tensor, storage);
+        let stored = tensors::store(id, tensor, packing.of(id));
         let view = Tensor {
             id,
             dtype: stored.dtype,
@@ -54,6 +101,8 @@ pub fn pack(
         records.push(TensorRecord {
             name: id.to_string(),
             source: tensor.name.clone(),
+            dtype: stored.dtype.to_string(),
+            layout: stored.layout.to_string(),
             error: TensorError::between(&tensor.data, &unpack(&view), tensor.cols),
         });
         data.push(stored);
@@ -63,7 +112,12 @@ pub fn pack(
         tool: concat!("distil-tools ", env!("CARGO_PKG_VERSION")).to_owned(),
         source_sha256: model.sha256.clone(),
         architecture: model.config.architecture.name().to_owned(),
-        recipe: Recipe { weights: storage.weights.to_string(), embeddings: storage.embeddings.to_string() },
+        recipe: Recipe {
+            weights: packing.storage.weights.to_string(),
+            embeddings: packing.storage.embeddings.to_string(),
+            layout: packing.layout.to_string(),
+            keep_int8: packing.keep_int8.iter().map(Role::to_string).collect(),
+        },
         tensors: records,
     };
     let vocabulary = build_vocabulary(&vocabulary.pieces)?;

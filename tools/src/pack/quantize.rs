@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 
 /// Scales outside this range would reach denormals or overflow in the kernels; the format refuses them too.
-const SCALE_RANGE: (f32, f32) = (1.0 / (1u64 << 60) as f32, (1u64 << 60) as f32);
+pub(super) const SCALE_RANGE: (f32, f32) = (1.0 / (1u64 << 60) as f32, (1u64 << 60) as f32);
 
 /// A matrix in int8: `value = quantized * scale[row]`.
 pub(super) struct Quantized {

@@ -1,10 +1,10 @@
 //! One tensor from float32 to its stored form, and back.
 
-use distil_format::{Dtype, Layout, Role, RoleKind, Tensor as Packed, TensorData, TensorId};
-use distil_kernels::layout;
+use distil_format::{Dtype, Layout, Role, Tensor as Packed, TensorData, TensorId};
+use distil_kernels::layout::{self, Group};
 use half::{bf16, f16};
 
-use super::Storage;
+use super::int4;
 use super::quantize::{quantize_rows, to_half};
 use crate::hf::{HeadWeights, Model, Tensor, Weights};
 
@@ -47,19 +47,13 @@ pub fn source(model: &Model, id: TensorId) -> Option<&Tensor> {
     })
 }
 
-/// Stores `tensor` the way its role asks: tables row by row, matrices in tiles, both in the storage asked for; biases in
-/// half precision where they fit, unless everything stays float32; token types and normalizations in float32.
-pub(super) fn store(id: TensorId, tensor: &Tensor, storage: Storage) -> TensorData {
-    let (kind, Storage { weights, embeddings }) = (id.role.kind(), storage);
-    match kind {
-        // Two rows, one of which is added to every token: exact for a few kilobytes.
-        RoleKind::Table if id.role == Role::TokenTypeEmbedding => float(id, tensor, Layout::RowMajor),
-        RoleKind::Table if embeddings == Dtype::Int8 => int8(id, tensor, Layout::RowMajor),
-        RoleKind::Table => float(id, tensor, Layout::RowMajor),
-        RoleKind::Matrix if weights == Dtype::Int8 => int8(id, tensor, Layout::Tile16),
-        RoleKind::Matrix => float(id, tensor, Layout::Tile16),
-        RoleKind::Bias if weights == Dtype::Int8 => half_or_float(id, tensor),
-        RoleKind::Bias | RoleKind::Norm => float(id, tensor, Layout::RowMajor),
+/// Stores `tensor` in a type and layout. Half precision becomes float32 where the values do not fit.
+pub(super) fn store(id: TensorId, tensor: &Tensor, (dtype, layout): (Dtype, Layout)) -> TensorData {
+    match dtype {
+        Dtype::Int8 => int8(id, tensor, layout),
+        Dtype::Int4G32 | Dtype::Int4G64 => int4(id, tensor, dtype, layout),
+        Dtype::F16 => half_or_float(id, tensor),
+        Dtype::F32 => float(id, tensor, layout),
     }
 }
 
@@ -69,12 +63,30 @@ fn int8(id: TensorId, tensor: &Tensor, layout: Layout) -> TensorData {
     let order = kernels_layout(layout);
     let mut values = vec![0; layout::packed_len_int8(rows, cols, order).expect("the source is in memory")];
     layout::pack_int8(&quantized.values, rows, cols, order, &mut values).expect("lengths follow from the shape");
-    let mut scales = quantized.scales;
-    if layout == Layout::Tile16 {
-        scales.resize(rows.next_multiple_of(layout::TILE), bf16::ONE);
-    }
-    let scales = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
+    let scales = stored_scales(quantized.scales, layout);
     TensorData { id, dtype: Dtype::Int8, layout, data: bytemuck::cast_slice(&values).to_vec(), scales }
+}
+
+fn int4(id: TensorId, tensor: &Tensor, dtype: Dtype, layout: Layout) -> TensorData {
+    let (rows, cols, group, order) = (tensor.rows, tensor.cols, kernels_group(dtype), kernels_layout(layout));
+    let quantized = int4::quantize_rows(&tensor.data, cols, group.inputs());
+    let len = |len: Option<usize>| len.expect("the source is in memory");
+    let nibbles = len(layout::packed_len_int4(rows, cols, group, order));
+    let factors = len(layout::group_count(rows, cols, group, order));
+    let mut data = vec![0; nibbles + factors];
+    let (nibbles, factors) = data.split_at_mut(nibbles);
+    layout::pack_int4(&quantized.values, rows, cols, group, order, nibbles)
+        .and_then(|()| layout::pack_groups(&quantized.factors, rows, cols, group, order, factors))
+        .expect("lengths follow from the shape");
+    TensorData { id, dtype, layout, data, scales: stored_scales(quantized.scales, layout) }
+}
+
+/// The scales' bytes; tiles have one for each of their padding rows too.
+fn stored_scales(mut scales: Vec<bf16>, layout: Layout) -> Vec<u8> {
+    if layout.tile().is_some() {
+        scales.resize(scales.len().next_multiple_of(layout::TILE), bf16::ONE);
+    }
+    scales.iter().flat_map(|scale| scale.to_le_bytes()).collect()
 }
 
 fn float(id: TensorId, tensor: &Tensor, layout: Layout) -> TensorData {
@@ -98,29 +110,56 @@ fn half_or_float(id: TensorId, tensor: &Tensor) -> TensorData {
 
 /// The values of a stored tensor as float32, row by row.
 pub fn unpack(tensor: &Packed<'_>) -> Vec<f32> {
+    const CHECKED: &str = "checked when the file was opened";
     let (rows, cols, order) = (tensor.rows, tensor.cols, kernels_layout(tensor.layout));
     match tensor.dtype {
         Dtype::F32 => {
             let stored: Vec<f32> = tensor.data.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
             let mut values = vec![0.0; rows * cols];
-            layout::unpack_f32(&stored, rows, cols, order, &mut values).expect("checked when the file was opened");
+            layout::unpack_f32(&stored, rows, cols, order, &mut values).expect(CHECKED);
             values
         }
         Dtype::F16 => tensor.data.as_chunks().0.iter().map(|pair| f16::from_le_bytes(*pair).to_f32()).collect(),
         Dtype::Int8 => {
             let mut values = vec![0; rows * cols];
-            layout::unpack_int8(bytemuck::cast_slice(tensor.data), rows, cols, order, &mut values)
-                .expect("checked when the file was opened");
-            let scales = tensor.scales.as_chunks().0.iter().map(|pair| bf16::from_le_bytes(*pair).to_f32());
-            let rows = values.chunks_exact(cols).zip(scales);
-            rows.flat_map(|(row, scale)| row.iter().map(move |&value| f32::from(value) * scale)).collect()
+            layout::unpack_int8(bytemuck::cast_slice(tensor.data), rows, cols, order, &mut values).expect(CHECKED);
+            scaled(&values, tensor)
+        }
+        Dtype::Int4G32 | Dtype::Int4G64 => {
+            let group = kernels_group(tensor.dtype);
+            let groups = cols.div_ceil(group.inputs());
+            let (mut values, mut factors) = (vec![0; rows * cols], vec![0; rows * groups]);
+            let (nibbles, stored) = tensor.int4().expect(CHECKED);
+            layout::unpack_int4(nibbles, rows, cols, group, order, &mut values)
+                .and_then(|()| layout::unpack_groups(stored, rows, cols, group, order, &mut factors))
+                .expect(CHECKED);
+            for (row, factors) in values.chunks_exact_mut(cols).zip(factors.chunks_exact(groups)) {
+                for (group, &factor) in row.chunks_mut(group.inputs()).zip(factors) {
+                    // -8 x 15 at most.
+                    group.iter_mut().for_each(|value| *value *= factor as i8);
+                }
+            }
+            scaled(&values, tensor)
         }
     }
+}
+
+/// Integer weights, row by row, times the scale of their row.
+fn scaled(values: &[i8], tensor: &Packed<'_>) -> Vec<f32> {
+    let scales = tensor.scales.as_chunks().0.iter().map(|pair| bf16::from_le_bytes(*pair).to_f32());
+    let rows = values.chunks_exact(tensor.cols).zip(scales);
+    rows.flat_map(|(row, scale)| row.iter().map(move |&value| f32::from(value) * scale)).collect()
 }
 
 fn kernels_layout(layout: Layout) -> layout::Layout {
     match layout {
         Layout::RowMajor => layout::Layout::RowMajor,
         Layout::Tile16 => layout::Layout::Tile16,
+        Layout::Tile8 => layout::Layout::Tile8,
+        Layout::Tile4 => layout::Layout::Tile4,
     }
+}
+
+fn kernels_group(dtype: Dtype) -> Group {
+    if dtype == Dtype::Int4G64 { Group::Of64 } else { Group::Of32 }
 }

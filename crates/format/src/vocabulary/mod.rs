@@ -42,7 +42,14 @@ record! {
 /// Both root tables: for each first byte, 10 bits of edge number plus one (0: none) and 22 bits of the place of its children (0: none).
 const ROOTS_LEN: usize = 2 * 256 * 4;
 
-/// A vocabulary, checked in full. It borrows the bytes; copying it is cheap.
+/// Most blocks that the edges from one node, 256 at most, lie in.
+const NODE_BLOCKS: u32 = 256 / BLOCK_EDGES + 1;
+/// Most blocks that the children of one block's edges lie in.
+const CHILD_BLOCKS: u32 = 256 + 1;
+
+/// A vocabulary. It borrows the bytes; copying it is cheap.
+///
+/// Lookups end and stay inside the section whatever its bytes are; that they give what was packed is what [`Vocabulary::verify`] proves.
 #[derive(Clone, Copy)]
 pub struct Vocabulary<'a> {
     entries: u32,
@@ -60,13 +67,25 @@ impl<'a> Vocabulary<'a> {
     /// # Errors
     /// The first rule of SPEC.md that the section breaks.
     pub fn new(bytes: &'a [u8]) -> Result<Self, VocabularyError> {
-        let view = Self::split(bytes)?;
-        check::check(&view)?;
+        let view = Self::new_unverified(bytes)?;
+        view.verify()?;
         Ok(view)
     }
 
-    /// Cuts the section into its parts.
-    fn split(bytes: &'a [u8]) -> Result<Self, VocabularyError> {
+    /// Checks the entries: that the section is one well-formed trie, its texts UTF-8 and its ids each number once.
+    ///
+    /// # Errors
+    /// The first rule of SPEC.md that the section breaks.
+    pub fn verify(&self) -> Result<(), VocabularyError> {
+        check::check(self)
+    }
+
+    /// Cuts a vocabulary section into its parts and checks their lengths alone, for a section that was verified before. If it would not pass [`Vocabulary::verify`], what a lookup finds is
+    /// unspecified, but ids are still less than [`Vocabulary::len`], and lengths in bytes at least 1, within the text and between characters.
+    ///
+    /// # Errors
+    /// A length or count that SPEC.md does not allow.
+    pub fn new_unverified(bytes: &'a [u8]) -> Result<Self, VocabularyError> {
         let (header, rest) = bytes.split_first_chunk::<{ VocabularyHeader::LEN }>().ok_or(VocabularyError::Length)?;
         let header = VocabularyHeader::decode(header);
         if header.reserved != [0; 20] {
@@ -106,9 +125,11 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// The longest entry that `text` begins with: its id and its length in bytes. With `continuation`, among the entries that continue a word (their `##` is not in `text`), else among
-    /// those that start one. One walk from the root; the length ends between characters if `text` is UTF-8.
+    /// those that start one. `text` is UTF-8 (of other bytes, some are not matched), and the match ends between characters. One walk from the root.
     pub fn longest_match(&self, text: &[u8], continuation: bool) -> Option<(u32, usize)> {
-        let (&first, rest) = text.split_first()?;
+        // No entry is longer; in a forged trie a walk could go on.
+        let within = text.get(..MAX_PIECE_BYTES).unwrap_or(text);
+        let (&first, rest) = within.split_first()?;
         let (edge, mut children) = self.root(first, continuation)?;
         let mut last = self.ends(edge).then_some((edge, 1));
         for (&byte, length) in rest.iter().zip(2..) {
@@ -124,6 +145,10 @@ impl<'a> Vocabulary<'a> {
             children = self.children_in(&block, edge % BLOCK_EDGES);
         }
         let (edge, length) = last?;
+        // Entries are whole characters, except in a forged trie.
+        if text.get(length).is_some_and(|byte| byte & 0xC0 == 0x80) {
+            return None;
+        }
         Some((self.id(edge)?, length))
     }
 
@@ -141,6 +166,8 @@ impl<'a> Vocabulary<'a> {
     /// Slow (it searches all ids): for printing answers, not for tokenizing.
     pub fn piece<'b>(&self, id: u32, out: &'b mut [u8]) -> Option<(&'b str, bool)> {
         let mut edge = self.edge_of_id(id)?;
+        let longest = out.len().min(MAX_PIECE_BYTES);
+        let out = out.get_mut(..longest)?;
         let mut len = 0;
         // Towards the root, every step to a smaller edge; the text comes out backwards.
         loop {
@@ -181,7 +208,7 @@ impl<'a> Vocabulary<'a> {
         let mut block = self.block(start)?;
         // Bit n: the edge n + 1 after the start is the first of the next siblings.
         let mut next = block.firsts() >> (start % BLOCK_EDGES) >> 1;
-        loop {
+        for _ in 0..NODE_BLOCKS {
             let from = start % BLOCK_EDGES;
             let count = if next == 0 { BLOCK_EDGES - from } else { next.trailing_zeros() + 1 };
             if let Some(at) = block.position(from, count, byte) {
@@ -199,6 +226,7 @@ impl<'a> Vocabulary<'a> {
             }
             next = firsts >> 1;
         }
+        None
     }
 
     /// Where the children of `block`'s edge number `within` start (0: it has none).
@@ -222,7 +250,7 @@ impl<'a> Vocabulary<'a> {
     fn nth_group(&self, from: u32, mut n: u32) -> Option<u32> {
         let mut start = from - from % BLOCK_EDGES;
         let mut firsts = self.block(start)?.firsts() & (u64::MAX << (from % BLOCK_EDGES));
-        loop {
+        for _ in 0..CHILD_BLOCKS {
             match select(firsts, n) {
                 Selected::At(bit) => return Some(start + bit),
                 Selected::Fewer(ones) => n -= ones,
@@ -230,13 +258,15 @@ impl<'a> Vocabulary<'a> {
             start += BLOCK_EDGES;
             firsts = self.block(start)?.firsts();
         }
+        None
     }
 
     /// The id of the entry that ends below `edge`.
     fn id(&self, edge: u32) -> Option<u32> {
         let block = self.block(edge)?;
         let below = block.ends_mask() & ((1 << (edge % BLOCK_EDGES)) - 1);
-        self.id_at((block.ends_before() + below.count_ones()) as usize)
+        let id = self.id_at(block.ends_before().checked_add(below.count_ones())? as usize)?;
+        (id < self.entries).then_some(id)
     }
 
     fn id_at(&self, index: usize) -> Option<u32> {
@@ -255,7 +285,7 @@ impl<'a> Vocabulary<'a> {
         let after = self.blocks.partition_point(|block| Block(block).ends_before() <= index);
         let number = after.checked_sub(1)?;
         let block = Block(self.blocks.get(number)?);
-        match select(block.ends_mask(), index - block.ends_before()) {
+        match select(block.ends_mask(), index.checked_sub(block.ends_before())?) {
             Selected::At(bit) => Some(number as u32 * BLOCK_EDGES + bit),
             Selected::Fewer(_) => None,
         }

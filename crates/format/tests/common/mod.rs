@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use distil_format::{
-    Architecture, Config, Dtype, Head, Layout, Pooling, RoleKind, TensorData, TensorId, build_vocabulary, data_len,
-    scales_len, write, xxh32,
+    Architecture, Config, Dtype, Head, Layout, Pooling, Role, RoleKind, TensorData, TensorId, build_vocabulary,
+    data_len, nibbles_len, scales_len, write, xxh32,
 };
 
 /// Entries of the small vocabulary: special tokens, prefixes of each other, continuations, accents, CJK, an emoji.
@@ -46,28 +46,45 @@ fn pattern(i: usize, salt: usize) -> i8 {
     ((i * 31 + salt * 17) % 251) as i8 % 127
 }
 
+/// Where SPEC.md puts an int4 element: its byte, and how far its nibble is shifted.
+fn nibble(layout: Layout, group: usize, cols: usize, row: usize, col: usize) -> (usize, usize) {
+    let padded = cols.next_multiple_of(group);
+    match layout.tile() {
+        None => (row * (padded / 2) + col / 32 * 16 + col % 16, 4 * (col % 32 / 16)),
+        Some((rows, width)) => {
+            let piece = row / rows * (padded / (2 * width)) + col / (2 * width);
+            (piece * 64 + row % rows * width + col % width, 4 * (col / width % 2))
+        }
+    }
+}
+
+/// Where SPEC.md puts an element of another type, in elements.
+fn place(layout: Layout, dtype: Dtype, cols: usize, row: usize, col: usize) -> usize {
+    match (layout.tile(), dtype) {
+        (None, _) => row * cols + col,
+        (Some((rows, width)), Dtype::Int8) => {
+            (row / rows * cols.div_ceil(width) + col / width) * 64 + row % rows * width + col % width
+        }
+        (Some(_), _) => (row / 16) * cols * 16 + col * 16 + row % 16,
+    }
+}
+
 /// A tensor of patterned values, correct in lengths and padding.
-pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype) -> TensorData {
+pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype, layout: Layout) -> TensorData {
     let (rows, cols) = config.shape(id);
-    let layout = match id.role.kind() {
-        RoleKind::Matrix => Layout::Tile16,
-        _ => Layout::RowMajor,
-    };
     let len = data_len(dtype, layout, rows, cols).expect("a small tensor") as usize;
     let mut data = vec![0; len];
     let salt = usize::from(id.role.code()) + id.layer as usize;
     for row in 0..rows {
         for col in 0..cols {
             let value = pattern(row * cols + col, salt);
-            let at = match (layout, dtype) {
-                (Layout::RowMajor, _) => row * cols + col,
-                (Layout::Tile16, Dtype::Int8) => {
-                    ((row / 16) * cols.div_ceil(4) + col / 4) * 64 + (row % 16) * 4 + col % 4
-                }
-                (Layout::Tile16, _) => (row / 16) * cols * 16 + col * 16 + row % 16,
-            };
+            if let Some(group) = dtype.group() {
+                let (at, shift) = nibble(layout, group, cols, row, col);
+                data[at] |= (value as u8 & 15) << shift;
+                continue;
+            }
+            let at = place(layout, dtype, cols, row, col);
             match dtype {
-                Dtype::Int8 => data[at] = value as u8,
                 Dtype::F32 => {
                     data[at * 4..at * 4 + 4].copy_from_slice(&(f32::from(value) / 64.0).to_le_bytes());
                 }
@@ -75,7 +92,19 @@ pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype) -> TensorData 
                 Dtype::F16 => {
                     data[at * 2..at * 2 + 2].copy_from_slice(&(0x3C00 | u16::from(value.unsigned_abs())).to_le_bytes())
                 }
+                _ => data[at] = value as u8,
             }
+        }
+    }
+    if let Some(group) = dtype.group() {
+        let factors = nibbles_len(dtype, layout, rows, cols).expect("a small tensor") as usize;
+        let groups = cols.div_ceil(group);
+        for (at, factor) in data[factors..].iter_mut().enumerate() {
+            let (row, group) = match layout.tile() {
+                None => (at / groups, at % groups),
+                Some(_) => (at / 16 / groups * 16 + at % 16, at / 16 % groups),
+            };
+            *factor = if row < rows { 1 + ((row * 7 + group * 3 + salt) % 15) as u8 } else { 1 };
         }
     }
     let scale_bytes = scales_len(dtype, layout, rows).expect("a small tensor") as usize;
@@ -85,17 +114,58 @@ pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype) -> TensorData 
     TensorData { id, dtype, layout, data, scales }
 }
 
-/// All tensors: int8 and f16 where allowed, or all f32.
-pub(crate) fn tensors(config: &Config, float: bool) -> Vec<TensorData> {
+/// How a file's tensors are stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Stored {
+    /// Tables and matrices int8, biases f16.
+    Int8,
+    /// All f32.
+    Float,
+    /// All int4, in one layout.
+    Int4(Dtype, Layout),
+    /// Another type or layout for every matrix and table.
+    Mixed,
+}
+
+/// All of them that a test goes through.
+pub(crate) const STORED: [Stored; 6] = [
+    Stored::Int8,
+    Stored::Float,
+    Stored::Int4(Dtype::Int4G32, Layout::Tile16),
+    Stored::Int4(Dtype::Int4G64, Layout::Tile8),
+    Stored::Int4(Dtype::Int4G32, Layout::Tile4),
+    Stored::Mixed,
+];
+
+impl Stored {
+    fn of(self, role: Role) -> (Dtype, Layout) {
+        let (kind, at) = (role.kind(), usize::from(role.code()));
+        match (self, kind) {
+            (_, RoleKind::Norm) | (Self::Float, RoleKind::Bias | RoleKind::Table) => (Dtype::F32, Layout::RowMajor),
+            (_, RoleKind::Bias) => (Dtype::F16, Layout::RowMajor),
+            (Self::Float, RoleKind::Matrix) => (Dtype::F32, Layout::Tile16),
+            (Self::Int8, RoleKind::Table) => (Dtype::Int8, Layout::RowMajor),
+            (Self::Int8, RoleKind::Matrix) => (Dtype::Int8, Layout::Tile16),
+            (Self::Int4(dtype, _), RoleKind::Table) => (dtype, Layout::RowMajor),
+            (Self::Int4(dtype, layout), RoleKind::Matrix) => (dtype, layout),
+            (Self::Mixed, RoleKind::Table) => {
+                ([Dtype::Int8, Dtype::Int4G32, Dtype::Int4G64, Dtype::F32][at % 4], Layout::RowMajor)
+            }
+            (Self::Mixed, RoleKind::Matrix) => {
+                let dtype = [Dtype::Int8, Dtype::Int4G32, Dtype::Int4G64][at / 2 % 3];
+                (dtype, [Layout::Tile8, Layout::Tile4, Layout::Tile16][at % 3])
+            }
+        }
+    }
+}
+
+/// All tensors.
+pub(crate) fn tensors(config: &Config, stored: Stored) -> Vec<TensorData> {
     config
         .tensor_ids()
         .map(|id| {
-            let dtype = match id.role.kind() {
-                RoleKind::Table | RoleKind::Matrix if !float => Dtype::Int8,
-                RoleKind::Bias if !float => Dtype::F16,
-                _ => Dtype::F32,
-            };
-            tensor(config, id, dtype)
+            let (dtype, layout) = stored.of(id.role);
+            tensor(config, id, dtype, layout)
         })
         .collect()
 }
@@ -105,10 +175,10 @@ pub(crate) fn labels(config: &Config) -> Vec<String> {
 }
 
 /// A whole small file.
-pub(crate) fn file(head: Head, float: bool) -> Vec<u8> {
+pub(crate) fn file(head: Head, stored: Stored) -> Vec<u8> {
     let config = config(head);
     let vocabulary = build_vocabulary(PIECES).expect("a good vocabulary");
-    write(&config, tensors(&config, float), &vocabulary, &labels(&config), b"\xa1\x61a\x01").expect("a good model")
+    write(&config, tensors(&config, stored), &vocabulary, &labels(&config), b"\xa1\x61a\x01").expect("a good model")
 }
 
 /// Where the checksum is.

@@ -60,9 +60,9 @@ fn dot(p: &Int8Product<'_>, channel: usize, values: &[i8]) -> i32 {
             let run = if p.layout == Layout::RowMajor { 16 } else { p.layout.inputs() };
             let runs = values.chunks(run).enumerate().map(|(i, values)| {
                 let (at, high) = layout::offset_int4(channel, i * run, p.k, group, p.layout);
-                let weights = nibbles[at..].iter().map(|&byte| int4::weight(byte, high));
                 let scale = groups[layout::group_offset(channel, i * run, p.k, group, p.layout)];
-                values.iter().zip(weights).map(product).sum::<i32>() * i32::from(scale)
+                let weights = nibbles[at..].iter().map(|&byte| i32::from(int4::weight(byte, high, scale)));
+                values.iter().zip(weights).map(product).sum::<i32>()
             });
             runs.sum()
         }

@@ -33,7 +33,7 @@ impl Attention<'_> {
         let (keys, memory) = shared_piece::<f32>(memory, n * d);
         let (values, _) = shared_piece::<f32>(memory, n * d);
         let (queries, scratch) = piece::<f32>(scratch, rows.len() * d);
-        let (scores, _) = piece::<f32>(scratch, n.min(SCORE_ROWS) * n);
+        let (scores, _) = piece::<f32>(scratch, rows.len().min(SCORE_ROWS) * n);
         rows.apply(kernels, &self.layer.query, head * d..(head + 1) * d, Epilogue::Store, queries, d);
         for first in (0..rows.len()).step_by(SCORE_ROWS) {
             let count = SCORE_ROWS.min(rows.len() - first);

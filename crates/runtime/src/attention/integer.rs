@@ -77,8 +77,8 @@ impl Attention<'_> {
 
         let (float, scratch) = piece::<f32>(scratch, rows.len() * d);
         let (mut queries, scratch) = Quantized::carve(scratch, rows.len(), d);
-        let (scores, scratch) = piece::<f32>(scratch, n.min(SCORE_ROWS) * n);
-        let (weights, _) = Quantized::carve(scratch, n.min(SCORE_ROWS), n);
+        let (scores, scratch) = piece::<f32>(scratch, rows.len().min(SCORE_ROWS) * n);
+        let (weights, _) = Quantized::carve(scratch, rows.len().min(SCORE_ROWS), n);
         rows.apply(kernels, &self.layer.query, head * d..(head + 1) * d, Epilogue::Store, float, d);
         let queries = Rows::quantize(kernels, float, d, &mut queries, &[&self.layer.query]);
         for first in (0..rows.len()).step_by(SCORE_ROWS) {

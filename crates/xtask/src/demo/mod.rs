@@ -74,6 +74,11 @@ pub(crate) fn quick() -> Result<()> {
     main(&Args { teacher: None, text: Vec::new(), steps: 0, quick: true, out: "target/demo-quick".into() })
 }
 
+/// The lines that the default teacher and student learn from.
+pub(crate) fn corpus_text() -> String {
+    corpus::Corpus::generate(56).train.join("\n") + "\n"
+}
+
 /// Builds the two programs and gives their folder.
 fn build(quick: bool) -> Result<PathBuf> {
     let mut cargo = shell::cargo();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::bench::grouped;
+
 /// What was measured of one model.
 pub(super) struct Row {
     /// Which model it is.
@@ -84,27 +86,9 @@ impl Table {
     }
 }
 
-/// 1234567 as 1,234,567.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digits_are_grouped() {
-        assert_eq!(["0", "999", "1,000", "1,234,567"], [0, 999, 1000, 1_234_567].map(grouped).each_ref().map(|s| &**s));
-    }
 
     #[test]
     fn the_summary_compares_first_and_last() {

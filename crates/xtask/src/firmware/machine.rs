@@ -26,6 +26,8 @@ pub(crate) struct Machine {
     pub(crate) what: &'static str,
     /// What it is built for.
     pub(crate) target: Target,
+    /// The processors that `--cpu` may name, the default one first; empty where the machine has only one.
+    pub(crate) cpus: &'static [&'static str],
     log: Log,
     /// The emulated machine, and one with more room if there is one.
     places: &'static [Place],
@@ -54,6 +56,7 @@ pub(crate) const MACHINES: [Machine; 3] = [
         name: "qemu-m55",
         what: "mps3-an547, Cortex-M55, defmt over semihosting",
         target: Target::Thumbv8m,
+        cpus: &[],
         log: Log::Defmt,
         places: &[AN547],
     },
@@ -61,6 +64,7 @@ pub(crate) const MACHINES: [Machine; 3] = [
         name: "qemu-m7",
         what: "mps2-an500, Cortex-M7, defmt over semihosting",
         target: Target::Thumbv7em,
+        cpus: &[],
         log: Log::Defmt,
         places: &[
             Place {
@@ -76,27 +80,26 @@ pub(crate) const MACHINES: [Machine; 3] = [
         name: "qemu-a64",
         what: "virt, Cortex-A53 without an operating system, serial port",
         target: Target::Aarch64None,
+        cpus: &["cortex-a53", "cortex-a72", "cortex-a76", "max"],
         log: Log::Serial,
         places: &[Place {
-            qemu: &[
-                "qemu-system-aarch64",
-                "-M",
-                "virt",
-                "-cpu",
-                "cortex-a53",
-                "-m",
-                "512M",
-                "-nic",
-                "none",
-                "-serial",
-                "stdio",
-            ],
+            qemu: &["qemu-system-aarch64", "-M", "virt", "-m", "1G", "-nic", "none", "-serial", "stdio"],
             model_at: 0x4800_0000,
-            check_at: 0x5000_0000,
-            model_room: 128 << 20,
+            check_at: 0x7000_0000,
+            model_room: 640 << 20,
         }],
     },
 ];
+
+/// What one run is to be.
+pub(crate) struct Launch<'a> {
+    pub(crate) model: &'a Path,
+    pub(crate) check: &'a Path,
+    /// One of the machine's processors; its default one otherwise.
+    pub(crate) cpu: Option<&'a str>,
+    /// A plugin of the emulator, with its arguments.
+    pub(crate) plugin: Option<&'a str>,
+}
 
 /// What one run gave.
 #[derive(Debug)]
@@ -108,6 +111,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// The kernels that the processor chose, from the report.
+    pub(crate) fn kernels(&self) -> Option<&str> {
+        self.text.lines().find_map(|line| line.split_once(", kernels: ")).map(|(_, name)| name.trim())
+    }
+
     /// Instructions of each sentence, from the report.
     pub(crate) fn instructions(&self) -> Vec<u64> {
         let number = |line: &str| line.strip_suffix(" instructions")?.rsplit(' ').next()?.parse().ok();
@@ -136,34 +144,49 @@ impl Machine {
         root().join("firmware").join(self.name)
     }
 
+    /// The emulator's program.
+    pub(crate) fn emulator(&self) -> &'static str {
+        self.places[0].qemu[0]
+    }
+
     /// Its program, once built.
     pub(crate) fn elf(&self) -> Result<PathBuf> {
         Ok(release_dir(self.target)?.join(self.name))
     }
 
     /// The first emulated machine with room for both files.
-    fn place(&self, model: &Path, check: &Path) -> Result<&Place> {
+    fn place(&self, launch: &Launch<'_>) -> Result<&Place> {
         let mut most = 0;
-        for file in [model, check] {
+        for file in [launch.model, launch.check] {
             let bytes = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
             most = most.max(bytes);
         }
         self.places.iter().find(|place| most <= place.model_room).with_context(|| {
             let room = self.places.iter().map(|place| place.model_room).max().unwrap_or(0);
-            format!("{} or its check file has {most} bytes; {} takes up to {room}", model.display(), self.name)
+            format!("{} or its check file has {most} bytes; {} takes up to {room}", launch.model.display(), self.name)
         })
     }
 
-    /// The QEMU command for a model and its check file.
-    fn command(&self, model: &Path, check: &Path) -> Result<Command> {
-        let place = self.place(model, check)?;
+    /// The QEMU command of a run.
+    fn command(&self, launch: &Launch<'_>) -> Result<Command> {
+        let place = self.place(launch)?;
         let mut command = Command::new(place.qemu[0]);
         command.args(&place.qemu[1..]);
+        match (launch.cpu, self.cpus) {
+            (None, []) => {}
+            (None, [default, ..]) => _ = command.args(["-cpu", default]),
+            (Some(cpu), cpus) if cpus.contains(&cpu) => _ = command.args(["-cpu", cpu]),
+            (Some(cpu), []) => bail!("{} has one processor; leave out --cpu {cpu}", self.name),
+            (Some(cpu), cpus) => bail!("{} has no processor `{cpu}`; it can have {}", self.name, cpus.join(", ")),
+        }
+        if let Some(plugin) = launch.plugin {
+            command.args(["-plugin", plugin]);
+        }
         command.args(["-display", "none", "-monitor", "none", "-semihosting-config", "enable=on,target=native"]);
         // One nanosecond of the machine's time for each instruction: its counters then count instructions.
         command.args(["-icount", "shift=0,sleep=off"]);
         command.arg("-kernel").arg(self.elf()?);
-        for (file, address) in [(model, place.model_at), (check, place.check_at)] {
+        for (file, address) in [(launch.model, place.model_at), (launch.check, place.check_at)] {
             // QEMU writes a comma inside an option as two.
             let file = file.to_string_lossy().replace(',', ",,");
             command.arg("-device").arg(format!("loader,file={file},addr={address:#x},force-raw=on"));
@@ -171,9 +194,14 @@ impl Machine {
         Ok(command)
     }
 
-    /// Runs the program with a model and a check file in their places.
+    /// Runs the program with a model and a check file in their places, on the machine's default processor.
     pub(crate) fn run(&self, model: &Path, check: &Path) -> Result<Run> {
-        let mut command = self.command(model, check)?;
+        self.launch(&Launch { model, check, cpu: None, plugin: None })
+    }
+
+    /// Runs the program as told.
+    pub(crate) fn launch(&self, launch: &Launch<'_>) -> Result<Run> {
+        let mut command = self.command(launch)?;
         eprintln!("$ {}", display(&command));
         let (stdout, code) = capture(&mut command, TIME_LIMIT)?;
         let text = match self.log {
@@ -218,7 +246,8 @@ pub(super) fn capture(command: &mut Command, limit: Duration) -> Result<(Vec<u8>
 
 #[cfg(test)]
 mod tests {
-    use super::{MACHINES, Machine, Run};
+    use super::{Launch, MACHINES, Machine, Run};
+    use crate::shell::display;
 
     #[test]
     fn machines_are_found_by_name() {
@@ -230,11 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn only_processors_of_the_machine_are_started() {
+        let command = |name, cpu| {
+            let launch = Launch { model: "m".as_ref(), check: "c".as_ref(), cpu, plugin: None };
+            Machine::named(name).unwrap().command(&launch)
+        };
+        let shown = |name, cpu| display(&command(name, cpu).unwrap());
+        assert!(shown("qemu-a64", None).contains("-cpu cortex-a53"));
+        assert!(shown("qemu-a64", Some("cortex-a76")).contains("-cpu cortex-a76"));
+        assert!(!shown("qemu-m55", None).contains("-cpu"));
+        assert!(command("qemu-a64", Some("cortex-m7")).is_err() && command("qemu-m55", Some("max")).is_err());
+    }
+
+    #[test]
     fn instructions_are_read_from_the_report() {
-        let text =
-            "opened in 5 instructions\n1. a\n   6 tokens, 123 instructions\n2. b\n   7 tokens, 4567 instructions\n";
+        let text = "virt, Cortex-A53, kernels: neon\nopened in 5 instructions\n1. a\n   6 tokens, 123 instructions\n2. b\n   7 tokens, 4567 instructions\n";
         let run = Run { text: text.into(), code: 0 };
         assert_eq!(run.instructions(), [123, 4567]);
         assert_eq!(run.tokens(), [6, 7]);
+        assert_eq!(run.kernels(), Some("neon"));
     }
 }

@@ -6,14 +6,14 @@ mod images;
 mod kernels;
 mod machine;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
 pub(crate) use images::fixture as fixture_images;
 pub(crate) use kernels::test as test_kernels;
-pub(crate) use machine::{MACHINES, Machine, Run};
+pub(crate) use machine::{Launch, MACHINES, Machine, Run};
 
 use crate::cross::{Target, cargo_for};
 use crate::shell::{root, run as run_command};
@@ -53,8 +53,11 @@ struct RunArgs {
     /// The check file to load; without it `tools check` makes one for the model
     #[arg(long, requires = "model")]
     check: Option<PathBuf>,
+    /// The processor to emulate, where the machine can have several [default: cortex-a53 on qemu-a64]
+    #[arg(long)]
+    cpu: Option<String>,
     /// Write what the image says to its expected.txt instead of comparing
-    #[arg(long, conflicts_with = "model")]
+    #[arg(long, conflicts_with_all = ["model", "cpu"])]
     accept: bool,
 }
 
@@ -79,18 +82,14 @@ pub(crate) fn main(args: Args) -> Result<()> {
 
 fn run(args: &RunArgs) -> Result<()> {
     let machine = Machine::named(&args.machine)?;
-    let result = match (&args.model, &args.check) {
-        (Some(model), Some(check)) => {
-            build(machine)?;
-            machine.run(model, check)?
-        }
-        (Some(model), None) => run_model(machine.name, model)?,
-        (None, _) => {
-            let images = images::fixture()?;
-            build(machine)?;
-            machine.run(&images.model, &images.check)?
-        }
+    let images = match (&args.model, &args.check) {
+        (Some(model), Some(check)) => images::Images { model: model.clone(), check: check.clone() },
+        (Some(model), None) => images::for_model(model)?,
+        (None, _) => images::fixture()?,
     };
+    build(machine)?;
+    let cpu = args.cpu.as_deref();
+    let result = machine.launch(&Launch { model: &images.model, check: &images.check, cpu, plugin: None })?;
     print!("{}", result.text);
     let millions: Vec<_> = result.instructions().iter().map(|&n| format!("{:.1}", n as f64 / 1e6)).collect();
     if !millions.is_empty() {
@@ -98,7 +97,7 @@ fn run(args: &RunArgs) -> Result<()> {
     }
     if args.accept {
         expected::accept(machine, &result)?;
-    } else if args.model.is_none() {
+    } else if args.model.is_none() && cpu.is_none() {
         expected::compare(machine, &result)?;
         println!("as expected: firmware/{}/expected.txt", machine.name);
     }
@@ -107,14 +106,6 @@ fn run(args: &RunArgs) -> Result<()> {
         std::process::exit(result.code);
     }
     Ok(())
-}
-
-/// Builds a machine's image and runs it with a model and the check file that `tools check` makes for it.
-pub(crate) fn run_model(name: &str, model: &Path) -> Result<Run> {
-    let machine = Machine::named(name)?;
-    let images = images::for_model(model)?;
-    build(machine)?;
-    machine.run(&images.model, &images.check)
 }
 
 /// Builds the image of a machine with the release profile.

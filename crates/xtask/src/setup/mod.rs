@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Only say what is missing, change nothing; exit with 1 if something is
     #[arg(long)]
     check: bool,
+    /// Also install what `bench cycles` needs: LLVM's models of processors
+    #[arg(long)]
+    bench: bool,
 }
 
 /// Runs the command.
@@ -35,7 +38,12 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         }
         bail!("run `cargo xtask setup` to get {} missing part(s)", missing.len());
     }
-    ensure()
+    ensure()?;
+    if args.bench {
+        println!("3. for measuring");
+        packages::install(&packages::BENCH)?;
+    }
+    Ok(())
 }
 
 /// What this machine lacks, in words.
@@ -46,7 +54,7 @@ pub(crate) fn missing() -> Result<Vec<String>> {
             missing.push(format!("the Rust library for {}", target.triple()));
         }
     }
-    missing.extend(packages::missing().into_iter().map(|tool| tool.what.to_string()));
+    missing.extend(packages::missing(&packages::TOOLS).into_iter().map(|tool| tool.what.to_string()));
     Ok(missing)
 }
 
@@ -55,7 +63,7 @@ pub(crate) fn ensure() -> Result<()> {
     println!("1. Rust libraries for the ARM targets");
     rust_targets()?;
     println!("2. emulators and the AArch64 linker");
-    packages::install()?;
+    packages::install(&packages::TOOLS)?;
     println!("ready");
     Ok(())
 }

@@ -18,7 +18,8 @@ pub(crate) struct Tool {
     on_aarch64: bool,
 }
 
-const TOOLS: [Tool; 4] = [
+/// What building, testing and running need.
+pub(super) const TOOLS: [Tool; 4] = [
     Tool {
         what: "qemu-system-arm (emulates the Cortex-M55 machine)",
         packages: &["qemu-system-arm"],
@@ -47,16 +48,25 @@ const TOOLS: [Tool; 4] = [
     },
 ];
 
-/// The tools this machine needs and lacks.
-pub(crate) fn missing() -> Vec<Tool> {
-    TOOLS.into_iter().filter(|tool| tool.on_aarch64 || !NATIVE_AARCH64_LINUX).filter(|tool| !(tool.present)()).collect()
+/// What measuring needs beyond that.
+pub(super) const BENCH: [Tool; 1] = [Tool {
+    what: "llvm-mca-22, llvm-mc-22, llvm-nm-22 (model processors)",
+    packages: &["llvm-22"],
+    present: || has("llvm-mca-22") && has("llvm-mc-22") && has("llvm-nm-22"),
+    on_aarch64: true,
+}];
+
+/// Those of the tools that this machine needs and lacks.
+pub(crate) fn missing(tools: &'static [Tool]) -> Vec<&'static Tool> {
+    tools.iter().filter(|tool| tool.on_aarch64 || !NATIVE_AARCH64_LINUX).filter(|tool| !(tool.present)()).collect()
 }
 
 /// Installs what is missing, or says which command a person should run.
-pub(super) fn install() -> Result<()> {
-    let lacking = missing();
+pub(super) fn install(tools: &'static [Tool]) -> Result<()> {
+    let lacking = missing(tools);
     if lacking.is_empty() {
-        println!("   present: qemu-system-arm, qemu-system-aarch64, qemu-aarch64, aarch64-linux-gnu-gcc");
+        let names: Vec<_> = tools.iter().map(|tool| tool.what.split(" (").next().unwrap_or(tool.what)).collect();
+        println!("   present: {}", names.join(", "));
         return Ok(());
     }
     for tool in &lacking {
@@ -92,7 +102,7 @@ pub(super) fn install() -> Result<()> {
         println!("   {} could not refresh the package lists: {error}", display(&update));
     }
     run(apt(&["--quiet", "install", "-y", "--no-install-recommends"]).args(&packages))?;
-    if let Some(tool) = missing().first() {
+    if let Some(tool) = missing(tools).first() {
         bail!("installed {}, but this is still missing: {}", packages.join(", "), tool.what);
     }
     Ok(())

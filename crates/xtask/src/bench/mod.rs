@@ -1,0 +1,102 @@
+//! `cargo xtask bench`: prints the figures of docs/performance.md, each from a command of its own.
+//!
+//! Every command gives its own table, then the goals it has a figure for. Tables go to standard output as Markdown,
+//! everything else to standard error.
+
+mod all;
+mod around;
+mod cycles;
+mod host;
+mod instructions;
+mod llvm;
+mod peer;
+mod place;
+mod profile;
+mod programs;
+mod seed;
+mod stats;
+mod subjects;
+mod table;
+mod targets;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+
+use table::Table;
+pub(crate) use table::grouped;
+use targets::Measured;
+
+/// Arguments of `bench`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "DISTIL_BENCH_PYTHON names an interpreter that has the packages of benches/peers/requirements.txt; \
+    without it, `host` makes one in the cache."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// Also write the tables to this file
+    #[arg(long, short, global = true, value_name = "FILE.md")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Milliseconds on this machine, in turns with ONNX Runtime
+    Host(host::Args),
+    /// Instructions on emulated 64-bit ARM processors
+    Instructions(instructions::Args),
+    /// Estimated cycles of a whole text, function by function
+    Cycles(cycles::Args),
+    /// Our tokenizer in turns with the `tokenizers` crate
+    Tokenizer(around::TokenizerArgs),
+    /// Opening a packed file, with and without its checksum
+    Open(around::OpenArgs),
+    /// DistilBERT against BERT-base: parameters, bytes, milliseconds, instructions
+    Seed(seed::Args),
+    /// All of these, with the arguments of docs/performance.md
+    All(all::Args),
+}
+
+/// What a command measured.
+struct Outcome {
+    tables: Vec<Table>,
+    measured: Vec<Measured>,
+}
+
+impl Command {
+    /// Does it; `typed` is how a person would ask for it.
+    fn measure(&self, typed: &str) -> Result<Outcome> {
+        match self {
+            Self::Host(args) => host::measure(args, typed),
+            Self::Instructions(args) => instructions::measure(args, typed),
+            Self::Cycles(args) => cycles::measure(args, typed),
+            Self::Tokenizer(args) => around::tokenizer(args, typed),
+            Self::Open(args) => around::open(args, typed),
+            Self::Seed(args) => seed::measure(args, typed),
+            Self::All(args) => all::measure(args),
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn main(args: &Args) -> Result<()> {
+    let outcome = args.command.measure(&typed())?;
+    let page = targets::page(&outcome.tables, &outcome.measured, &place::commit());
+    println!("{page}");
+    if let Some(path) = &args.output {
+        let stamp = format!("{}, commit {}, {}\n\n", place::date(), place::commit(), place::machine());
+        fs::write(path, stamp + &page).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+/// The command as it was typed.
+fn typed() -> String {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    format!("cargo xtask {}", words.join(" "))
+}
