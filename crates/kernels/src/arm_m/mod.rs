@@ -1,8 +1,9 @@
 //! Cortex-M: the DSP instructions of M4, M7 and M33, and Helium, the vectors of M52, M55 and M85.
 //!
 //! One program serves processors with and without them: what exists is read from the processor's
-//! identification registers. The targets of stable Rust know neither Helium nor, before ARMv7E-M,
-//! the DSP instructions, so inner loops are assembly that names a processor with them.
+//! identification registers, which only privileged code may do. Helium's code is in programs for
+//! ARMv8-M alone. Stable Rust knows neither Helium nor the DSP instructions, so inner loops are
+//! assembly.
 
 mod dsp;
 #[cfg(all(m_profile = "8", target_abi = "eabihf"))]

@@ -17,7 +17,13 @@ pub(super) const WORDS: usize = CHANNELS * INPUTS / 2;
 /// inputs 1 and 3.
 const STEP: usize = 2 * CHANNELS;
 
-// ARMv7E-M has the instructions; for ARMv8-M a processor with them is named.
+// ARMv7E-M has the instructions. For ARMv8-M, which need not have them, a processor with them is
+// named.
+#[cfg(m_profile = "7e")]
+macro_rules! dsp {
+    ($($text:tt)*) => { asm!($($text)*) };
+}
+#[cfg(m_profile = "8")]
 macro_rules! dsp {
     ($($text:tt)*) => { asm!(".cpu cortex-m33", $($text)*) };
 }
