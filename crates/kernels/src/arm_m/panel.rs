@@ -41,6 +41,16 @@ impl Panel {
             return &self.0[..CHANNELS * inputs.len()];
         }
         let out = &mut self.0[..CHANNELS * inputs.len()];
+        if let (Integers::Int8(weights), Layout::Tile16 | Layout::Tile8) = (p.weights, p.layout) {
+            let pieces = &weights[layout::offset_int8(first, inputs.start, p.k, p.layout)..];
+            let left = p.k - inputs.start;
+            if p.layout == Layout::Tile8 {
+                take::<8>(pieces, left, out)
+            } else {
+                take::<4>(pieces, left, out)
+            }
+            return out;
+        }
         for (piece, start) in out.chunks_exact_mut(PIECE).zip(inputs.step_by(RUN)) {
             for (out, channel) in piece.as_chunks_mut::<RUN>().0.iter_mut().zip(first..) {
                 *out = if channel < p.output.channels.end { run(p, channel, start) } else { [0; RUN] };
@@ -50,21 +60,31 @@ impl Panel {
     }
 }
 
+/// Four channels out of pieces in which `I` inputs of a channel lie side by side; `left` inputs are
+/// left in the matrix.
+fn take<const I: usize>(pieces: &[i8], left: usize, out: &mut [i8]) {
+    let mut sources = pieces.chunks(PIECE).take(left.div_ceil(I));
+    for out in out.chunks_exact_mut(PIECE) {
+        for at in (0..RUN).step_by(I) {
+            let source = sources.next().map_or([[0; I]; CHANNELS], |source| {
+                let runs = source.as_chunks::<I>().0;
+                [runs[0], runs[1], runs[2], runs[3]]
+            });
+            for (out, source) in out.chunks_exact_mut(RUN).zip(source) {
+                out[at..at + I].copy_from_slice(&source);
+            }
+        }
+    }
+}
+
 /// 16 weights of a channel, zero beyond the last input.
 fn run(p: &Int8Product<'_>, channel: usize, start: usize) -> [i8; RUN] {
     let mut out = [0; RUN];
     let len = RUN.min(p.k.saturating_sub(start));
     match p.weights {
-        Integers::Int8(weights) if p.layout == Layout::RowMajor => {
-            out[..len].copy_from_slice(&weights[channel * p.k + start..][..len]);
-        }
+        // Tiles of int8 do not come here.
         Integers::Int8(weights) => {
-            // At least four inputs of a channel lie side by side in every layout; those beyond the
-            // last one are zeros in the file.
-            for (i, out) in out.as_chunks_mut::<4>().0.iter_mut().enumerate().take(len.div_ceil(4)) {
-                let at = layout::offset_int8(channel, start + 4 * i, p.k, p.layout);
-                out.copy_from_slice(&weights[at..at + 4]);
-            }
+            out[..len].copy_from_slice(&weights[channel * p.k + start..][..len]);
         }
         Integers::Int4 { nibbles, groups, group } => {
             let scale = match groups.get(layout::group_offset(channel, start, p.k, group, p.layout)) {
