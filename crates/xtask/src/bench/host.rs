@@ -212,12 +212,14 @@ impl Side {
     }
 }
 
-/// Ours against ONNX Runtime on one thread: our best against its best and against the same level, our AVX2 against AVX2.
+/// Ours against ONNX Runtime on one thread: our best against its best, AVX-512 against AVX-512, AVX2 against
+/// AVX2.
 fn goal(side: &Side, baseline: &Side, peer: &Peer, tokens: usize, command: &str) -> Option<Measured> {
     let Kind::Ours { isa, weights, .. } = &side.kind else { return None };
-    let same_level = match isa.as_deref() {
-        None => peer.level != Level::Avx2,
-        Some(isa) => isa == peer.level.name(),
+    let same_level = match peer.level {
+        Level::Auto => isa.is_none(),
+        Level::Avx512 => side.kernels == "avx512vnni",
+        Level::Avx2 => side.kernels == "avx2",
     };
     if side.threads != 1 || !same_level {
         return None;
