@@ -16,7 +16,7 @@ impl Int8 for Avx512 {
     const LAYOUT: Layout = Layout::Tile16;
     const NIBBLE_ROWS: usize = 12;
     const NIBBLE_OFFSET: i32 = 0;
-    const IN_PLACE_ROWS: usize = 24;
+    const IN_PLACE_ROWS: usize = 64;
     const DEPTH: usize = 768;
 
     #[inline(always)]
