@@ -17,7 +17,10 @@ use crate::error::Error;
 /// The memory is in huge pages where the system has them for the asking: a model is read from end to end for every
 /// text, and looking up thousands of small pages takes a part of that time.
 #[derive(Debug)]
-pub struct FileBytes(MmapMut);
+pub struct FileBytes {
+    map: MmapMut,
+    len: usize,
+}
 
 impl FileBytes {
     /// `len` zero bytes.
@@ -27,7 +30,7 @@ impl FileBytes {
         // Only a wish: the bytes are the same without.
         #[cfg(target_os = "linux")]
         let _ = map.advise(Advice::HugePage);
-        Ok(Self(map))
+        Ok(Self { map, len })
     }
 }
 
@@ -35,7 +38,7 @@ impl Deref for FileBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.map[..self.len]
     }
 }
 
@@ -51,11 +54,8 @@ pub fn read_aligned(path: &Path) -> Result<FileBytes, Error> {
         return Err(wrap(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
     }
     let len = usize::try_from(about.len()).map_err(|_| wrap(io::ErrorKind::FileTooLarge.into()))?;
-    if len == 0 {
-        return Err(wrap(io::ErrorKind::UnexpectedEof.into()));
-    }
     let mut bytes = FileBytes::zeroed(len).map_err(wrap)?;
-    file.read_exact(&mut bytes.0).map_err(wrap)?;
+    file.read_exact(&mut bytes.map[..len]).map_err(wrap)?;
     Ok(bytes)
 }
 

@@ -14,7 +14,7 @@ impl Int8 for Avx512<false> {
     const OFFSET: i32 = 128;
     const TILES: usize = 2;
     const LAYOUT: Layout = Layout::Tile16;
-    const NIBBLE_ROWS: usize = 12;
+    const NIBBLE_ROWS: usize = ROWS;
     const NIBBLE_OFFSET: i32 = 0;
     const IN_PLACE_ROWS: usize = 64;
     const DEPTH: usize = 768;
