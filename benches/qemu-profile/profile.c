@@ -4,6 +4,7 @@
  *
  * The marker is called in pairs: where measured work begins, and where it ends. After each pair the file gets a line
  * `pair N` and one line for each block that ran in it: address, instructions, times, and the block's bytes in hex.
+ * Without a marker the file gets one number when the program ends: all its instructions.
  * The few functions that are needed of QEMU's interface (version 1; QEMU 7.2 was tried) are declared here. */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -25,6 +26,8 @@ extern size_t qemu_plugin_insn_size(const struct instruction_handle *);
 extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, struct block_handle *));
 extern void qemu_plugin_register_vcpu_tb_exec_inline(struct block_handle *, int, void *, uint64_t);
 extern void qemu_plugin_register_vcpu_tb_exec_cb(struct block_handle *, void (*)(unsigned, void *), int, void *);
+
+extern void qemu_plugin_register_atexit_cb(plugin_id, void (*)(plugin_id, void *), void *);
 
 #define EXPORT __attribute__((visibility("default")))
 EXPORT int qemu_plugin_version = 1;
@@ -92,16 +95,27 @@ static void translated(plugin_id id, struct block_handle *handle) {
     qemu_plugin_register_vcpu_tb_exec_inline(handle, OP_ADD_U64, &block->times, 1);
 }
 
+/* The program has ended. */
+static void ended(plugin_id id, void *unused) {
+    (void)id, (void)unused;
+    uint64_t all = 0;
+    for (size_t slot = 0; slot < SLOTS; slot++)
+        for (struct block *block = table[slot]; block; block = block->next) all += block->times * block->instructions;
+    fprintf(out, "%" PRIu64 "\n", all);
+    fclose(out);
+}
+
 EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv) {
     (void)info;
     for (int i = 0; i < argc; i++) {
         if (!strncmp(argv[i], "out=", 4)) out = fopen(argv[i] + 4, "w");
         if (!strncmp(argv[i], "mark=", 5)) mark = strtoull(argv[i] + 5, NULL, 0);
     }
-    if (!out || !mark) {
-        fprintf(stderr, "profile plugin: give it out=FILE and mark=ADDRESS\n");
+    if (!out) {
+        fprintf(stderr, "profile plugin: give it out=FILE, and mark=ADDRESS for more than a number\n");
         return 1;
     }
+    if (!mark) qemu_plugin_register_atexit_cb(id, ended, NULL);
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     return 0;
 }

@@ -17,6 +17,8 @@ pub enum Isa {
     AvxVnni,
     /// x86-64 with AVX-512 F, BW, VL and VNNI.
     Avx512Vnni,
+    /// x86-64 with AMX for 8-bit integers, and AVX-512 as above.
+    Amx,
     /// 64-bit ARM, baseline NEON.
     Neon,
     /// 64-bit ARM with the dot-product instructions.
@@ -31,11 +33,12 @@ pub enum Isa {
 
 impl Isa {
     /// All of them; within one architecture from the slowest to the fastest.
-    pub const ALL: [Isa; 9] = [
+    pub const ALL: [Isa; 10] = [
         Isa::Reference,
         Isa::Avx2,
         Isa::AvxVnni,
         Isa::Avx512Vnni,
+        Isa::Amx,
         Isa::Neon,
         Isa::NeonDotprod,
         Isa::NeonI8mm,
@@ -50,6 +53,7 @@ impl Isa {
             Isa::Avx2 => "avx2",
             Isa::AvxVnni => "avxvnni",
             Isa::Avx512Vnni => "avx512vnni",
+            Isa::Amx => "amx",
             Isa::Neon => "neon",
             Isa::NeonDotprod => "dotprod",
             Isa::NeonI8mm => "i8mm",

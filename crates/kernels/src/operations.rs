@@ -12,6 +12,7 @@ use crate::scalar::f16_to_f32;
 ///
 /// They are `unsafe` to call because the instruction set must exist on this machine; their slices
 /// have the lengths that [`Kernels`](crate::Kernels) checked.
+#[allow(clippy::type_complexity, reason = "the operations' signatures, with names for their arguments")]
 pub(crate) struct Operations {
     pub(crate) isa: Isa,
     /// The tiled layout that its int8 product reads best.

@@ -147,6 +147,22 @@ fn extreme_4_bit_weights_do_not_saturate() {
     });
 }
 
+#[test]
+fn many_long_rows_pass_through_several_panels() {
+    each_isa(|kernels| {
+        // More rows than wait for their sums at a time, and more inputs than a panel takes.
+        let (rows, k, n) = (300, 1600, 17);
+        let bias = painted(n, 3);
+        for layout in [Layout::Tile16, Layout::Tile8, Layout::Tile4] {
+            let cases = [Case::painted(rows, k, n, layout), Case::int4(rows, k, n, layout, Group::Of32, false)];
+            for case in cases {
+                case.compare(kernels, 0..n, Some(Vector::F32(&bias)), Epilogue::Gelu);
+                case.compare(kernels, 3..n, None, Epilogue::Add);
+            }
+        }
+    });
+}
+
 type Pack = fn(&[i8], usize, usize, usize, usize, Layout, &mut [i8]);
 
 /// Packs the first 16 tokens, then the others.

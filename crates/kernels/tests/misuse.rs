@@ -128,7 +128,7 @@ fn instruction_sets_are_named_and_detected() {
     assert_eq!("sse9".parse::<Isa>(), Err(UnknownIsa));
     assert_eq!(
         UnknownIsa.to_string(),
-        "unknown instruction set; use one of reference, avx2, avxvnni, avx512vnni, neon, dotprod, i8mm, dsp, helium"
+        "unknown instruction set; use one of reference, avx2, avxvnni, avx512vnni, amx, neon, dotprod, i8mm, dsp, helium"
     );
     assert_eq!(Some(Kernels::detect().isa()), Kernels::available().map(Kernels::isa).last());
     println!("this machine runs {:?}", Kernels::available().map(Kernels::isa).collect::<Vec<_>>());

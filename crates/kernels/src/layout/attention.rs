@@ -49,7 +49,10 @@ fn check(rows: &[i8], stride: usize, first: usize, tokens: usize, d: usize, layo
     assert!(d > 0 && stride >= d.next_multiple_of(TILE), "the stride must be at least d, rounded up to 16");
     let count = rows.len() / stride;
     assert!(rows.len() == count * stride, "rows must be whole rows");
-    assert!(first % TILE == 0 && first <= tokens && count <= tokens - first, "the tokens must lie in the matrix");
+    assert!(
+        first.is_multiple_of(TILE) && first <= tokens && count <= tokens - first,
+        "the tokens must lie in the matrix"
+    );
     count
 }
 

@@ -6,73 +6,62 @@ use core::ops::Range;
 use super::int4::{high_nibble, low_nibble};
 use super::{Group, Layout, PIECE, TILE};
 
-/// Most inputs of a panel; a multiple of every group and of the inputs of every piece.
+/// Inputs of a usual panel; a multiple of every group and of the inputs of every piece.
 pub(crate) const PANEL: usize = 256;
 
-/// Room for a panel.
-#[repr(C, align(64))]
-pub(crate) struct Panel(pub(crate) [i8; TILE * PANEL]);
-
-impl Panel {
-    /// An empty one.
-    #[inline(always)]
-    pub(crate) const fn new() -> Self {
-        Panel([0; TILE * PANEL])
-    }
-
-    /// Takes inputs of a tile, whose int8 weights are `tile` in the layout `from`; gives them in the
-    /// layout `to`. Both ends of `inputs` are multiples of 16, or the end of the tile.
-    #[inline(always)]
-    pub(crate) fn rearrange(&mut self, tile: &[i8], from: Layout, to: Layout, inputs: Range<usize>) -> &[i8] {
-        let (len, k) = (inputs.len().next_multiple_of(to.inputs()), tile.len() / TILE);
-        let out = &mut self.0[..TILE * len];
-        let words = out.as_chunks_mut::<4>().0;
-        let source = tile.as_chunks::<4>().0;
-        // Four inputs of a channel lie side by side in every layout.
-        for word in 0..len / 4 {
-            for channel in 0..TILE {
-                let value = source.get(word_offset(channel, inputs.start / 4 + word, k, from));
-                let value = value.filter(|_| inputs.start / 4 + word < k / 4);
-                words[word_offset(channel, word, len, to)] = value.copied().unwrap_or([0; 4]);
-            }
+/// Inputs of a tile, whose int8 weights are `tile` in the layout `from`, in the layout `to`; `out` is
+/// as long as they are, rounded up to whole pieces. Both ends of `inputs` are multiples of 16, or the
+/// end of the tile.
+#[inline(always)]
+pub(crate) fn rearrange(tile: &[i8], from: Layout, to: Layout, inputs: Range<usize>, out: &mut [i8]) {
+    let (len, k) = (out.len() / TILE, tile.len() / TILE);
+    let words = out.as_chunks_mut::<4>().0;
+    let source = tile.as_chunks::<4>().0;
+    // Four inputs of a channel lie side by side in every layout.
+    for word in 0..len / 4 {
+        for channel in 0..TILE {
+            let value = source.get(word_offset(channel, inputs.start / 4 + word, k, from));
+            let value = value.filter(|_| inputs.start / 4 + word < k / 4);
+            words[word_offset(channel, word, len, to)] = value.copied().unwrap_or([0; 4]);
         }
-        out
-    }
-
-    /// Takes inputs of a tile of 4-bit weights; gives them as int8, in the same layout. Both ends of
-    /// `inputs` are multiples of the group.
-    #[inline(always)]
-    pub(crate) fn unpack(
-        &mut self,
-        nibbles: &[u8],
-        scales: &[u8],
-        group: Group,
-        layout: Layout,
-        inputs: Range<usize>,
-    ) -> &[i8] {
-        let out = &mut self.0[..TILE * inputs.len()];
-        let (channels, k) = (PIECE / layout.inputs(), nibbles.len() * 2 / TILE);
-        let pieces = inputs.len() / layout.inputs();
-        let pieces_of_group = group.inputs() / layout.inputs();
-        for (sub, out) in out.chunks_exact_mut(pieces * PIECE).enumerate() {
-            let nibbles = &nibbles[(sub * channels * k + inputs.start * channels) / 2..];
-            let groups = out.chunks_exact_mut(pieces_of_group * PIECE).zip(nibbles.chunks(pieces_of_group * PIECE / 2));
-            for (at, (out, nibbles)) in groups.enumerate() {
-                let scales = &scales[(inputs.start / group.inputs() + at) * TILE + sub * channels..][..channels];
-                let mut factors = [0; PIECE];
-                for (factors, &scale) in factors.chunks_exact_mut(layout.inputs()).zip(scales) {
-                    factors.fill(scale as i8);
-                }
-                unpack_pieces(nibbles.as_chunks().0, &factors, out.as_chunks_mut().0);
-            }
-        }
-        out
     }
 }
 
-/// One group: a byte of `nibbles` makes one weight in each of two pieces of `out`.
+/// Inputs of a tile of 4-bit weights as int8, in the same layout. Both ends of `inputs` are multiples
+/// of the group.
+///
+/// `pieces` makes the pieces of some channels and one group from their nibbles and their scales, as
+/// [`unpack_pieces`] does.
 #[inline(always)]
-fn unpack_pieces(nibbles: &[[u8; PIECE]], factors: &[i8; PIECE], out: &mut [[i8; PIECE]]) {
+pub(crate) fn unpack(
+    nibbles: &[u8],
+    scales: &[u8],
+    group: Group,
+    layout: Layout,
+    inputs: Range<usize>,
+    out: &mut [i8],
+    pieces: impl Fn(&[[u8; PIECE]], &[u8], &mut [[i8; PIECE]]),
+) {
+    let (channels, k) = (PIECE / layout.inputs(), nibbles.len() * 2 / TILE);
+    let count = inputs.len() / layout.inputs();
+    let of_group = group.inputs() / layout.inputs();
+    for (sub, out) in out.chunks_exact_mut(count * PIECE).enumerate() {
+        let nibbles = &nibbles[(sub * channels * k + inputs.start * channels) / 2..];
+        let groups = out.chunks_exact_mut(of_group * PIECE).zip(nibbles.chunks(of_group * PIECE / 2));
+        for (at, (out, nibbles)) in groups.enumerate() {
+            let scales = &scales[(inputs.start / group.inputs() + at) * TILE + sub * channels..][..channels];
+            pieces(nibbles.as_chunks().0, scales, out.as_chunks_mut().0);
+        }
+    }
+}
+
+/// One group of some channels: a byte of `nibbles` makes one weight in each of two pieces of `out`.
+#[inline(always)]
+pub(crate) fn unpack_pieces(nibbles: &[[u8; PIECE]], scales: &[u8], out: &mut [[i8; PIECE]]) {
+    let mut factors = [0; PIECE];
+    for (factors, &scale) in factors.chunks_exact_mut(PIECE / scales.len()).zip(scales) {
+        factors.fill(scale as i8);
+    }
     for (nibbles, out) in nibbles.iter().zip(out.as_chunks_mut::<2>().0) {
         let [low, high] = out;
         for i in 0..PIECE {

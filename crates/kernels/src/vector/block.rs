@@ -1,5 +1,6 @@
 //! What an inner loop of the int8 product works on.
 
+use super::int8::RUN;
 use crate::layout::{Group, Layout, TILE};
 
 /// Quantized rows.
@@ -11,6 +12,27 @@ pub(super) struct Rows<'a> {
     pub(super) rows: usize,
 }
 
+/// The weights of the tiles or the inputs after these: an inner loop may ask the processor for them
+/// while it multiplies, a line for each piece of each tile.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "no architecture reads everything")]
+pub(crate) struct Ahead {
+    /// The first line; it is no pointer to read from.
+    pub(crate) line: *const u8,
+    /// Bytes from tile to tile.
+    pub(crate) tile: usize,
+    /// Bytes for each piece.
+    pub(crate) piece: usize,
+}
+
+impl Ahead {
+    /// The same, once they have been asked for: stays with the first line.
+    #[inline(always)]
+    pub(super) fn again(self) -> Self {
+        Ahead { tile: 0, piece: 0, ..self }
+    }
+}
+
 /// Quantized rows and the tiles they are multiplied with.
 #[derive(Clone, Copy)]
 pub(crate) struct Block<'a> {
@@ -20,16 +42,26 @@ pub(crate) struct Block<'a> {
     tiles: usize,
     inputs: usize,
     layout: Layout,
+    panel: bool,
+    ahead: Ahead,
 }
 
+#[allow(dead_code, reason = "no architecture reads everything")]
 impl<'a> Block<'a> {
     /// Checks the lengths, so that an inner loop may rely on them.
     #[inline(always)]
-    pub(super) fn new(rows: Rows<'a>, weights: &'a [i8], tiles: usize, layout: Layout) -> Self {
+    pub(super) fn new(
+        rows: Rows<'a>,
+        weights: &'a [i8],
+        tiles: usize,
+        layout: Layout,
+        panel: bool,
+        ahead: Ahead,
+    ) -> Self {
         let inputs = weights.len() / (tiles * TILE);
-        assert!(tiles > 0 && weights.len() == tiles * inputs * TILE && inputs % layout.inputs() == 0);
+        assert!(tiles > 0 && weights.len() == tiles * inputs * TILE && inputs.is_multiple_of(layout.inputs()));
         check(rows, inputs);
-        Block { rows, weights, tiles, inputs, layout }
+        Block { rows, weights, tiles, inputs, layout, panel, ahead }
     }
 
     /// The first value of the first row; `rows` rows of `inputs` values, `stride` apart, are
@@ -69,6 +101,19 @@ impl<'a> Block<'a> {
         self.inputs
     }
 
+    /// The weights to ask for meanwhile.
+    #[inline(always)]
+    pub(crate) fn ahead(&self) -> Ahead {
+        self.ahead
+    }
+
+    /// Whether the weights are a panel, in the form that [`Int8::copy`](super::Int8::copy) gives
+    /// them.
+    #[inline(always)]
+    pub(crate) fn panel(&self) -> bool {
+        self.panel
+    }
+
     /// The layout of the tiles, one that the inner loop reads.
     #[inline(always)]
     pub(crate) fn layout(&self) -> Layout {
@@ -87,17 +132,29 @@ pub(crate) struct NibbleBlock<'a> {
     group: Group,
     tiles: usize,
     inputs: usize,
+    starts: &'a [i32],
+    ahead: Ahead,
 }
 
+#[allow(dead_code, reason = "no architecture reads everything")]
 impl<'a> NibbleBlock<'a> {
     /// Checks the lengths, so that an inner loop may rely on them.
     #[inline(always)]
-    pub(super) fn new(rows: Rows<'a>, nibbles: &'a [u8], groups: &'a [u8], group: Group, tiles: usize) -> Self {
+    pub(super) fn new(
+        rows: Rows<'a>,
+        nibbles: &'a [u8],
+        groups: &'a [u8],
+        group: Group,
+        tiles: usize,
+        starts: &'a [i32],
+        ahead: Ahead,
+    ) -> Self {
         let inputs = nibbles.len() * 2 / (tiles * TILE);
-        assert!(tiles > 0 && nibbles.len() == tiles * inputs * TILE / 2 && inputs % group.inputs() == 0);
+        assert!(tiles > 0 && nibbles.len() == tiles * inputs * TILE / 2 && inputs.is_multiple_of(group.inputs()));
         assert!(groups.len() == tiles * inputs / group.inputs() * TILE);
+        assert!(starts.len() >= rows.rows * (inputs / RUN));
         check(rows, inputs);
-        NibbleBlock { rows, nibbles, groups, group, tiles, inputs }
+        NibbleBlock { rows, nibbles, groups, group, tiles, inputs, starts, ahead }
     }
 
     /// The first value of the first row; `rows` rows of `inputs` values, `stride` apart, are
@@ -117,6 +174,19 @@ impl<'a> NibbleBlock<'a> {
     #[inline(always)]
     pub(crate) fn groups(&self) -> *const u8 {
         self.groups.as_ptr()
+    }
+
+    /// What the sums of the first run of inputs begin with, in the first row; `rows` times
+    /// `inputs / 32` are readable.
+    #[inline(always)]
+    pub(crate) fn starts(&self) -> *const i32 {
+        self.starts.as_ptr()
+    }
+
+    /// The weights to ask for meanwhile.
+    #[inline(always)]
+    pub(crate) fn ahead(&self) -> Ahead {
+        self.ahead
     }
 
     /// Inputs that share a scale.

@@ -54,12 +54,12 @@ pub(crate) fn scale<S: Simd>(s: S, factor: f32, x: &mut [f32]) {
 
 #[inline(always)]
 pub(crate) fn gelu<S: Simd>(s: S, x: &mut [f32]) {
-    map(
-        s,
-        x,
-        #[inline(always)]
-        |x| functions::gelu(s, x),
-    );
+    let (whole, rest) = x.as_chunks_mut::<LANES>();
+    let rows = whole.len();
+    s.gelu_rows(whole.as_flattened_mut(), LANES, rows);
+    if !rest.is_empty() {
+        store_part(s, functions::gelu(s, load_part(s, rest, 0.0)), rest);
+    }
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! `exp` and GELU on 16 lanes: line for line what `scalar` does to one number.
 
 use super::Simd;
-use crate::scalar::{EXP, EXP_HIGH, EXP_LOW, EXP2, GELU_HIGH, HALF_ERFC, LN2_HIGH, LN2_LOW, LOG2_E, MAGIC};
+use crate::scalar::{EXP, EXP2, GELU_HIGH, HALF_ERFC, LN2_HIGH, LN2_LOW, LOG2_E, MAGIC};
 
 #[inline(always)]
 fn polynomial<S: Simd, const N: usize>(s: S, x: S::F32, coefficients: &[f32; N]) -> S::F32 {
@@ -24,21 +24,32 @@ fn split_polynomial<S: Simd, const N: usize>(s: S, x: S::F32, coefficients: &[f3
     s.add(sums[0], s.mul(x, sums[1]))
 }
 
-/// [`scalar::exp`](crate::exp) of each lane.
+/// `scalar::exp` of each lane, all in [-87, 88]: there its limits change nothing.
 #[inline(always)]
-pub(super) fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    let x = s.min(s.splat(EXP_HIGH), s.max(s.splat(EXP_LOW), x));
+pub(super) fn exp_within<S: Simd>(s: S, x: S::F32) -> S::F32 {
     let shifted = s.add(s.mul(x, s.splat(LOG2_E)), s.splat(MAGIC));
     let i = s.sub(shifted, s.splat(MAGIC));
     let f = s.sub(s.sub(x, s.mul(i, s.splat(LN2_HIGH))), s.mul(i, s.splat(LN2_LOW)));
     s.times_power_of_two(polynomial(s, f, &EXP), shifted)
 }
 
+/// [`HALF_ERFC`] with the other sign. Rounding does not depend on the sign, and the polynomial is
+/// never zero, so its value is the other one's with the other sign, bit for bit.
+const MINUS_HALF_ERFC: [f32; HALF_ERFC.len()] = {
+    let mut minus = HALF_ERFC;
+    let mut i = 0;
+    while i < minus.len() {
+        minus[i] = -minus[i];
+        i += 1;
+    }
+    minus
+};
+
 /// `scalar::gelu` of each lane.
 #[inline(always)]
 pub(super) fn gelu<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    let a = s.min(s.splat(GELU_HIGH), s.abs(x));
-    let t = s.sub(s.splat(0.0), split_polynomial(s, a, &HALF_ERFC));
+    let a = s.smaller(s.splat(GELU_HIGH), s.abs(x));
+    let t = split_polynomial(s, a, &MINUS_HALF_ERFC);
     let shifted = s.add(t, s.splat(MAGIC));
     let f = s.sub(t, s.sub(shifted, s.splat(MAGIC)));
     let tail = s.times_power_of_two(split_polynomial(s, f, &EXP2), shifted);

@@ -1,12 +1,10 @@
-//! The int8 matrix product around each instruction set's inner loops.
+//! What an instruction set provides for the int8 matrix product, and the ways to run one with it.
 
 use super::Simd;
-use super::block::{Block, NibbleBlock, Rows};
-use super::output::{Group, wanted};
-use crate::LANES;
-use crate::layout::panel::{PANEL, Panel};
-use crate::layout::{self, Layout, TILE};
-use crate::matrix::{Integers, RowScale, quantized_stride};
+use super::block::{Block, NibbleBlock};
+use crate::layout::panel::{self, PANEL};
+use crate::layout::{Layout, PIECE, TILE};
+use crate::matrix::Integers;
 use crate::operations::Int8Product;
 
 /// The inner loops that each instruction set has of its own.
@@ -21,6 +19,25 @@ pub(crate) trait Int8: Simd {
     /// Most rows for which 4-bit weights are unpacked in registers, by [`nibbles`](Self::nibbles);
     /// for more of them a panel is unpacked once.
     const NIBBLE_ROWS: usize = 0;
+    /// What [`nibbles`](Self::nibbles) adds to each weight beyond what its [`start`](Self::start)
+    /// takes off.
+    const NIBBLE_OFFSET: i32 = Self::OFFSET;
+
+    /// Most rows for which [`block`](Self::block) reads int8 weights where they lie; for more of them
+    /// it is worth to copy a panel into a form that costs less to read.
+    const IN_PLACE_ROWS: usize = usize::MAX;
+    /// Whether tiled weights are multiplied by [`tiles`](Self::tiles), and by nothing else here.
+    const BY_TILES: bool = false;
+    /// Inputs of a panel, a multiple of 64; with [`TILES`](Self::TILES) tiles at most
+    /// [`ROOM`](super::panels::ROOM) weights.
+    const DEPTH: usize = PANEL;
+
+    /// Tiles that [`nibbles`](Self::nibbles) takes together with so many rows, at most four.
+    #[inline(always)]
+    fn nibble_tiles(rows: usize) -> usize {
+        let _ = rows;
+        1
+    }
 
     /// Whether [`block`](Self::block) takes weights in this layout; others are rearranged for it.
     #[inline(always)]
@@ -28,9 +45,20 @@ pub(crate) trait Int8: Simd {
         layout == Self::LAYOUT
     }
 
+    /// A whole product with tiled weights, in a way of the instruction set's own.
+    #[inline(always)]
+    fn tiles(self, p: &Int8Product<'_>, out: &mut [f32]) {
+        let _ = (p, out);
+        unreachable!("an instruction set with BY_TILES has a product of its own")
+    }
+
     /// Multiplies the first rows of `block` with its tiles, as many rows as the registers hold, and
     /// at least one. Writes `sums[row * block.tiles + tile]` and returns the number of rows.
-    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize;
+    #[inline(always)]
+    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
+        let _ = (block, sums);
+        unreachable!("an instruction set without BY_TILES has an inner loop")
+    }
 
     /// The same with 4-bit weights in [`LAYOUT`](Self::LAYOUT).
     #[inline(always)]
@@ -39,234 +67,89 @@ pub(crate) trait Int8: Simd {
         unreachable!("an instruction set with NIBBLE_ROWS has an inner loop for them")
     }
 
+    /// What the sums of [`nibbles`](Self::nibbles) begin with in each run of inputs.
+    #[inline(always)]
+    fn start(self, values: &[i8; RUN]) -> i32 {
+        let _ = values;
+        0
+    }
+
+    /// Copies weights in [`LAYOUT`](Self::LAYOUT) into a panel, in the form that
+    /// [`block`](Self::block) reads there.
+    #[inline(always)]
+    fn copy(self, weights: &[i8], panel: &mut [i8]) {
+        panel.copy_from_slice(weights);
+    }
+
+    /// Unpacks the nibbles of one group, with the scales of its channels, into a panel, in that form;
+    /// see [`panel::unpack_pieces`].
+    #[inline(always)]
+    fn unpack(self, nibbles: &[[u8; PIECE]], scales: &[u8], panel: &mut [[i8; PIECE]]) {
+        panel::unpack_pieces(nibbles, scales, panel);
+    }
+
     /// The products of a row with four rows of weights. All five are equally long, a multiple of
     /// 64.
-    fn dot4(self, a: &[i8], w: [&[i8]; 4]) -> [i32; 4];
+    #[inline(always)]
+    fn dot4(self, a: &[i8], w: [&[i8]; 4]) -> [i32; 4] {
+        let _ = (a, w);
+        unreachable!("an instruction set with tables multiplies their rows")
+    }
 }
+
+/// Inputs whose sums begin with a number of their own in [`Int8::nibbles`]; a divisor of every group.
+pub(crate) const RUN: usize = 32;
 
 /// Sums of a block: one line of 16 for each row and tile.
 #[repr(align(64))]
-pub(crate) struct Sums(pub(crate) [[i32; TILE]; 32]);
+pub(crate) struct Sums(pub(crate) [[i32; TILE]; 64]);
 
-/// Rows that pass through a panel together.
-const PANEL_ROWS: usize = 64;
+impl Sums {
+    /// Zeros.
+    #[inline(always)]
+    pub(super) const fn new() -> Self {
+        Sums([[0; TILE]; 64])
+    }
+}
 
-#[inline(always)]
-pub(crate) fn matmul<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
-    match p.weights {
-        _ if p.layout == Layout::RowMajor => matmul_row_major(s, p, out),
-        Integers::Int8(weights) if S::reads(p.layout) => {
-            let tile_len = tile_inputs(p) * TILE;
-            in_place(
-                s,
-                p,
-                out,
-                #[inline(always)]
-                |rows, tile, tiles, sums| {
-                    let weights = &weights[tile * tile_len..][..tiles * tile_len];
-                    s.block(Block::new(rows, weights, tiles, p.layout), sums)
-                },
-            );
+/// How a product is run. Each way is a function of its own, so that small products do not pay for
+/// the room that the others need.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    /// Rows of a table.
+    RowMajor,
+    /// Int8 weights where they lie.
+    InPlace,
+    /// 4-bit weights where they lie.
+    Nibbles,
+    /// Weights that are copied, rearranged or unpacked first.
+    Panels,
+    /// Tiles, in the instruction set's own way.
+    Tiles,
+}
+
+impl Way {
+    /// The way for a product.
+    #[inline(always)]
+    pub(crate) fn of<S: Int8>(p: &Int8Product<'_>) -> Self {
+        let rows = p.scales.len();
+        // A panel takes time to make, and a short row does not take it back.
+        let in_place = rows <= S::IN_PLACE_ROWS || p.k < PANEL;
+        match p.weights {
+            _ if p.layout == Layout::RowMajor => Way::RowMajor,
+            _ if S::BY_TILES => Way::Tiles,
+            Integers::Int8(_) if S::reads(p.layout) && in_place => Way::InPlace,
+            Integers::Int4 { .. } if p.layout == S::LAYOUT && rows <= S::NIBBLE_ROWS => Way::Nibbles,
+            _ => Way::Panels,
         }
-        Integers::Int4 { nibbles, groups, group } if p.scales.len() <= S::NIBBLE_ROWS && p.layout == S::LAYOUT => {
-            let (len, groups_len) = (tile_inputs(p) * TILE / 2, p.k.div_ceil(group.inputs()) * TILE);
-            in_place(
-                s,
-                p,
-                out,
-                #[inline(always)]
-                |rows, tile, tiles, sums| {
-                    let nibbles = &nibbles[tile * len..][..tiles * len];
-                    let groups = &groups[tile * groups_len..][..tiles * groups_len];
-                    s.nibbles(NibbleBlock::new(rows, nibbles, groups, group, tiles), sums)
-                },
-            );
-        }
-        _ => in_panels(s, p, out),
     }
 }
 
 /// Inputs of each tile, padding included.
 #[inline(always)]
-fn tile_inputs(p: &Int8Product<'_>) -> usize {
+pub(super) fn tile_inputs(p: &Int8Product<'_>) -> usize {
     match p.weights {
         Integers::Int8(_) => p.k.next_multiple_of(p.layout.inputs()),
         Integers::Int4 { group, .. } => p.k.next_multiple_of(group.inputs()),
-    }
-}
-
-/// Weights that the inner loop reads where they are: a few tiles with all rows, then the next tiles.
-#[inline(always)]
-fn in_place<S: Int8>(
-    s: S,
-    p: &Int8Product<'_>,
-    out: &mut [f32],
-    block: impl Fn(Rows<'_>, usize, usize, &mut Sums) -> usize,
-) {
-    let stride = quantized_stride(p.k);
-    let (mut tile, end) = (p.output.channels.start / TILE, p.output.channels.end.div_ceil(TILE));
-    let mut sums = Sums([[0; TILE]; 32]);
-    while tile < end {
-        let tiles = S::TILES.min(end - tile);
-        let mut tails = [Tail::new(s, p, tile * TILE); 4];
-        for (i, tail) in tails.iter_mut().enumerate().take(tiles).skip(1) {
-            *tail = Tail::new(s, p, (tile + i) * TILE);
-        }
-        let mut row = 0;
-        while row < p.scales.len() {
-            let rows = Rows { values: &p.values[row * stride..], stride, rows: p.scales.len() - row };
-            let taken = block(rows, tile, tiles, &mut sums);
-            for (sums, i) in sums.0.chunks_exact(tiles).zip(row..row + taken) {
-                let out = &mut out[i * p.output.stride..];
-                for (tail, sums) in tails.iter().zip(sums) {
-                    tail.finish(s, sums, p.scales[i], out);
-                }
-            }
-            row += taken;
-        }
-        tile += tiles;
-    }
-}
-
-/// Weights that become a panel first: one tile and some of its inputs at a time, with as many rows
-/// as there is room for sums.
-#[inline(always)]
-fn in_panels<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
-    let (stride, inputs) = (quantized_stride(p.k), tile_inputs(p));
-    let (mut panel, mut unpacked) = (Panel::new(), Panel::new());
-    let mut sums = Sums([[0; TILE]; 32]);
-    for tile in p.output.channels.start / TILE..p.output.channels.end.div_ceil(TILE) {
-        let tail = Tail::new(s, p, tile * TILE);
-        for first in (0..p.scales.len()).step_by(PANEL_ROWS) {
-            let rows = PANEL_ROWS.min(p.scales.len() - first);
-            let mut totals = [[0; TILE]; PANEL_ROWS];
-            for start in (0..inputs).step_by(PANEL) {
-                let range = start..inputs.min(start + PANEL);
-                let weights = match p.weights {
-                    Integers::Int8(weights) => {
-                        let weights = &weights[tile * inputs * TILE..][..inputs * TILE];
-                        panel.rearrange(weights, p.layout, S::LAYOUT, range)
-                    }
-                    Integers::Int4 { nibbles, groups, group } => {
-                        let nibbles = &nibbles[tile * inputs * TILE / 2..][..inputs * TILE / 2];
-                        let groups_len = inputs / group.inputs() * TILE;
-                        let groups = &groups[tile * groups_len..][..groups_len];
-                        let weights = unpacked.unpack(nibbles, groups, group, p.layout, range);
-                        if S::reads(p.layout) {
-                            weights
-                        } else {
-                            panel.rearrange(weights, p.layout, S::LAYOUT, 0..weights.len() / TILE)
-                        }
-                    }
-                };
-                let layout = if S::reads(p.layout) { p.layout } else { S::LAYOUT };
-                let mut row = 0;
-                while row < rows {
-                    let values = &p.values[(first + row) * stride + start..];
-                    let block = Block::new(Rows { values, stride, rows: rows - row }, weights, 1, layout);
-                    let taken = s.block(block, &mut sums);
-                    for (total, sums) in totals[row..row + taken].iter_mut().zip(&sums.0) {
-                        s.store_i32(s.add_i32(s.load_i32(total), s.load_i32(sums)), total);
-                    }
-                    row += taken;
-                }
-            }
-            for (i, total) in (first..first + rows).zip(&totals) {
-                tail.finish(s, total, p.scales[i], &mut out[i * p.output.stride..]);
-            }
-        }
-    }
-}
-
-/// Rows of a table, four dot products at a time.
-#[inline(always)]
-fn matmul_row_major<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
-    let stride = quantized_stride(p.k);
-    let channels = p.output.channels.clone();
-    let mut copies = [[0; PANEL]; 4];
-    for first in channels.clone().step_by(LANES) {
-        let tail = Tail::new(s, p, first);
-        for (i, (values, &row)) in p.values.chunks_exact(stride).zip(p.scales).enumerate() {
-            let mut sums = [0; LANES];
-            for (quad, sums) in sums.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-                let start = first + quad * 4;
-                if start >= channels.end {
-                    break;
-                }
-                // Beyond the last channel the last one is repeated; its sum is not stored.
-                let channel = |i: usize| (start + i).min(channels.end - 1);
-                let whole = match p.weights {
-                    Integers::Int8(_) => p.k / 64 * 64,
-                    Integers::Int4 { .. } => 0,
-                };
-                if let Integers::Int8(weights) = p.weights {
-                    let row_of = |i: usize| &weights[channel(i) * p.k..][..whole];
-                    *sums = s.dot4(&values[..whole], [row_of(0), row_of(1), row_of(2), row_of(3)]);
-                }
-                for at in (whole..p.k).step_by(PANEL) {
-                    let len = PANEL.min(p.k - at).next_multiple_of(64);
-                    for (i, copy) in copies.iter_mut().enumerate() {
-                        copy_row(p, channel(i), at, &mut copy[..len]);
-                    }
-                    let [w0, w1, w2, w3] = &copies;
-                    let more = s.dot4(&values[at..at + len], [&w0[..len], &w1[..len], &w2[..len], &w3[..len]]);
-                    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.wrapping_add(more));
-                }
-            }
-            tail.finish(s, &sums, row, &mut out[i * p.output.stride..]);
-        }
-    }
-}
-
-/// Inputs of a row of a table from `start` on as int8, zeros beyond its end.
-#[inline(always)]
-fn copy_row(p: &Int8Product<'_>, channel: usize, start: usize, out: &mut [i8]) {
-    match p.weights {
-        Integers::Int8(weights) => {
-            let row = &weights[channel * p.k + start..(channel + 1) * p.k];
-            let (copied, padding) = out.split_at_mut(row.len().min(out.len()));
-            copied.copy_from_slice(&row[..copied.len()]);
-            padding.fill(0);
-        }
-        Integers::Int4 { nibbles, groups, group } => {
-            let (inputs, groups_of_row) = (tile_inputs(p), p.k.div_ceil(group.inputs()));
-            let nibbles = &nibbles[channel * inputs / 2..][..inputs / 2];
-            let (unpacked, padding) = out.split_at_mut((inputs - start).min(out.len()));
-            layout::panel::unpack_row(
-                nibbles,
-                &groups[channel * groups_of_row..][..groups_of_row],
-                group,
-                start,
-                unpacked,
-            );
-            padding.fill(0);
-        }
-    }
-}
-
-/// What turns 16 exact sums into outputs.
-#[derive(Clone, Copy)]
-struct Tail<S: Simd> {
-    scales: S::F32,
-    group: Group<S>,
-}
-
-impl<S: Int8> Tail<S> {
-    #[inline(always)]
-    fn new(s: S, p: &Int8Product<'_>, first: usize) -> Self {
-        let group = Group::new(s, &p.output, first);
-        let mut scales = [0.0; LANES];
-        let channels = wanted(&p.output, first);
-        let lanes = &mut scales[channels.start - first..];
-        lanes.iter_mut().zip(channels).for_each(|(lane, channel)| *lane = p.weight_scales.get(channel));
-        Tail { scales: s.load(&scales), group }
-    }
-
-    #[inline(always)]
-    fn finish(&self, s: S, sums: &[i32; LANES], row: RowScale, out: &mut [f32]) {
-        let offset = s.splat_i32(row.sum.wrapping_mul(S::OFFSET));
-        let sums = s.sub_i32(s.load_i32(sums), offset);
-        let value = s.mul(s.to_f32(sums), s.mul(s.splat(row.scale), self.scales));
-        self.group.finish(s, value, out);
     }
 }

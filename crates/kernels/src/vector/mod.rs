@@ -3,23 +3,37 @@
 //! Every function here is `#[inline(always)]`: it has no instruction set of its own and becomes
 //! part of the `#[target_feature]` function that [`instantiate`] makes of it.
 
+#[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "a product there is one of tiles"))]
 mod block;
 mod elementwise;
 mod float;
 mod functions;
+mod in_place;
 mod int8;
 mod output;
+mod panels;
 mod quantize;
+mod row_major;
 mod rows;
 mod simd;
+mod tail;
 
-pub(crate) use block::{Block, NibbleBlock};
 pub(crate) use elementwise::{add, add_dequantized, add_dequantized_int4, gelu, scale};
 pub(crate) use float::{gemm, matmul as matmul_f32};
-pub(crate) use int8::{Int8, Sums, matmul as matmul_int8};
+pub(crate) use in_place::{in_place, nibbles};
+pub(crate) use int8::{Int8, Way};
+pub(crate) use panels::in_panels;
 pub(crate) use quantize::quantize_rows;
+pub(crate) use row_major::row_major;
 pub(crate) use rows::{attention_weights, layer_norm, norm_quantize, softmax, sum_squares};
 pub(crate) use simd::Simd;
+// For inner loops of blocks, and for products of tiles.
+#[allow(unused_imports, reason = "every architecture has one of the two")]
+pub(crate) use {
+    block::{Block, NibbleBlock},
+    int8::{RUN, Sums},
+    tail::{Tail, finish},
+};
 
 /// Makes the `OPERATIONS` of an instruction set.
 ///
@@ -29,7 +43,7 @@ pub(crate) use simd::Simd;
 macro_rules! instantiate {
     ($isa:expr, $token:ty, $features:literal, $rows:literal x $columns:literal) => {
         /// The operations of this instruction set.
-        pub(super) static OPERATIONS: Operations = Operations {
+        pub(in crate::native) static OPERATIONS: Operations = Operations {
             isa: $isa,
             layout: <$token as Int8>::LAYOUT,
             quantize_rows,
@@ -54,7 +68,33 @@ macro_rules! instantiate {
         }
         #[target_feature(enable = $features)]
         fn matmul_int8(product: &Int8Product<'_>, out: &mut [f32]) {
-            vector::matmul_int8(<$token>::new(), product, out);
+            match vector::Way::of::<$token>(product) {
+                vector::Way::RowMajor => row_major(product, out),
+                vector::Way::InPlace => in_place(product, out),
+                vector::Way::Nibbles => nibbles(product, out),
+                vector::Way::Panels => in_panels(product, out),
+                vector::Way::Tiles => <$token>::new().tiles(product, out),
+            }
+        }
+        #[target_feature(enable = $features)]
+        #[inline(never)]
+        fn row_major(product: &Int8Product<'_>, out: &mut [f32]) {
+            vector::row_major(<$token>::new(), product, out);
+        }
+        #[target_feature(enable = $features)]
+        #[inline(never)]
+        fn in_place(product: &Int8Product<'_>, out: &mut [f32]) {
+            vector::in_place(<$token>::new(), product, out);
+        }
+        #[target_feature(enable = $features)]
+        #[inline(never)]
+        fn nibbles(product: &Int8Product<'_>, out: &mut [f32]) {
+            vector::nibbles(<$token>::new(), product, out);
+        }
+        #[target_feature(enable = $features)]
+        #[inline(never)]
+        fn in_panels(product: &Int8Product<'_>, out: &mut [f32]) {
+            vector::in_panels(<$token>::new(), product, out);
         }
         #[target_feature(enable = $features)]
         fn matmul_f32(product: &FloatProduct<'_>, out: &mut [f32]) {

@@ -8,7 +8,6 @@ use super::{Simd, functions};
 use crate::LANES;
 use crate::matrix::{Epilogue, Vector};
 use crate::operations::Output;
-use crate::scalar::f16_to_f32;
 
 /// A group of 16 channels and the ones among them that are stored.
 #[derive(Clone, Copy)]
@@ -29,22 +28,31 @@ impl<S: Simd> Group<S> {
     #[inline(always)]
     pub(super) fn new(s: S, output: &Output<'_>, first: usize) -> Self {
         let channels = wanted(output, first);
-        let mut bias = [0.0; LANES];
-        let lanes = &mut bias[channels.start - first..channels.end - first];
-        match output.bias {
-            None => {}
-            Some(Vector::F32(values)) => lanes.copy_from_slice(&values[channels.clone()]),
-            Some(Vector::F16(values)) => {
-                lanes.iter_mut().zip(&values[channels.clone()]).for_each(|(lane, &bits)| *lane = f16_to_f32(bits));
-            }
-        }
+        let lane = channels.start - first;
+        let bias = match output.bias {
+            None => [0.0; LANES],
+            Some(Vector::F32(values)) => part(&values[channels.clone()], lane),
+            Some(Vector::F16(values)) => halves(part(&values[channels.clone()], lane)),
+        };
         Group {
-            lane: channels.start - first,
+            lane,
             offset: channels.start - output.channels.start,
             len: channels.len(),
             bias: s.load(&bias),
             epilogue: output.epilogue,
         }
+    }
+
+    /// Where the group lies in an output row, if all of its channels are wanted.
+    #[inline(always)]
+    pub(super) fn whole(&self) -> Option<usize> {
+        (self.len == LANES).then_some(self.offset)
+    }
+
+    /// The bias of each channel.
+    #[inline(always)]
+    pub(super) fn bias(&self) -> S::F32 {
+        self.bias
     }
 
     /// Adds the bias, applies the epilogue and stores into the output row.
@@ -73,6 +81,34 @@ impl<S: Simd> Group<S> {
             out.copy_from_slice(lanes);
         }
     }
+}
+
+/// Up to 16 values from lane `lane` on; the other lanes are zero.
+#[inline(always)]
+pub(super) fn part<T: Copy + Default>(values: &[T], lane: usize) -> [T; LANES] {
+    match values.try_into() {
+        Ok(values) => values,
+        Err(_) => {
+            let mut lanes = [T::default(); LANES];
+            lanes[lane..][..values.len()].copy_from_slice(values);
+            lanes
+        }
+    }
+}
+
+/// 16 halves, given as bits: `f16_to_f32` of each, without its branches.
+#[inline(always)]
+fn halves(bits: [u16; LANES]) -> [f32; LANES] {
+    let mut floats = [0.0; LANES];
+    for (float, bits) in floats.iter_mut().zip(bits) {
+        let bits = i32::from(bits);
+        let magnitude = bits & 0x7fff;
+        let denormal = (magnitude as f32 * (1.0 / 16_777_216.0)).to_bits() as i32;
+        let large = if magnitude < 0x7c00 { 112 << 23 } else { 224 << 23 };
+        let value = if magnitude < 0x0400 { denormal } else { (magnitude << 13).wrapping_add(large) };
+        *float = f32::from_bits((value | (bits & 0x8000) << 16) as u32);
+    }
+    floats
 }
 
 /// The channels that `output` wants of the group whose first is `first`.

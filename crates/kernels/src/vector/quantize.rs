@@ -4,7 +4,7 @@ use super::Simd;
 use super::simd::load_part;
 use crate::LANES;
 use crate::matrix::{RowScale, quantized_stride};
-use crate::scalar::{MAGIC, SMALLEST, abs, max};
+use crate::scalar::SMALLEST;
 
 #[inline(always)]
 pub(crate) fn quantize_rows<S: Simd>(s: S, x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
@@ -16,8 +16,13 @@ pub(crate) fn quantize_rows<S: Simd>(s: S, x: &[f32], k: usize, values: &mut [i8
 
 /// Quantizes one row by its largest magnitude.
 #[inline(always)]
-pub(super) fn quantize_row<S: Simd>(s: S, x: &[f32], values: &mut [i8]) -> RowScale {
-    let largest = magnitude(s, x);
+fn quantize_row<S: Simd>(s: S, x: &[f32], values: &mut [i8]) -> RowScale {
+    quantize_by(s, x, magnitude(s, x), values)
+}
+
+/// Quantizes a row whose largest magnitude is known.
+#[inline(always)]
+pub(super) fn quantize_by<S: Simd>(s: S, x: &[f32], largest: f32, values: &mut [i8]) -> RowScale {
     let sum = quantize(s, x, largest, values);
     if largest < SMALLEST { RowScale::default() } else { RowScale { scale: largest / 127.0, sum } }
 }
@@ -29,36 +34,42 @@ pub(super) fn quantize<S: Simd>(s: S, x: &[f32], largest: f32, values: &mut [i8]
         values.fill(0);
         return 0;
     }
-    let (factor, magic) = (s.splat(127.0 / largest), s.splat(MAGIC));
+    let factor = s.splat(127.0 / largest);
     let mut sums = s.splat_i32(0);
     let (x, x_rest) = x.as_chunks::<LANES>();
     let (values, _) = values.as_chunks_mut::<LANES>();
     let (whole, padding) = values.split_at_mut(x.len());
     for (x, values) in x.iter().zip(whole) {
-        let q = s.low_byte(s.add(s.mul(s.load(x), factor), magic));
-        sums = s.add_i32(sums, q);
-        s.store_i8(q, values);
+        sums = s.round_i8(s.mul(s.load(x), factor), values, sums);
     }
     padding.fill([0; LANES]);
     if let (false, Some(values)) = (x_rest.is_empty(), padding.first_mut()) {
-        let q = s.low_byte(s.add(s.mul(load_part(s, x_rest, 0.0), factor), magic));
-        sums = s.add_i32(sums, q);
-        s.store_i8(q, values);
+        sums = s.round_i8(s.mul(load_part(s, x_rest, 0.0), factor), values, sums);
     }
     let mut lanes = [0; LANES];
     s.store_i32(sums, &mut lanes);
-    lanes.iter().sum()
+    // What is no number may have become any integer.
+    lanes.into_iter().fold(0, i32::wrapping_add)
 }
 
 /// The largest magnitude.
 #[inline(always)]
 fn magnitude<S: Simd>(s: S, x: &[f32]) -> f32 {
     let (whole, rest) = x.as_chunks::<LANES>();
-    let mut lanes = s.splat(0.0);
-    for x in whole {
-        lanes = s.max(s.abs(s.load(x)), lanes);
+    let (fours, whole) = whole.as_chunks::<4>();
+    // Four at a time, which need not wait for each other.
+    let mut several = [s.splat(0.0); 4];
+    for x in fours {
+        for (lanes, x) in several.iter_mut().zip(x) {
+            *lanes = s.larger(*lanes, s.abs(s.load(x)));
+        }
     }
-    let mut last = [0.0; LANES];
-    s.store(lanes, &mut last);
-    last.iter().chain(rest).fold(0.0, |largest, &x| max(abs(x), largest))
+    let mut lanes = s.larger(s.larger(several[0], several[1]), s.larger(several[2], several[3]));
+    for x in whole {
+        lanes = s.larger(lanes, s.abs(s.load(x)));
+    }
+    if !rest.is_empty() {
+        lanes = s.larger(lanes, s.abs(load_part(s, rest, 0.0)));
+    }
+    s.largest(lanes)
 }

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::Outcome;
+use super::peer_a64::Counter;
 use super::place;
 use super::subjects::{Packing, Shape, check_file, packed};
 use super::table::{Table, digits};
@@ -27,6 +28,9 @@ pub(super) struct Args {
     /// Layouts: portable, tile16, tile8, tile4
     #[arg(long, value_delimiter = ',', default_value = "portable")]
     pub(super) layout: Vec<String>,
+    /// Also count ONNX Runtime's, in an emulator for programs
+    #[arg(long)]
+    pub(super) peer: bool,
 }
 
 /// Runs the command.
@@ -79,11 +83,54 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
             }
         }
     }
+    if args.peer {
+        peer(args, &mut table, &mut measured)?;
+    }
     table.notes.push(format!(
         "{emulator} with `-icount shift=0`, which counts each instruction once; from text to label, tokenization \
          included. Every hidden state and output had the host's bits. Instructions are not cycles."
     ));
     Ok(Outcome { tables: vec![table], measured })
+}
+
+/// Adds ONNX Runtime's rows, and its figures to ours.
+fn peer(args: &Args, table: &mut Table, measured: &mut [Measured]) -> Result<()> {
+    let counter = Counter::new()?;
+    for cpu in &args.cpu {
+        for &tokens in &args.tokens {
+            let instructions = counter.instructions(cpu, tokens)?;
+            let each = instructions / Shape::DistilBert.multiply_adds(tokens);
+            let words = [
+                cpu,
+                "",
+                &Counter::name(),
+                "",
+                &tokens.to_string(),
+                &digits(instructions / 1e6),
+                &format!("{each:.4}"),
+            ];
+            table.rows.push(words.map(str::to_owned).into());
+            for ours in measured.iter_mut().filter(|ours| is_of(&ours.id, cpu, tokens)) {
+                ours.peer = format!("{}: {} M", Counter::name(), digits(instructions / 1e6));
+            }
+        }
+    }
+    table.notes.push(format!(
+        "{}: from ids to logits, one thread, counted by a plugin of {} as the difference between one call and two. On the \
+         newest core SVE and SME are hidden from it: the emulator's SVE vectors have 2,048 bits, and with its SME the \
+         logits are wrong.",
+        Counter::name(),
+        place::version("qemu-aarch64"),
+    ));
+    Ok(())
+}
+
+/// Whether a figure is of this processor and length, whatever the weights.
+fn is_of(id: &str, cpu: &str, tokens: usize) -> bool {
+    id.strip_prefix("a64-")
+        .and_then(|id| id.strip_prefix(cpu))
+        .and_then(|id| id.strip_suffix(&format!("-{tokens}")))
+        .is_some_and(|weights| weights.starts_with('-'))
 }
 
 /// Of several layouts the one with the fewest instructions is the figure.
@@ -104,4 +151,16 @@ pub(super) fn checked(run: Run, tokens: &[usize]) -> Result<Run> {
         bail!("the texts should have {tokens:?} tokens and had {:?}\n{}", run.tokens(), run.text);
     }
     Ok(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of;
+
+    #[test]
+    fn figures_are_told_apart() {
+        assert!(is_of("a64-cortex-a53-int8-128", "cortex-a53", 128));
+        assert!(!is_of("a64-cortex-a53-int8-128", "cortex-a53", 28));
+        assert!(!is_of("a64-cortex-a53-int8-128", "cortex-a5", 128));
+    }
 }

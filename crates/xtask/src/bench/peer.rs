@@ -78,7 +78,9 @@ impl Peer {
             command.env("DISTIL_BENCH_HIDE", hiding_library()?).env("DISTIL_BENCH_LEVEL", level.name());
         }
         eprintln!("$ {}", display(&command));
-        let mut child = command.spawn().with_context(|| format!("cannot start `{}`", display(&command)))?;
+        let mut child = command.spawn().with_context(|| {
+            format!("cannot start {}; DISTIL_BENCH_PYTHON names the interpreter to use", python.display())
+        })?;
         let requests = child.stdin.take().context("the peer's input is a pipe")?;
         let answers = BufReader::new(child.stdout.take().context("the peer's output is a pipe")?);
         let mut peer = Self { child, requests, answers, version: String::new(), level };
@@ -144,9 +146,14 @@ fn python() -> Result<PathBuf> {
 }
 
 /// The folder of the ONNX files.
+pub(super) fn exported_models() -> Result<PathBuf> {
+    exported(&python()?, &script())
+}
+
 fn exported(python: &Path, script: &Path) -> Result<PathBuf> {
     let models = folder()?.join("onnx");
     if !models.join("int8.onnx").is_file() {
+        // torch says much that nobody asked for.
         let mut make = Command::new(python);
         make.args(["-W", "ignore"]).arg(script).arg("make").arg(Shape::DistilBert.folder()?).arg(&models);
         run(make.stdout(Stdio::null()))?;

@@ -37,11 +37,7 @@ impl Plugin {
             .iter()
             .find(|(_, name)| name.starts_with(MARK))
             .with_context(|| format!("{} has no function {MARK}", program.display()))?;
-        let library = folder()?.join("libprofile.so");
-        let mut cc = Command::new("cc");
-        cc.args(["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-o"]).arg(&library);
-        run(cc.arg(root().join("benches/qemu-profile/profile.c")))
-            .context("the profile needs a C compiler; on Debian: sudo apt-get install gcc libc6-dev")?;
+        let library = plugin_library()?;
         let out = folder()?.join("profile.txt");
         let path = |path: &Path| path.to_string_lossy().replace(',', ",,");
         Ok(Self { argument: format!("{},out={},mark={mark:#x}", path(&library), path(&out)), out })
@@ -52,6 +48,16 @@ impl Plugin {
         let text = fs::read_to_string(&self.out).with_context(|| format!("cannot read {}", self.out.display()))?;
         parse(&text)
     }
+}
+
+/// Compiles the plugin.
+pub(super) fn plugin_library() -> Result<PathBuf> {
+    let library = folder()?.join("libprofile.so");
+    let mut cc = Command::new("cc");
+    cc.args(["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-o"]).arg(&library);
+    run(cc.arg(root().join("benches/qemu-profile/profile.c")))
+        .context("this needs a C compiler; on Debian: sudo apt-get install gcc libc6-dev")?;
+    Ok(library)
 }
 
 fn parse(text: &str) -> Result<Vec<Vec<Block>>> {

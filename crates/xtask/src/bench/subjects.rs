@@ -127,8 +127,9 @@ pub(super) fn packed(shape: Shape, packing: &Packing) -> Result<Result<PathBuf, 
         eprintln!("{reason}");
         return Ok(Err(reason));
     }
-    let group = if packing.weights == "int4" { packing.group.to_string() } else { String::new() };
-    let name = format!("{}-{}{group}-{}.distil", shape.stem(), packing.weights, packing.layout());
+    let group = packing.group.to_string();
+    let grouped = if packing.weights == "int4" { format!("-{group}") } else { String::new() };
+    let name = format!("{}-{}{grouped}-{}.distil", shape.stem(), packing.weights, packing.layout());
     let file = folder()?.join(name);
     // A newer program may pack in another way.
     if !newer(&file, tools_path()?) {

@@ -65,6 +65,7 @@ pub(super) fn digits(value: f64) -> String {
         size if size >= 10.0 => 1,
         size if size >= 1.0 => 2,
         size if size >= 0.1 => 3,
+        0.0 => 0,
         _ => 4,
     };
     format!("{value:.decimals$}")
@@ -101,7 +102,10 @@ mod tests {
 
     #[test]
     fn numbers_keep_three_digits() {
-        assert_eq!([0.0478, 0.25, 1.984, 28.04, 141.2].map(digits), ["0.0478", "0.250", "1.98", "28.0", "141"]);
+        assert_eq!(
+            [0.0, 0.0478, 0.25, 1.984, 28.04, 141.2].map(digits),
+            ["0", "0.0478", "0.250", "1.98", "28.0", "141"]
+        );
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

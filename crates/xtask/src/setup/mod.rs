@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Only say what is missing, change nothing; exit with 1 if something is
     #[arg(long)]
     check: bool,
-    /// Also install what `bench cycles` needs: LLVM's models of processors
+    /// Also install what `bench cycles` and `bench instructions --peer` need
     #[arg(long)]
     bench: bool,
 }

@@ -49,12 +49,20 @@ pub(super) const TOOLS: [Tool; 4] = [
 ];
 
 /// What measuring needs beyond that.
-pub(super) const BENCH: [Tool; 1] = [Tool {
-    what: "llvm-mca-22, llvm-mc-22, llvm-nm-22 (model processors)",
-    packages: &["llvm-22"],
-    present: || has("llvm-mca-22") && has("llvm-mc-22") && has("llvm-nm-22"),
-    on_aarch64: true,
-}];
+pub(super) const BENCH: [Tool; 2] = [
+    Tool {
+        what: "llvm-mca-22, llvm-mc-22, llvm-nm-22 (model processors)",
+        packages: &["llvm-22"],
+        present: || has("llvm-mca-22") && has("llvm-mc-22") && has("llvm-nm-22"),
+        on_aarch64: true,
+    },
+    Tool {
+        what: "qemu-aarch64 (counts the instructions of the peer; not the static one, which takes no plugins)",
+        packages: &["qemu-user"],
+        present: || has("qemu-aarch64"),
+        on_aarch64: true,
+    },
+];
 
 /// Those of the tools that this machine needs and lacks.
 pub(crate) fn missing(tools: &'static [Tool]) -> Vec<&'static Tool> {

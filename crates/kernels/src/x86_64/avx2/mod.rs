@@ -1,42 +1,29 @@
-//! AVX2: 16 lanes are two registers.
-//!
-//! Bytes are widened to 16 bits and multiplied in pairs by `vpmaddwd`, which is exact for every
-//! byte.
+//! AVX2, with the dot products of AVX-VNNI or without: 16 lanes are two registers.
+
+mod int4;
+pub(super) mod madd;
+pub(super) mod vnni;
 
 use core::arch::x86_64::*;
 
 use crate::LANES;
-use crate::isa::Isa;
-use crate::layout::Layout;
-use crate::matrix::RowScale;
-use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
-use crate::vector::{self, Block, Int8, Simd, Sums};
-
-vector::instantiate!(Isa::Avx2, Avx2, "avx2", 4 x 1);
+use crate::vector::Simd;
 
 /// Proof that the instructions exist.
 #[derive(Clone, Copy)]
-struct Avx2(());
-
-impl Avx2 {
-    /// Only a function that has this feature can call it without `unsafe`.
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn new() -> Self {
-        Avx2(())
-    }
-}
+struct Avx2<const VNNI: bool>(());
 
 /// Runs intrinsics under the proof.
 macro_rules! run {
     ($proof:expr, $intrinsics:expr) => {{
-        let _: Avx2 = $proof;
+        let _: Avx2<_> = $proof;
         // SAFETY: an `Avx2` only exists where its instructions do; loads and stores go through
         // references to arrays of exactly the bytes that the instruction touches, and need no
         // alignment.
         unsafe { $intrinsics }
     }};
 }
+use run;
 
 /// Applies an intrinsic to both halves.
 macro_rules! both {
@@ -45,7 +32,7 @@ macro_rules! both {
     };
 }
 
-impl Simd for Avx2 {
+impl<const VNNI: bool> Simd for Avx2<VNNI> {
     type F32 = [__m256; 2];
     type I32 = [__m256i; 2];
 
@@ -153,6 +140,22 @@ impl Simd for Avx2 {
         run!(self, [_mm256_srai_epi32::<24>(bits[0]), _mm256_srai_epi32::<24>(bits[1])])
     }
     #[inline(always)]
+    fn largest(self, x: [__m256; 2]) -> f32 {
+        run!(self, {
+            let x = _mm256_max_ps(x[0], x[1]);
+            let x = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
+        })
+    }
+    /// The conversion rounds to nearest, ties to even.
+    #[inline(always)]
+    fn round_i8(self, x: [__m256; 2], to: &mut [i8; LANES], sums: [__m256i; 2]) -> [__m256i; 2] {
+        let rounded = both!(self, _mm256_cvtps_epi32(x));
+        self.store_i8(rounded, to);
+        self.add_i32(sums, rounded)
+    }
+    #[inline(always)]
     fn sum(self, x: [__m256; 2]) -> f32 {
         run!(self, {
             let x = _mm256_add_ps(x[0], x[1]);
@@ -163,30 +166,10 @@ impl Simd for Avx2 {
     }
 }
 
-impl Int8 for Avx2 {
-    const OFFSET: i32 = 0;
-    const TILES: usize = 1;
-    const LAYOUT: Layout = Layout::Tile16;
-
+impl<const VNNI: bool> Avx2<VNNI> {
+    /// The sum of each register.
     #[inline(always)]
-    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
-        match block.rows() {
-            2.. => self.rows::<2>(block, sums),
-            _ => self.rows::<1>(block, sums),
-        }
-    }
-
-    #[inline(always)]
-    fn dot4(self, a: &[i8], w: [&[i8]; 4]) -> [i32; 4] {
-        let mut lanes = run!(self, [_mm256_setzero_si256(); 4]);
-        for (i, a) in a.as_chunks::<16>().0.iter().enumerate() {
-            let a = run!(self, _mm256_cvtepi8_epi16(_mm_loadu_si128(a.as_ptr().cast())));
-            for (lanes, w) in lanes.iter_mut().zip(w) {
-                let w = &w.as_chunks::<16>().0[i];
-                let w = run!(self, _mm256_cvtepi8_epi16(_mm_loadu_si128(w.as_ptr().cast())));
-                *lanes = run!(self, _mm256_add_epi32(*lanes, _mm256_madd_epi16(a, w)));
-            }
-        }
+    fn sums(self, lanes: [__m256i; 4]) -> [i32; 4] {
         run!(self, {
             let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(lanes[0], lanes[1]), _mm256_hadd_epi32(lanes[2], lanes[3]));
             let quads = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
@@ -194,44 +177,6 @@ impl Int8 for Avx2 {
             _mm_storeu_si128(out.as_mut_ptr().cast(), quads);
             out
         })
-    }
-}
-
-impl Avx2 {
-    /// `R` rows by one tile; each register sums four channels, two 32-bit lanes for each.
-    #[inline(always)]
-    fn rows<const R: usize>(self, block: Block<'_>, sums: &mut Sums) -> usize {
-        debug_assert!(block.rows() >= R && block.tiles() == 1);
-        let (values, stride, weights) = (block.values(), block.stride(), block.weights());
-        let mut lanes = run!(self, [[_mm256_setzero_si256(); 4]; R]);
-        for step in 0..block.inputs() / 4 {
-            let mut a = run!(self, [_mm256_setzero_si256(); R]);
-            for (r, a) in a.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= inputs`, so these four bytes are
-                // inside the row (`Block`).
-                let bytes = unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() };
-                *a = run!(self, _mm256_cvtepi8_epi16(_mm_set1_epi32(bytes)));
-            }
-            for quad in 0..4 {
-                // SAFETY: `4 * step < inputs`, so these 16 of its 64 bytes are inside the weights
-                // (`Block`).
-                let w = unsafe { _mm_loadu_si128(weights.add(step * 64 + quad * 16).cast()) };
-                let w = run!(self, _mm256_cvtepi8_epi16(w));
-                for (lanes, a) in lanes.iter_mut().zip(a) {
-                    lanes[quad] = run!(self, _mm256_add_epi32(lanes[quad], _mm256_madd_epi16(w, a)));
-                }
-            }
-        }
-        for (lanes, sums) in lanes.into_iter().zip(&mut sums.0) {
-            let halves = run!(self, {
-                // Adding neighbours works within each 128-bit half: the middle parts change places
-                // at the end.
-                let (low, high) = (_mm256_hadd_epi32(lanes[0], lanes[1]), _mm256_hadd_epi32(lanes[2], lanes[3]));
-                [_mm256_permute4x64_epi64::<0b11_01_10_00>(low), _mm256_permute4x64_epi64::<0b11_01_10_00>(high)]
-            });
-            self.store_i32(halves, sums);
-        }
-        R
     }
 }
 

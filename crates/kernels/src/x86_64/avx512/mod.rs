@@ -4,26 +4,28 @@
 //! operand: flipping the sign bit adds 128 to each, and 128 times the sum of the row is taken off
 //! the result.
 
+mod int4;
+mod int8;
+
 use core::arch::x86_64::*;
 
 use crate::LANES;
 use crate::isa::Isa;
-use crate::layout::Layout;
 use crate::matrix::RowScale;
 use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
-use crate::vector::{self, Block, Int8, Simd, Sums};
+use crate::vector::{self, Int8, Simd};
 
-vector::instantiate!(Isa::Avx512Vnni, Avx512, "avx512f,avx512bw,avx512vl,avx512vnni", 8 x 2);
+vector::instantiate!(Isa::Avx512Vnni, Avx512<false>, "avx512f,avx512bw,avx512vl,avx512vnni", 8 x 2);
 
-/// Proof that the instructions exist.
+/// Proof that the instructions exist; with AMX, products are made by its tiles.
 #[derive(Clone, Copy)]
-struct Avx512(());
+pub(super) struct Avx512<const AMX: bool>(());
 
-impl Avx512 {
+impl<const AMX: bool> Avx512<AMX> {
     /// Only a function that has these features can call it without `unsafe`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Avx512(())
     }
 }
@@ -31,15 +33,16 @@ impl Avx512 {
 /// Runs intrinsics under the proof.
 macro_rules! run {
     ($proof:expr, $intrinsics:expr) => {{
-        let _: Avx512 = $proof;
+        let _: Avx512<_> = $proof;
         // SAFETY: an `Avx512` only exists where its instructions do; loads and stores go through
         // references to arrays of exactly the bytes that the instruction touches, and need no
         // alignment.
         unsafe { $intrinsics }
     }};
 }
+use run;
 
-impl Simd for Avx512 {
+impl<const AMX: bool> Simd for Avx512<AMX> {
     type F32 = __m512;
     type I32 = __m512i;
 
@@ -123,6 +126,17 @@ impl Simd for Avx512 {
         run!(self, _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(_mm512_castps_si512(x))))
     }
     #[inline(always)]
+    fn largest(self, x: __m512) -> f32 {
+        run!(self, _mm512_reduce_max_ps(x))
+    }
+    /// The conversion rounds to nearest, ties to even.
+    #[inline(always)]
+    fn round_i8(self, x: __m512, to: &mut [i8; LANES], sums: __m512i) -> __m512i {
+        let rounded = run!(self, _mm512_cvtps_epi32(x));
+        self.store_i8(rounded, to);
+        self.add_i32(sums, rounded)
+    }
+    #[inline(always)]
     fn sum(self, x: __m512) -> f32 {
         run!(self, {
             let upper = _mm512_castps_pd(x);
@@ -132,84 +146,5 @@ impl Simd for Avx512 {
             let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
             _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
         })
-    }
-}
-
-impl Int8 for Avx512 {
-    const OFFSET: i32 = 128;
-    const TILES: usize = 2;
-    const LAYOUT: Layout = Layout::Tile16;
-
-    #[inline(always)]
-    fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
-        macro_rules! take {
-            ($($rows:literal),*) => {
-                match (block.tiles(), block.rows()) {
-                    $((2, $rows..) => self.rows::<$rows, 2>(block, sums),)*
-                    $((_, $rows..) => self.rows::<$rows, 1>(block, sums),)*
-                    _ => 0,
-                }
-            };
-        }
-        take!(12, 8, 6, 4, 3, 2, 1)
-    }
-
-    #[inline(always)]
-    fn dot4(self, a: &[i8], w: [&[i8]; 4]) -> [i32; 4] {
-        let flip = run!(self, _mm512_set1_epi8(-128));
-        let mut lanes = [self.splat_i32(0); 4];
-        for (i, a) in a.as_chunks::<64>().0.iter().enumerate() {
-            let a = run!(self, _mm512_loadu_si512(a.as_ptr().cast()));
-            for (lanes, w) in lanes.iter_mut().zip(w) {
-                let w = &w.as_chunks::<64>().0[i];
-                let w = run!(self, _mm512_xor_si512(_mm512_loadu_si512(w.as_ptr().cast()), flip));
-                *lanes = run!(self, _mm512_dpbusd_epi32(*lanes, w, a));
-            }
-        }
-        run!(self, {
-            let mut halves = [_mm256_setzero_si256(); 4];
-            for (half, lanes) in halves.iter_mut().zip(lanes) {
-                *half = _mm256_add_epi32(_mm512_castsi512_si256(lanes), _mm512_extracti64x4_epi64::<1>(lanes));
-            }
-            let pairs = [_mm256_hadd_epi32(halves[0], halves[1]), _mm256_hadd_epi32(halves[2], halves[3])];
-            let quads = _mm256_hadd_epi32(pairs[0], pairs[1]);
-            let sums = _mm_add_epi32(_mm256_castsi256_si128(quads), _mm256_extracti128_si256::<1>(quads));
-            let mut out = [0; 4];
-            _mm_storeu_si128(out.as_mut_ptr().cast(), sums);
-            out
-        })
-    }
-}
-
-impl Avx512 {
-    /// `R` rows by `C` tiles, the sums in registers.
-    #[inline(always)]
-    fn rows<const R: usize, const C: usize>(self, block: Block<'_>, sums: &mut Sums) -> usize {
-        debug_assert!(block.rows() >= R && block.tiles() >= C);
-        let (values, stride, steps) = (block.values(), block.stride(), block.inputs() / 4);
-        let weights = block.weights();
-        let flip = run!(self, _mm512_set1_epi8(-128));
-        let mut lanes = [[self.splat_i32(0); C]; R];
-        for step in 0..steps {
-            let mut tiles = [flip; C];
-            for (c, tile) in tiles.iter_mut().enumerate() {
-                // SAFETY: `c < C <= tiles` and `4 * step < inputs`, so these 64 bytes are inside the
-                // weights (`Block`).
-                let w = unsafe { _mm512_loadu_si512(weights.add((c * steps + step) * 64).cast()) };
-                *tile = run!(self, _mm512_xor_si512(w, flip));
-            }
-            for (r, lanes) in lanes.iter_mut().enumerate() {
-                // SAFETY: `r < R <= rows` and `4 * step + 4 <= inputs`, so these four bytes are
-                // inside the row (`Block`).
-                let a = self.splat_i32(unsafe { values.add(r * stride + step * 4).cast::<i32>().read_unaligned() });
-                for (lanes, tile) in lanes.iter_mut().zip(tiles) {
-                    *lanes = run!(self, _mm512_dpbusd_epi32(*lanes, tile, a));
-                }
-            }
-        }
-        for (&lanes, sums) in lanes.as_flattened().iter().zip(&mut sums.0) {
-            self.store_i32(lanes, sums);
-        }
-        R
     }
 }
