@@ -154,22 +154,16 @@ impl Machine {
         Ok(release_dir(self.target)?.join(self.name))
     }
 
-    /// The first emulated machine with room for both files.
-    fn place(&self, launch: &Launch<'_>) -> Result<&Place> {
-        let mut most = 0;
-        for file in [launch.model, launch.check] {
-            let bytes = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
-            most = most.max(bytes);
-        }
-        self.places.iter().find(|place| most <= place.model_room).with_context(|| {
+    /// The first emulated machine with room for a file of this size.
+    fn place(&self, bytes: u64) -> Result<&Place> {
+        self.places.iter().find(|place| bytes <= place.model_room).with_context(|| {
             let room = self.places.iter().map(|place| place.model_room).max().unwrap_or(0);
-            format!("{} or its check file has {most} bytes; {} takes up to {room}", launch.model.display(), self.name)
+            format!("a file has {bytes} bytes; {} takes up to {room}", self.name)
         })
     }
 
     /// The QEMU command of a run.
-    fn command(&self, launch: &Launch<'_>) -> Result<Command> {
-        let place = self.place(launch)?;
+    fn command(&self, place: &Place, launch: &Launch<'_>) -> Result<Command> {
         let mut command = Command::new(place.qemu[0]);
         command.args(&place.qemu[1..]);
         match (launch.cpu, self.cpus) {
@@ -201,7 +195,12 @@ impl Machine {
 
     /// Runs the program as told.
     pub(crate) fn launch(&self, launch: &Launch<'_>) -> Result<Run> {
-        let mut command = self.command(launch)?;
+        let mut largest = 0;
+        for file in [launch.model, launch.check] {
+            let bytes = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
+            largest = largest.max(bytes);
+        }
+        let mut command = self.command(self.place(largest)?, launch)?;
         eprintln!("$ {}", display(&command));
         let (stdout, code) = capture(&mut command, TIME_LIMIT)?;
         let text = match self.log {
@@ -262,13 +261,22 @@ mod tests {
     fn only_processors_of_the_machine_are_started() {
         let command = |name, cpu| {
             let launch = Launch { model: "m".as_ref(), check: "c".as_ref(), cpu, plugin: None };
-            Machine::named(name).unwrap().command(&launch)
+            let machine = Machine::named(name).unwrap();
+            machine.command(machine.place(1)?, &launch)
         };
         let shown = |name, cpu| display(&command(name, cpu).unwrap());
         assert!(shown("qemu-a64", None).contains("-cpu cortex-a53"));
         assert!(shown("qemu-a64", Some("cortex-a76")).contains("-cpu cortex-a76"));
         assert!(!shown("qemu-m55", None).contains("-cpu"));
         assert!(command("qemu-a64", Some("cortex-m7")).is_err() && command("qemu-m55", Some("max")).is_err());
+    }
+
+    #[test]
+    fn a_large_model_has_a_machine_with_more_room() {
+        let m7 = Machine::named("qemu-m7").unwrap();
+        assert!(m7.place(12 << 20).unwrap().qemu.contains(&"mps2-an500"));
+        assert!(m7.place(68 << 20).unwrap().qemu.contains(&"mps3-an547"));
+        assert!(m7.place(1 << 40).is_err());
     }
 
     #[test]

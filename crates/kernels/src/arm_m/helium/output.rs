@@ -23,7 +23,7 @@ pub(super) fn finish(p: &Int8Product<'_>, quad: &Quad, row: usize, sums: &mut Qu
     // SAFETY: each quad is loaded before floats are stored in its place, which are as large and
     // aligned alike; what is stored are bits that are a value of both types.
     let values = unsafe {
-        scale(sums.as_ptr(), rows, quad, to, CHANNELS, false);
+        scale(to.cast(), rows, quad, to, CHANNELS, false);
         core::slice::from_raw_parts_mut(to, CHANNELS * rows.len())
     };
     match epilogue {
