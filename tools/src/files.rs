@@ -2,14 +2,51 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use distil_format::{AlignedBytes, Artifact};
+use distil_format::Artifact;
+#[cfg(target_os = "linux")]
+use memmap2::Advice;
+use memmap2::MmapMut;
 
 use crate::error::Error;
 
-/// Reads a file into memory that starts at a multiple of 64, as a packed file has to.
-pub fn read_aligned(path: &Path) -> Result<AlignedBytes, Error> {
+/// The content of a file, in memory that starts at a multiple of 64, as a packed file has to.
+///
+/// The memory is in huge pages where the system has them for the asking: a model is read from end to end for every
+/// text, and looking up thousands of small pages takes a part of that time.
+#[derive(Debug)]
+pub struct FileBytes {
+    map: MmapMut,
+    len: usize,
+}
+
+impl FileBytes {
+    /// `len` zero bytes.
+    fn zeroed(len: usize) -> io::Result<Self> {
+        // A map has at least one byte.
+        let map = MmapMut::map_anon(len.max(1))?;
+        // Only a wish: the bytes are the same without.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(Advice::HugePage);
+        Ok(Self { map, len })
+    }
+}
+
+impl Deref for FileBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.map[..self.len]
+    }
+}
+
+/// Reads a file into memory of this program, so that nobody can change it meanwhile.
+///
+/// # Errors
+/// [`Error::Read`], which names the file.
+pub fn read_aligned(path: &Path) -> Result<FileBytes, Error> {
     let wrap = |error| Error::Read { path: path.to_path_buf(), error };
     let mut file = File::open(path).map_err(wrap)?;
     let about = file.metadata().map_err(wrap)?;
@@ -17,8 +54,8 @@ pub fn read_aligned(path: &Path) -> Result<AlignedBytes, Error> {
         return Err(wrap(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
     }
     let len = usize::try_from(about.len()).map_err(|_| wrap(io::ErrorKind::FileTooLarge.into()))?;
-    let mut bytes = AlignedBytes::zeroed(len);
-    file.read_exact(&mut bytes).map_err(wrap)?;
+    let mut bytes = FileBytes::zeroed(len).map_err(wrap)?;
+    file.read_exact(&mut bytes.map[..len]).map_err(wrap)?;
     Ok(bytes)
 }
 

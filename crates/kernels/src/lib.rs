@@ -44,9 +44,14 @@ mod native;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 #[path = "aarch64/mod.rs"]
 mod native;
+#[cfg(any(m_profile = "7e", m_profile = "8"))]
+#[path = "arm_m/mod.rs"]
+mod native;
 #[cfg(not(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(target_arch = "aarch64", target_feature = "neon"),
+    m_profile = "7e",
+    m_profile = "8",
 )))]
 #[path = "portable.rs"]
 mod native;

@@ -15,6 +15,8 @@ use crate::shell::{cache, cargo, has, output, root};
 /// A target that is not the host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Target {
+    /// Cortex-M4 and M7 with a float unit, no operating system.
+    Thumbv7em,
     /// Cortex-M33, M55, M85 with a float unit, no operating system.
     Thumbv8m,
     /// 64-bit ARM, no operating system.
@@ -24,12 +26,13 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 3] = [Self::Thumbv8m, Self::Aarch64None, Self::Aarch64Linux];
-    pub(crate) const BARE: [Self; 2] = [Self::Thumbv8m, Self::Aarch64None];
+    pub(crate) const ALL: [Self; 4] = [Self::Thumbv7em, Self::Thumbv8m, Self::Aarch64None, Self::Aarch64Linux];
+    pub(crate) const BARE: [Self; 3] = [Self::Thumbv7em, Self::Thumbv8m, Self::Aarch64None];
 
     /// The target's name.
     pub(crate) fn triple(self) -> &'static str {
         match self {
+            Self::Thumbv7em => "thumbv7em-none-eabihf",
             Self::Thumbv8m => "thumbv8m.main-none-eabihf",
             Self::Aarch64None => "aarch64-unknown-none",
             Self::Aarch64Linux => "aarch64-unknown-linux-gnu",

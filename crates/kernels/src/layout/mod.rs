@@ -25,6 +25,10 @@
 
 mod attention;
 mod int4;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+))]
 pub(crate) mod panel;
 
 pub use attention::{pack_keys, pack_values};

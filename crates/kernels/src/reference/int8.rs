@@ -1,7 +1,7 @@
 //! Row quantization and the int8 matrix product.
 
 use super::{int4, store};
-use crate::layout::{self, Layout};
+use crate::layout::{self, Layout, PIECE, TILE};
 use crate::matrix::{Integers, RowScale, quantized_stride};
 use crate::operations::Int8Product;
 use crate::scalar::{MAGIC, SMALLEST, abs, max};
@@ -46,27 +46,36 @@ pub(super) fn matmul(p: &Int8Product<'_>, out: &mut [f32]) {
 /// The exact sum of the products of a row with a channel, one run of neighbouring inputs after the
 /// other.
 fn dot(p: &Int8Product<'_>, channel: usize, values: &[i8]) -> i32 {
-    let product = |(&a, w): (&i8, i32)| i32::from(a) * w;
     match p.weights {
         Integers::Int8(weights) => {
-            let run = if p.layout == Layout::RowMajor { p.k } else { p.layout.inputs() };
-            let runs = values.chunks(run).enumerate().map(|(i, values)| {
-                let weights = &weights[layout::offset_int8(channel, i * run, p.k, p.layout)..];
-                values.iter().zip(weights.iter().map(|&w| i32::from(w))).map(product).sum::<i32>()
-            });
-            runs.sum()
+            let (run, apart) = if p.layout == Layout::RowMajor { (p.k, p.k) } else { (p.layout.inputs(), PIECE) };
+            let runs = weights[layout::offset_int8(channel, 0, p.k, p.layout)..].chunks(apart);
+            values.chunks(run).zip(runs).map(|(values, weights)| multiply(values, weights.iter().copied())).sum()
         }
         Integers::Int4 { nibbles, groups, group } => {
-            let run = if p.layout == Layout::RowMajor { 16 } else { p.layout.inputs() };
-            let runs = values.chunks(run).enumerate().map(|(i, values)| {
-                let (at, high) = layout::offset_int4(channel, i * run, p.k, group, p.layout);
-                let scale = groups[layout::group_offset(channel, i * run, p.k, group, p.layout)];
-                let weights = nibbles[at..].iter().map(|&byte| i32::from(int4::weight(byte, high, scale)));
-                values.iter().zip(weights).map(product).sum::<i32>()
+            let row_major = p.layout == Layout::RowMajor;
+            let (run, apart, groups_apart) = if row_major { (16, 16, 1) } else { (p.layout.inputs(), PIECE, TILE) };
+            let (first, _) = layout::offset_int4(channel, 0, p.k, group, p.layout);
+            let scales = &groups[layout::group_offset(channel, 0, p.k, group, p.layout)..];
+            let pieces = nibbles[first..].chunks(apart * group.inputs() / (2 * run));
+            let of_group = values.chunks(group.inputs()).zip(pieces).zip(scales.chunks(groups_apart));
+            let sums = of_group.map(|((values, pieces), scale)| {
+                // A piece holds two runs: one in the low nibbles, the next in the high ones.
+                let halves = pieces.chunks(apart).flat_map(|piece| [(piece, false), (piece, true)]);
+                let runs = values.chunks(run).zip(halves).map(|(values, (piece, high))| {
+                    multiply(values, piece.iter().map(|&byte| int4::weight(byte, high, scale[0])))
+                });
+                runs.sum::<i32>()
             });
-            runs.sum()
+            sums.sum()
         }
     }
+}
+
+/// The sum of the products of neighbouring inputs.
+#[inline(always)]
+fn multiply(values: &[i8], weights: impl Iterator<Item = i8>) -> i32 {
+    values.iter().zip(weights).map(|(&a, w)| i32::from(a) * i32::from(w)).sum()
 }
 
 /// From the exact sum to the stored value.

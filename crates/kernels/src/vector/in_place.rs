@@ -1,5 +1,6 @@
 //! The int8 product with weights that the inner loops read where they lie.
 
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
 use super::Int8;
@@ -43,15 +44,18 @@ pub(crate) fn nibbles<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
     let Integers::Int4 { nibbles, groups, group } = p.weights else { unreachable!("the way for 4 bits") };
     let (inputs, stride) = (tile_inputs(p), quantized_stride(p.k));
     let (len, groups_len, runs) = (inputs * TILE / 2, inputs / group.inputs() * TILE, inputs / RUN);
-    let mut starts = [0; STARTS];
+    let mut room = [MaybeUninit::uninit(); STARTS];
     for first in (0..p.scales.len()).step_by(STARTS / runs) {
         let all = first..p.scales.len().min(first + STARTS / runs);
         let values = p.values[first * stride..all.end * stride].chunks_exact(stride);
-        for (values, starts) in values.zip(starts.chunks_exact_mut(runs)) {
+        for (values, starts) in values.zip(room.chunks_exact_mut(runs)) {
             for (values, start) in values.as_chunks().0.iter().zip(starts) {
-                *start = s.start(values);
+                start.write(s.start(values));
             }
         }
+        let starts: *const [MaybeUninit<i32>] = &room[..all.len() * runs];
+        // SAFETY: every row has at least `runs` whole runs, so that all these numbers are written.
+        let starts = unsafe { &*(starts as *const [i32]) };
         tile_by_tile(
             s,
             p,

@@ -18,11 +18,12 @@ pub(super) static OPERATIONS: Operations = Operations { isa: Isa::Amx, matmul_in
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn matmul_int8(product: &Int8Product<'_>, out: &mut [f32]) {
-    // A tile register that is half empty multiplies half as much, and waits for memory no less.
-    let full = product.scales.len() > TILE;
+    // A tile register that is half empty multiplies half as much, and waits for memory no less. A panel
+    // is worth its making as soon as the other way has to unpack twice.
+    let rows = product.scales.len();
     match Way::of::<Avx512<true>>(product) {
-        Way::InPlace if full => vector::in_place(Avx512::<true>::new(), product, out),
-        Way::Panels if full => vector::in_panels(Avx512::<true>::new(), product, out),
+        Way::InPlace if rows > TILE => vector::in_place(Avx512::<true>::new(), product, out),
+        Way::Panels if rows > Avx512::<false>::NIBBLE_ROWS => vector::in_panels(Avx512::<true>::new(), product, out),
         // SAFETY: this function needs all that those need.
         _ => unsafe { (avx512::OPERATIONS.matmul_int8)(product, out) },
     }

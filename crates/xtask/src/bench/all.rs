@@ -36,12 +36,14 @@ fn commands(args: &Args) -> Vec<Vec<String>> {
         ]
     } else {
         &[
-            "host",
+            "host --peer-isa auto",
+            "host --weights int8,int4 --isa avx512vnni --peers int8 --peer-isa avx512",
             "host --tokens 128 --weights int8 --isa avx2 --peers int8 --peer-isa avx2",
             "host --tokens 128 --weights int8 --peers int8 --peer-isa auto --threads 1,2",
             "instructions --layout portable,tile8,tile4 --peer",
+            "cycles --machine qemu-m55 --layout tile4",
+            "cycles --machine qemu-m7 --layout tile4",
             "cycles --machine qemu-m55",
-            "cycles --machine qemu-m7",
             "cycles --machine qemu-a64 --cpu cortex-a53",
             "cycles --machine qemu-a64 --cpu cortex-a76",
             "open",

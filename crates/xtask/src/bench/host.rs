@@ -64,6 +64,7 @@ enum Kind {
 
 /// Runs the command.
 pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
+    let load = place::load();
     let mut notes = Vec::new();
     let mut sides = ours(args, &mut notes)?;
     let levels = if args.peer_isa.is_empty() { Level::usual() } else { args.peer_isa.clone() };
@@ -108,7 +109,7 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
         sides.iter_mut().for_each(|side| side.times.clear());
     }
     notes.push(format!(
-        "{}. ONNX Runtime {}, dynamic int8 per channel. {rounds} rounds of turns; a turn is the median of at least 11 \
+        "{} (load {load} before). ONNX Runtime {}, dynamic int8 per channel. {rounds} rounds of turns; a turn is the median of at least 11 \
          calls from token ids to logits; ranges are over the rounds, ratios within one.",
         place::machine(),
         peers.first().map_or("", |peer| &peer.version),
@@ -211,12 +212,14 @@ impl Side {
     }
 }
 
-/// Ours against ONNX Runtime on one thread: our best against its best and against the same level, our AVX2 against AVX2.
+/// Ours against ONNX Runtime on one thread: our best against its best, AVX-512 against AVX-512, AVX2 against
+/// AVX2.
 fn goal(side: &Side, baseline: &Side, peer: &Peer, tokens: usize, command: &str) -> Option<Measured> {
     let Kind::Ours { isa, weights, .. } = &side.kind else { return None };
-    let same_level = match isa.as_deref() {
-        None => peer.level != Level::Avx2,
-        Some(isa) => isa == peer.level.name(),
+    let same_level = match peer.level {
+        Level::Auto => isa.is_none(),
+        Level::Avx512 => side.kernels == "avx512vnni",
+        Level::Avx2 => side.kernels == "avx2",
     };
     if side.threads != 1 || !same_level {
         return None;

@@ -96,8 +96,30 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The command as it was typed.
+/// The command as it was typed, less the file that its tables go to.
 fn typed() -> String {
-    let words: Vec<_> = std::env::args().skip(1).collect();
-    format!("cargo xtask {}", words.join(" "))
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("cargo xtask {}", without_output(&words).join(" "))
+}
+
+fn without_output(words: &[String]) -> Vec<&str> {
+    let names_a_file = |word: &str| matches!(word, "-o" | "--output");
+    let file = |at: usize| at > 0 && names_a_file(&words[at - 1]);
+    let kept = |(at, word): (usize, &String)| !names_a_file(word) && !word.starts_with("--output=") && !file(at);
+    words.iter().enumerate().filter(|&pair| kept(pair)).map(|(_, word)| word.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_output;
+
+    #[test]
+    fn the_file_is_not_part_of_the_command() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for text in
+            ["bench -o a.md host --rounds 3", "bench host --rounds 3 --output a.md", "bench host --output=a --rounds 3"]
+        {
+            assert_eq!(without_output(&words(text)), ["bench", "host", "--rounds", "3"], "{text}");
+        }
+    }
 }

@@ -78,7 +78,9 @@ impl Peer {
             command.env("DISTIL_BENCH_HIDE", hiding_library()?).env("DISTIL_BENCH_LEVEL", level.name());
         }
         eprintln!("$ {}", display(&command));
-        let mut child = command.spawn().with_context(|| format!("cannot start `{}`", display(&command)))?;
+        let mut child = command.spawn().with_context(|| {
+            format!("cannot start {}; DISTIL_BENCH_PYTHON names the interpreter to use", python.display())
+        })?;
         let requests = child.stdin.take().context("the peer's input is a pipe")?;
         let answers = BufReader::new(child.stdout.take().context("the peer's output is a pipe")?);
         let mut peer = Self { child, requests, answers, version: String::new(), level };

@@ -14,6 +14,13 @@ pub(super) fn machine() -> String {
     format!("{name}, {cores} cores{}{}", if sets.is_empty() { "" } else { ", " }, sets.join(" "))
 }
 
+/// What else the machine is doing: processes that wanted to run in the last minute, on average. Above a half or so,
+/// milliseconds are worth little.
+pub(super) fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().filter(|word| !word.is_empty()).unwrap_or("unknown").to_owned()
+}
+
 /// Whether Linux says that the processor has this.
 pub(super) fn flag(name: &str) -> bool {
     info("flags").or_else(|| info("Features")).is_some_and(|flags| flags.split_whitespace().any(|flag| flag == name))

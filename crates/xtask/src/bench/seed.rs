@@ -64,6 +64,7 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
             subject.instructions.extend(checked(machine.launch(&launch)?, &[args.tokens])?.instructions());
         }
     }
+    let load = place::load();
     for round in 0..args.rounds.max(1) {
         eprint!("\rround {} of {}  ", round + 1, args.rounds.max(1));
         for subject in &mut subjects {
@@ -83,7 +84,7 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
     if let Some(first) = subjects.first() {
         table.rows = subjects.iter().map(|subject| subject.row(first)).collect::<Result<_>>()?;
         notes.push(format!(
-            "{}; {} with `-icount shift=0`. Random weights of the real shapes, two-label classifiers, vocabulary and head in \
+            "{} (load {load} before); {} with `-icount shift=0`. Random weights of the real shapes, two-label classifiers, vocabulary and head in \
              the file; smaller, faster and fewer are against {} {}. {} rounds of turns, each the median of at least 11 \
              calls. Every output had the same bits on all machines.",
             place::machine(),

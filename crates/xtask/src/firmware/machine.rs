@@ -26,39 +26,68 @@ pub(crate) struct Machine {
     pub(crate) what: &'static str,
     /// What it is built for.
     pub(crate) target: Target,
-    qemu: &'static [&'static str],
     /// The processors that `--cpu` may name, the default one first; empty where the machine has only one.
     pub(crate) cpus: &'static [&'static str],
     log: Log,
+    /// The emulated machine, and one with more room if there is one.
+    places: &'static [Place],
+}
+
+/// An emulated machine that runs the program, and where it takes its two files.
+struct Place {
+    qemu: &'static [&'static str],
     model_at: u32,
     check_at: u32,
     /// Bytes between the two addresses above.
     model_room: u64,
 }
 
+/// The machine with a Cortex-M55, which has the most memory of those with a microcontroller.
+const AN547: Place = Place {
+    qemu: &["qemu-system-arm", "-M", "mps3-an547", "-serial", "null"],
+    model_at: 0x6000_0000,
+    check_at: 0x7000_0000,
+    model_room: 256 << 20,
+};
+
 /// All machines.
-pub(crate) const MACHINES: [Machine; 2] = [
+pub(crate) const MACHINES: [Machine; 3] = [
     Machine {
         name: "qemu-m55",
         what: "mps3-an547, Cortex-M55, defmt over semihosting",
         target: Target::Thumbv8m,
-        qemu: &["qemu-system-arm", "-M", "mps3-an547", "-serial", "null"],
         cpus: &[],
         log: Log::Defmt,
-        model_at: 0x6000_0000,
-        check_at: 0x7000_0000,
-        model_room: 256 << 20,
+        places: &[AN547],
+    },
+    Machine {
+        name: "qemu-m7",
+        what: "mps2-an500, Cortex-M7, defmt over semihosting",
+        target: Target::Thumbv7em,
+        cpus: &[],
+        log: Log::Defmt,
+        places: &[
+            Place {
+                qemu: &["qemu-system-arm", "-M", "mps2-an500", "-serial", "null"],
+                model_at: 0x6000_0000,
+                check_at: 0x60c0_0000,
+                model_room: 12 << 20,
+            },
+            AN547,
+        ],
     },
     Machine {
         name: "qemu-a64",
         what: "virt, Cortex-A53 without an operating system, serial port",
         target: Target::Aarch64None,
-        qemu: &["qemu-system-aarch64", "-M", "virt", "-m", "1G", "-nic", "none", "-serial", "stdio"],
         cpus: &["cortex-a53", "cortex-a72", "cortex-a76", "max"],
         log: Log::Serial,
-        model_at: 0x4800_0000,
-        check_at: 0x7000_0000,
-        model_room: 640 << 20,
+        places: &[Place {
+            qemu: &["qemu-system-aarch64", "-M", "virt", "-m", "1G", "-nic", "none", "-serial", "stdio"],
+            model_at: 0x4800_0000,
+            check_at: 0x7000_0000,
+            model_room: 640 << 20,
+        }],
     },
 ];
 
@@ -103,7 +132,7 @@ impl Run {
 impl Machine {
     /// The machine of that name.
     pub(crate) fn named(name: &str) -> Result<&'static Self> {
-        static ALL: [Machine; 2] = MACHINES;
+        static ALL: [Machine; 3] = MACHINES;
         ALL.iter().find(|machine| machine.name == name).with_context(|| {
             let names: Vec<_> = ALL.iter().map(|machine| machine.name).collect();
             format!("there is no machine `{name}`; the machines are {}", names.join(" and "))
@@ -117,7 +146,7 @@ impl Machine {
 
     /// The emulator's program.
     pub(crate) fn emulator(&self) -> &'static str {
-        self.qemu[0]
+        self.places[0].qemu[0]
     }
 
     /// Its program, once built.
@@ -125,10 +154,18 @@ impl Machine {
         Ok(release_dir(self.target)?.join(self.name))
     }
 
+    /// The first emulated machine with room for a file of this size.
+    fn place(&self, bytes: u64) -> Result<&Place> {
+        self.places.iter().find(|place| bytes <= place.model_room).with_context(|| {
+            let room = self.places.iter().map(|place| place.model_room).max().unwrap_or(0);
+            format!("a file has {bytes} bytes; {} takes up to {room}", self.name)
+        })
+    }
+
     /// The QEMU command of a run.
-    fn command(&self, launch: &Launch<'_>) -> Result<Command> {
-        let mut command = Command::new(self.qemu[0]);
-        command.args(&self.qemu[1..]);
+    fn command(&self, place: &Place, launch: &Launch<'_>) -> Result<Command> {
+        let mut command = Command::new(place.qemu[0]);
+        command.args(&place.qemu[1..]);
         match (launch.cpu, self.cpus) {
             (None, []) => {}
             (None, [default, ..]) => _ = command.args(["-cpu", default]),
@@ -143,7 +180,7 @@ impl Machine {
         // One nanosecond of the machine's time for each instruction: its counters then count instructions.
         command.args(["-icount", "shift=0,sleep=off"]);
         command.arg("-kernel").arg(self.elf()?);
-        for (file, address) in [(launch.model, self.model_at), (launch.check, self.check_at)] {
+        for (file, address) in [(launch.model, place.model_at), (launch.check, place.check_at)] {
             // QEMU writes a comma inside an option as two.
             let file = file.to_string_lossy().replace(',', ",,");
             command.arg("-device").arg(format!("loader,file={file},addr={address:#x},force-raw=on"));
@@ -158,13 +195,12 @@ impl Machine {
 
     /// Runs the program as told.
     pub(crate) fn launch(&self, launch: &Launch<'_>) -> Result<Run> {
+        let mut largest = 0;
         for file in [launch.model, launch.check] {
             let bytes = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
-            if bytes > self.model_room {
-                bail!("{} has {bytes} bytes; {} takes up to {}", file.display(), self.name, self.model_room);
-            }
+            largest = largest.max(bytes);
         }
-        let mut command = self.command(launch)?;
+        let mut command = self.command(self.place(largest)?, launch)?;
         eprintln!("$ {}", display(&command));
         let (stdout, code) = capture(&mut command, TIME_LIMIT)?;
         let text = match self.log {
@@ -176,10 +212,10 @@ impl Machine {
 }
 
 /// Longer than the largest model takes; only a program that hangs meets it.
-const TIME_LIMIT: Duration = Duration::from_secs(60 * 60);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// Runs the command to its end; gives its standard output and its exit code.
-fn capture(command: &mut Command, limit: Duration) -> Result<(Vec<u8>, i32)> {
+pub(super) fn capture(command: &mut Command, limit: Duration) -> Result<(Vec<u8>, i32)> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -225,13 +261,22 @@ mod tests {
     fn only_processors_of_the_machine_are_started() {
         let command = |name, cpu| {
             let launch = Launch { model: "m".as_ref(), check: "c".as_ref(), cpu, plugin: None };
-            Machine::named(name).unwrap().command(&launch)
+            let machine = Machine::named(name).unwrap();
+            machine.command(machine.place(1)?, &launch)
         };
         let shown = |name, cpu| display(&command(name, cpu).unwrap());
         assert!(shown("qemu-a64", None).contains("-cpu cortex-a53"));
         assert!(shown("qemu-a64", Some("cortex-a76")).contains("-cpu cortex-a76"));
         assert!(!shown("qemu-m55", None).contains("-cpu"));
         assert!(command("qemu-a64", Some("cortex-m7")).is_err() && command("qemu-m55", Some("max")).is_err());
+    }
+
+    #[test]
+    fn a_large_model_has_a_machine_with_more_room() {
+        let m7 = Machine::named("qemu-m7").unwrap();
+        assert!(m7.place(12 << 20).unwrap().qemu.contains(&"mps2-an500"));
+        assert!(m7.place(68 << 20).unwrap().qemu.contains(&"mps3-an547"));
+        assert!(m7.place(1 << 40).is_err());
     }
 
     #[test]

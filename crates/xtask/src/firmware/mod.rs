@@ -3,6 +3,7 @@
 mod defmt;
 mod expected;
 mod images;
+mod kernels;
 mod machine;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 
 pub(crate) use images::fixture as fixture_images;
+pub(crate) use kernels::test as test_kernels;
 pub(crate) use machine::{Launch, MACHINES, Machine, Run};
 
 use crate::cross::{Target, cargo_for};
@@ -131,7 +133,7 @@ pub(crate) fn check_all() -> Result<()> {
     if unequal.is_empty() { Ok(()) } else { bail!("not as expected: {}", unequal.join(", ")) }
 }
 
-/// The targets of all machines.
+/// The programs of this folder and their targets.
 pub(crate) fn targets() -> impl Iterator<Item = (&'static str, Target)> {
-    MACHINES.iter().map(|machine| (machine.name, machine.target))
+    MACHINES.iter().map(|machine| (machine.name, machine.target)).chain(kernels::targets())
 }

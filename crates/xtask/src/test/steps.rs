@@ -20,7 +20,7 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 8] = [
+pub(super) const STEPS: [Step; 9] = [
     Step { name: "format", what: "the code is formatted, firmware included", arm: false, run: format },
     Step { name: "lints", what: "clippy finds nothing in any target of the workspace", arm: false, run: lints },
     Step { name: "docs", what: "the documentation builds without a warning", arm: false, run: docs },
@@ -36,6 +36,12 @@ pub(super) const STEPS: [Step; 8] = [
         what: "kernels, runtime and whole sentences are the same bits on emulated 64-bit ARM processors",
         arm: true,
         run: aarch64,
+    },
+    Step {
+        name: "cortex-m",
+        what: "the kernels are the same bits on emulated Cortex-M7, M33 and M55",
+        arm: true,
+        run: firmware::test_kernels,
     },
     Step {
         name: "firmware",
@@ -59,7 +65,9 @@ fn format() -> Result<()> {
     // Not --all: that would follow the paths into the main workspace.
     let mut firmware = cargo();
     firmware.current_dir(root().join("firmware")).args(["fmt", "--check", "--package", "distil-harness"]);
-    for (package, _) in firmware::targets() {
+    let mut packages: Vec<_> = firmware::targets().map(|(package, _)| package).collect();
+    packages.dedup();
+    for package in packages {
         firmware.args(["--package", package]);
     }
     run(&mut firmware)

@@ -2,13 +2,14 @@
 //! by `vpmaddwd`, which is exact for every byte.
 
 use core::arch::x86_64::*;
+use core::mem::MaybeUninit;
 
 use super::{Avx2, run};
 use crate::isa::Isa;
 use crate::layout::Layout;
 use crate::matrix::RowScale;
 use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
-use crate::vector::{self, Block, Int8, NibbleBlock, RUN, Sums};
+use crate::vector::{self, Block, Int8, NibbleBlock, RUN, Simd, Sums};
 
 vector::instantiate!(Isa::Avx2, Avx2<false>, "avx2", 4 x 1);
 
@@ -18,10 +19,6 @@ const ROWS: usize = 6;
 /// Inputs whose values are widened at a time.
 const PART: usize = 512;
 
-/// Widened values of a block.
-#[repr(align(64))]
-struct Wide([[i16; PART]; ROWS]);
-
 impl Avx2<false> {
     /// Only a function that has this feature can call it without `unsafe`.
     #[target_feature(enable = "avx2")]
@@ -30,14 +27,47 @@ impl Avx2<false> {
         Avx2(())
     }
 
-    /// `R` rows by one tile, four channels in each register with two sums for each.
+    /// One row by one tile, four channels in each register with two sums for each.
+    #[inline(always)]
+    fn row(self, block: Block<'_>, sums: &mut Sums) -> usize {
+        let (mut weights, mut values, ahead) = (block.weights(), block.values(), block.ahead());
+        let mut next = ahead.line;
+        let mut lanes = run!(self, [_mm256_setzero_si256(); 4]);
+        for _ in 0..block.inputs() / 4 {
+            // SAFETY: these are four of the first `inputs` values of the row (`Block`).
+            let a = unsafe { values.cast::<i32>().read_unaligned() };
+            let a = run!(self, _mm256_cvtepi8_epi16(_mm_set1_epi32(a)));
+            run!(self, _mm_prefetch::<_MM_HINT_T1>(next.cast()));
+            for (quad, lanes) in lanes.iter_mut().enumerate() {
+                // SAFETY: this is one of the first `inputs / 4` pieces, and all its 64 bytes are
+                // inside the weights (`Block`).
+                let w = unsafe { _mm_loadu_si128(weights.wrapping_add(quad * 16).cast()) };
+                *lanes = run!(self, _mm256_add_epi32(*lanes, _mm256_madd_epi16(_mm256_cvtepi8_epi16(w), a)));
+            }
+            (weights, values) = (weights.wrapping_add(64), values.wrapping_add(4));
+            next = next.wrapping_add(ahead.piece);
+        }
+        let halves = [self.neighbours(lanes[0], lanes[1]), self.neighbours(lanes[2], lanes[3])];
+        self.store_i32(halves, &mut sums.0[0]);
+        1
+    }
+
+    /// The sums of neighbouring lanes: eight channels of two quads.
+    #[inline(always)]
+    fn neighbours(self, low: __m256i, high: __m256i) -> __m256i {
+        // Adding neighbours works within each 128-bit half: the middle parts change places.
+        run!(self, _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(low, high)))
+    }
+
+    /// `R` rows by one tile, half of it after the other, like [`row`](Self::row) but with values that
+    /// are widened once.
     #[inline(always)]
     fn rows<const R: usize>(self, block: Block<'_>, sums: &mut Sums) -> usize {
         debug_assert!(block.rows() >= R && block.tiles() == 1);
-        let mut wide = Wide([[0; PART]; ROWS]);
+        let mut wide = [[MaybeUninit::<i16>::uninit(); PART]; R];
         for start in (0..block.inputs()).step_by(PART) {
             let len = PART.min(block.inputs() - start);
-            for (r, wide) in wide.0.iter_mut().enumerate().take(R) {
+            for (r, wide) in wide.iter_mut().enumerate() {
                 self.widen(block, r, start, len, wide);
             }
             for half in 0..2 {
@@ -54,8 +84,8 @@ impl Avx2<false> {
                         let line = ahead.line.wrapping_add(input / 4 * ahead.piece);
                         run!(self, _mm_prefetch::<_MM_HINT_T1>(line.cast()));
                     }
-                    for (lanes, wide) in lanes.iter_mut().zip(&wide.0) {
-                        // SAFETY: `step < PART / 4`, so this is a whole quad of the array.
+                    for (lanes, wide) in lanes.iter_mut().zip(&wide) {
+                        // SAFETY: `step < len / 4`, and `widen` has written `len` values.
                         let a = unsafe { wide.as_ptr().cast::<i64>().add(step).read_unaligned() };
                         let a = run!(self, _mm256_set1_epi64x(a));
                         for (lanes, w) in lanes.iter_mut().zip(w) {
@@ -65,10 +95,8 @@ impl Avx2<false> {
                 }
                 for (lanes, sums) in lanes.iter().zip(&mut sums.0) {
                     let sums = &mut sums.as_chunks_mut::<8>().0[half];
+                    let all = self.neighbours(lanes[0], lanes[1]);
                     run!(self, {
-                        // Adding neighbours works within each 128-bit half: the middle parts change
-                        // places.
-                        let all = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(lanes[0], lanes[1]));
                         let before = _mm256_loadu_si256(sums.as_ptr().cast());
                         let all = if start == 0 { all } else { _mm256_add_epi32(before, all) };
                         _mm256_storeu_si256(sums.as_mut_ptr().cast(), all);
@@ -81,7 +109,7 @@ impl Avx2<false> {
 
     /// Values of a row as 16 bits, `len` of them, a multiple of 4.
     #[inline(always)]
-    fn widen(self, block: Block<'_>, row: usize, start: usize, len: usize, out: &mut [i16; PART]) {
+    fn widen(self, block: Block<'_>, row: usize, start: usize, len: usize, out: &mut [MaybeUninit<i16>; PART]) {
         let values = block.values().wrapping_add(row * block.stride() + start);
         // SAFETY: `row < rows` and `start + len <= inputs`: these values are inside the row
         // (`Block`).
@@ -96,7 +124,7 @@ impl Avx2<false> {
         }
         if let Some(last) = last.first_mut() {
             for (wide, &value) in last.iter_mut().zip(rest) {
-                *wide = i16::from(value);
+                *wide = MaybeUninit::new(i16::from(value));
             }
         }
     }
@@ -111,7 +139,7 @@ impl Int8 for Avx2<false> {
     #[inline(always)]
     fn block(self, block: Block<'_>, sums: &mut Sums) -> usize {
         match block.rows().div_ceil(block.rows().div_ceil(ROWS)) {
-            1 => self.rows::<1>(block, sums),
+            1 => self.row(block, sums),
             2 => self.rows::<2>(block, sums),
             3 => self.rows::<3>(block, sums),
             4 => self.rows::<4>(block, sums),

@@ -97,7 +97,14 @@ impl Int8 for Avx2<true> {
     /// Inputs of a run, times eight and negative: `q + 8` counts them eight times too often.
     #[inline(always)]
     fn start(self, values: &[i8; RUN]) -> i32 {
-        -8 * values.iter().map(|&value| i32::from(value)).sum::<i32>()
+        run!(self, {
+            // Sums of unsigned bytes: each value counts 128 too much.
+            let flipped = _mm256_xor_si256(_mm256_loadu_si256(values.as_ptr().cast()), _mm256_set1_epi8(-128));
+            let sums = _mm256_sad_epu8(flipped, _mm256_setzero_si256());
+            let sums = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+            let sum = _mm_cvtsi128_si32(sums) + _mm_extract_epi32::<2>(sums);
+            8 * (128 * RUN as i32 - sum)
+        })
     }
 
     #[inline(always)]

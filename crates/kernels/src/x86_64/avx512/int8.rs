@@ -14,9 +14,9 @@ impl Int8 for Avx512<false> {
     const OFFSET: i32 = 128;
     const TILES: usize = 2;
     const LAYOUT: Layout = Layout::Tile16;
-    const NIBBLE_ROWS: usize = 12;
+    const NIBBLE_ROWS: usize = ROWS;
     const NIBBLE_OFFSET: i32 = 0;
-    const IN_PLACE_ROWS: usize = 24;
+    const IN_PLACE_ROWS: usize = 64;
     const DEPTH: usize = 768;
 
     #[inline(always)]
@@ -73,7 +73,14 @@ impl Int8 for Avx512<false> {
     /// Inputs of a run, times eight and negative: `q + 8` counts them eight times too often.
     #[inline(always)]
     fn start(self, values: &[i8; RUN]) -> i32 {
-        -8 * values.iter().map(|&value| i32::from(value)).sum::<i32>()
+        run!(self, {
+            // Sums of unsigned bytes: each value counts 128 too much.
+            let flipped = _mm256_xor_si256(_mm256_loadu_si256(values.as_ptr().cast()), _mm256_set1_epi8(-128));
+            let sums = _mm256_sad_epu8(flipped, _mm256_setzero_si256());
+            let sums = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+            let sum = _mm_cvtsi128_si32(sums) + _mm_extract_epi32::<2>(sums);
+            8 * (128 * RUN as i32 - sum)
+        })
     }
 
     /// The sign bits are flipped in a panel.
