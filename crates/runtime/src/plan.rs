@@ -10,8 +10,10 @@ use distil_kernels::{RowScale, quantized_stride};
 
 /// Query rows whose attention scores are held at a time.
 pub(crate) const SCORE_ROWS: usize = 32;
-/// Rows whose keys and values are made at a time; a multiple of 16, the tokens of a tile.
-pub(crate) const KEY_ROWS: usize = 64;
+/// Rows whose keys and values are made at a time; a multiple of 16, the tokens of a tile, and of [`ROWS_TOGETHER`].
+pub(crate) const KEY_ROWS: usize = 96;
+/// Rows that the inner loops of several instruction sets take together, or a divisor of them: 12, 6, 4 and 3.
+const ROWS_TOGETHER: usize = 12;
 /// Vocabulary entries whose masked-LM scores are held at a time.
 pub(crate) const VOCABULARY_CHUNK: usize = 512;
 
@@ -44,10 +46,10 @@ impl Plan {
         self.threads
     }
 
-    /// Rows of each block of a thread that has `rows` of them: about equal blocks, multiples of 4.
+    /// Rows of each block of a thread that has `rows` of them: about equal blocks, and few inner loops with rows missing.
     pub(crate) fn block_rows(self, rows: usize) -> usize {
         let blocks = rows.div_ceil(self.rows).max(1);
-        rows.div_ceil(blocks).next_multiple_of(4).min(self.rows.max(1))
+        rows.div_ceil(blocks).next_multiple_of(ROWS_TOGETHER).min(self.rows)
     }
 }
 
