@@ -1,8 +1,11 @@
 //! A session's buffers, carved out of the caller's arena as its plan says.
 
+use core::ops::Range;
+
 use distil_format::Artifact;
 use distil_kernels::{RowScale, cast, quantized_stride};
 
+use crate::linear::Rows;
 use crate::plan::{Plan, Sizes};
 
 /// The session's buffers; `n` = tokens the session was made for, `h` = hidden size.
@@ -65,6 +68,12 @@ impl<'w> Quantized<'w> {
         let (values, rest) = piece(work, rows * quantized_stride(width));
         let (scales, rest) = piece(rest, rows);
         (Self { values, scales }, rest)
+    }
+
+    /// Some rows of `width` values.
+    pub(crate) fn part(&self, rows: Range<usize>, width: usize) -> Rows<'_> {
+        let stride = quantized_stride(width);
+        Rows::of(&self.values[rows.start * stride..rows.end * stride], &self.scales[rows])
     }
 
     /// Each row of `width` values, with its scale.

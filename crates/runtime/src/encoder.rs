@@ -65,38 +65,39 @@ impl Step<'_> {
         let x = &buffers.x[..self.n * h];
         let (mut room, scratch) = Quantized::carve(buffers.work, self.n, h);
         let rows = Rows::quantize(kernels, x, h, &mut room, &[&layer.key, &layer.value]);
-        let attention = self.attention();
+        let attention = self.attention(plan);
         let heads = Heads::new(buffers.heads, self.config.heads as usize, scratch, plan.threads());
-        distribute(executor, plan.threads(), heads, &|heads: Heads| {
-            let (heads, scratch) = heads.into_parts();
-            heads.for_each(|(head, memory)| attention.keys_and_values(head, &rows, memory, scratch));
-        });
+        distribute(executor, plan.threads(), heads, &|heads| attention.keys_and_values(heads, &rows));
     }
 
     /// Everything else, in blocks of rows; the rows are shared among the threads.
     fn rows(&self, plan: Plan, executor: &dyn Executor, buffers: &mut Buffers) {
         let h = self.config.hidden as usize;
-        let heads: &[u8] = buffers.heads;
+        let (attention, heads): (_, &[u8]) = (self.attention(plan), buffers.heads);
         let blocks = Blocks::new(&mut buffers.x[..self.n * h], h, buffers.work, plan);
         distribute(executor, plan.threads(), blocks, &|blocks: Blocks| {
             let (blocks, scratch) = blocks.into_parts();
             blocks.for_each(|x| {
                 let (mut quantized, scratch) = Quantized::carve(scratch, x.len() / h, h);
-                self.self_attention(x, heads, &mut quantized, scratch);
+                self.self_attention(attention, x, heads, &mut quantized, scratch);
                 self.feed_forward(x, &mut quantized, scratch);
             });
         });
     }
 
     /// x = norm(x + W_o [head_1; ...; head_m] + b_o); leaves the rows quantized, too.
-    fn self_attention(&self, x: &mut [f32], memory: &[u8], quantized: &mut Quantized, scratch: &mut [u8]) {
+    fn self_attention(
+        &self,
+        attention: Attention,
+        x: &mut [f32],
+        heads: &[u8],
+        quantized: &mut Quantized,
+        scratch: &mut [u8],
+    ) {
         let (kernels, layer, h) = (self.kernels, self.layer, self.config.hidden as usize);
         let (context, scratch) = piece::<f32>(scratch, x.len());
         let rows = Rows::quantize(kernels, x, h, quantized, &[&layer.query]);
-        let heads = self.config.heads as usize;
-        for (head, memory) in memory.chunks_exact(memory.len() / heads).enumerate() {
-            self.attention().answer(head, &rows, memory, context, h, scratch);
-        }
+        attention.answer(&rows, heads, context, scratch);
         let rows = Rows::quantize(kernels, context, h, quantized, &[&layer.attention_output]);
         rows.apply(kernels, &layer.attention_output, 0..h, Epilogue::Add, x, h);
         let Norm { weight, bias } = layer.attention_norm;
@@ -119,8 +120,8 @@ impl Step<'_> {
         x.chunks_exact_mut(h).for_each(|row| kernels.layer_norm(row, weight, bias, self.config.layer_norm_eps));
     }
 
-    fn attention(&self) -> Attention<'_> {
+    fn attention(&self, plan: Plan) -> Attention<'_> {
         let d = (self.config.hidden / self.config.heads) as usize;
-        Attention { kernels: self.kernels, layer: self.layer, n: self.n, d }
+        Attention { kernels: self.kernels, layer: self.layer, n: self.n, d, key_rows: plan.key_rows() }
     }
 }

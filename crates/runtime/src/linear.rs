@@ -41,9 +41,7 @@ impl<'b> Rows<'b> {
 
     /// Takes rows that are already quantized.
     pub(crate) fn new(x: &'b [f32], inputs: usize, quantized: &'b Quantized<'_>) -> Self {
-        let rows = x.len() / inputs;
-        let values = &quantized.values[..rows * quantized_stride(inputs)];
-        Self { float: x, values, scales: &quantized.scales[..rows] }
+        Self { float: x, ..quantized.part(0..x.len() / inputs, inputs) }
     }
 
     /// Some of the rows.
@@ -78,6 +76,11 @@ impl<'b> Rows<'b> {
         } else {
             kernels.matmul_f32(self.float, self.scales.len(), weight, channels, bias, epilogue, out, stride);
         }
+    }
+
+    /// Rows of which only the int8 form is known.
+    pub(crate) fn of(values: &'b [i8], scales: &'b [RowScale]) -> Self {
+        Self { float: &[], values, scales }
     }
 
     /// Writes `x M^T` to `out`, rows `stride` apart; `matrix` has integer weights.

@@ -1,5 +1,7 @@
 //! The two ways in which a layer is cut into parts for threads: by attention heads, and by rows.
 
+use core::ops::Range;
+
 use distil_kernels::cast::ALIGNMENT;
 
 use crate::executor::Work;
@@ -21,9 +23,14 @@ impl<'w> Heads<'w> {
         Self { first: 0, memory, len, scratch: Scratch::new(scratch, threads) }
     }
 
-    /// Each head's number and memory, and scratch memory for them all.
-    pub(crate) fn into_parts(self) -> (impl Iterator<Item = (usize, &'w mut [u8])>, &'w mut [u8]) {
-        ((self.first..).zip(self.memory.chunks_exact_mut(self.len)), self.scratch.memory)
+    /// Their numbers.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.first..self.first + self.pieces()
+    }
+
+    /// The memory of all of them, the length of the part of each, and scratch memory.
+    pub(crate) fn into_memory(self) -> (&'w mut [u8], usize, &'w mut [u8]) {
+        (self.memory, self.len, self.scratch.memory)
     }
 }
 

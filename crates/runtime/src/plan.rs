@@ -10,8 +10,6 @@ use distil_kernels::{RowScale, quantized_stride};
 
 /// Query rows whose attention scores are held at a time.
 pub(crate) const SCORE_ROWS: usize = 32;
-/// Rows whose keys and values are made at a time; a multiple of 16, the tokens of a tile, and of [`ROWS_TOGETHER`].
-pub(crate) const KEY_ROWS: usize = 96;
 /// Rows that the inner loops of several instruction sets take together, or a divisor of them: 12, 6, 4 and 3.
 const ROWS_TOGETHER: usize = 12;
 /// Vocabulary entries whose masked-LM scores are held at a time.
@@ -44,6 +42,15 @@ impl Plan {
     /// Number of threads with scratch memory.
     pub const fn threads(self) -> usize {
         self.threads
+    }
+
+    /// Rows whose keys and values are made at a time: whole tiles of 16 tokens.
+    pub(crate) const fn key_rows(self) -> usize {
+        match self.rows / 16 {
+            0 => 16,
+            tiles if tiles > 6 => 96,
+            tiles => 16 * tiles,
+        }
     }
 
     /// Rows of each block of a thread that has `rows` of them: about equal blocks, and few inner loops with rows missing.
@@ -94,12 +101,11 @@ impl Sizes {
         let quantized =
             |rows: u64, width: u64| padded(rows * stride(width)) + padded(rows * size_of::<RowScale>() as u64);
         let float = |rows: u64, width: u64| padded(4 * rows * width);
-        let key_rows = n.min(KEY_ROWS as u64);
+        let key_rows = n.min(plan.key_rows() as u64);
         let block = n.min(plan.rows as u64);
         let score_rows = block.min(SCORE_ROWS as u64);
         let wide = u64::from(config.intermediate);
-        let attention =
-            float(block, h) + float(block, d) + quantized(block, d) + float(score_rows, n) + quantized(score_rows, n);
+        let attention = 2 * float(block, h) + quantized(block, d) + float(score_rows, n) + quantized(score_rows, n);
         let feed_forward = float(block, wide) + quantized(block, wide);
         // A matrix of keys or values is padded to whole tiles, whichever the layout.
         let tiles = 16 * n.div_ceil(16) * (16 * d.div_ceil(16));
@@ -112,7 +118,7 @@ impl Sizes {
             scores: (2 * u64::from(config.labels)).max(VOCABULARY_CHUNK as u64),
             head: if has_float_attention(artifact) { integer_head.max(float_head) } else { integer_head },
             rows: quantized(n, h),
-            projection: float(key_rows, d) + quantized(key_rows, d),
+            projection: float(key_rows, h) + quantized(key_rows, d),
             block: quantized(block, h) + attention.max(feed_forward),
             heads: u64::from(config.heads),
         }

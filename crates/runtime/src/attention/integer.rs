@@ -1,72 +1,96 @@
-//! Attention with int8 products: queries, keys and values are quantized for each token.
+//! Attention with int8 products: queries, keys and values are quantized for each token and head.
 //!
 //! The scale of a key and 1 / sqrt(d) go into the scores; the scale of a value goes into the
 //! probability it is multiplied with, before the row of probabilities is quantized.
 
+use core::ops::Range;
+
 use distil_kernels::layout::{pack_keys, pack_values, packed_len_int8};
-use distil_kernels::{Epilogue, Matrix, Scales, quantized_stride, rsqrt};
+use distil_kernels::{Epilogue, Kernels, Matrix, Scales, quantized_stride, rsqrt};
 
 use super::Attention;
 use crate::buffers::{Quantized, piece, shared_piece};
 use crate::linear::{Linear, Rows};
-use crate::plan::{KEY_ROWS, SCORE_ROWS};
+use crate::parts::Heads;
+use crate::plan::SCORE_ROWS;
 
 impl Attention<'_> {
-    pub(super) fn integer_keys_and_values(&self, head: usize, rows: &Rows, memory: &mut [u8], scratch: &mut [u8]) {
-        let (n, d) = (self.n, self.d);
-        let (keys, memory) = piece(memory, self.keys_len());
-        let (key_scales, memory) = piece(memory, n);
-        let (values, memory) = piece(memory, self.values_len());
-        let (value_scales, _) = piece(memory, n);
-        let (layer, layout) = (self.layer, self.kernels.layout());
-        self.project(&layer.key, head, rows, scratch, key_scales, rsqrt(d as f32), |first, rows| {
-            pack_keys(rows, quantized_stride(d), first, n, d, layout, keys);
+    pub(super) fn integer_keys_and_values(&self, heads: Heads, rows: &Rows) {
+        let (n, d, layer, layout) = (self.n, self.d, self.layer, self.kernels.layout());
+        let stride = quantized_stride(d);
+        let range = heads.range();
+        let (memory, len, scratch) = heads.into_memory();
+        self.project(&layer.key, range.clone(), rows, scratch, |head, first, quantized| {
+            let (keys, memory) = piece(&mut memory[head * len..][..len], self.keys_len());
+            let (scales, _) = piece::<f32>(memory, n);
+            pack_keys(quantized.values, stride, first, n, d, layout, keys);
+            let scales = scales[first..].iter_mut().zip(&*quantized.scales);
+            scales.for_each(|(scale, row)| *scale = row.scale * rsqrt(d as f32));
         });
-        self.project(&layer.value, head, rows, scratch, value_scales, 1.0, |first, rows| {
-            pack_values(rows, quantized_stride(d), first, n, d, layout, values);
+        self.project(&layer.value, range, rows, scratch, |head, first, quantized| {
+            let (_, memory) = piece::<i8>(&mut memory[head * len..][..len], self.keys_len());
+            let (_, memory) = piece::<f32>(memory, n);
+            let (values, memory) = piece(memory, self.values_len());
+            let (scales, _) = piece::<f32>(memory, n);
+            pack_values(quantized.values, stride, first, n, d, layout, values);
+            let scales = scales[first..].iter_mut().zip(&*quantized.scales);
+            scales.for_each(|(scale, row)| *scale = row.scale);
         });
     }
 
-    /// Projects all rows to a head and quantizes them, some at a time; `pack` takes the number of
-    /// the first and the int8 rows.
-    #[expect(clippy::too_many_arguments, reason = "one projection: what, of what, in which memory, and where to")]
+    /// Projects all rows to some heads, a few rows at a time; `pack` takes the number of a head among
+    /// them, the number of the first row, and the quantized rows.
     fn project(
         &self,
         linear: &Linear,
-        head: usize,
+        heads: Range<usize>,
         rows: &Rows,
         scratch: &mut [u8],
-        scales: &mut [f32],
-        factor: f32,
-        mut pack: impl FnMut(usize, &[i8]),
+        mut pack: impl FnMut(usize, usize, &Quantized),
     ) {
-        let (kernels, n, d) = (self.kernels, self.n, self.d);
-        let (float, scratch) = piece::<f32>(scratch, n.min(KEY_ROWS) * d);
-        let (quantized, _) = Quantized::carve(scratch, n.min(KEY_ROWS), d);
-        for first in (0..n).step_by(KEY_ROWS) {
-            let count = KEY_ROWS.min(n - first);
-            let float = &mut float[..count * d];
-            let channels = head * d..(head + 1) * d;
-            rows.part(first..first + count).apply(kernels, linear, channels, Epilogue::Store, float, d);
-            let values = &mut quantized.values[..count * quantized_stride(d)];
-            kernels.quantize_rows(float, d, values, &mut quantized.scales[..count]);
-            pack(first, values);
-            for (scale, row) in scales[first..].iter_mut().zip(&quantized.scales[..count]) {
-                *scale = row.scale * factor;
+        let (n, d) = (self.n, self.d);
+        let width = heads.len() * d;
+        let (float, scratch) = piece::<f32>(scratch, n.min(self.key_rows) * width);
+        for first in (0..n).step_by(self.key_rows) {
+            let count = self.key_rows.min(n - first);
+            let float = &mut float[..count * width];
+            let channels = heads.start * d..heads.end * d;
+            rows.part(first..first + count).apply(self.kernels, linear, channels, Epilogue::Store, float, width);
+            for head in 0..heads.len() {
+                let (mut quantized, _) = Quantized::carve(scratch, count, d);
+                quantize_columns(self.kernels, float, width, head * d, d, &mut quantized);
+                pack(head, first, &quantized);
             }
         }
     }
 
-    pub(super) fn integer_answer(
-        &self,
-        head: usize,
-        rows: &Rows,
-        memory: &[u8],
-        context: &mut [f32],
-        stride: usize,
-        scratch: &mut [u8],
-    ) {
-        let (kernels, n, d, layout) = (self.kernels, self.n, self.d, self.kernels.layout());
+    pub(super) fn integer_answer(&self, rows: &Rows, memory: &[u8], context: &mut [f32], scratch: &mut [u8]) {
+        let (kernels, n, d, width) = (self.kernels, self.n, self.d, context.len() / rows.len());
+        let (float, scratch) = piece::<f32>(scratch, rows.len() * width);
+        let (mut queries, scratch) = Quantized::carve(scratch, rows.len(), d);
+        let (scores, scratch) = piece::<f32>(scratch, rows.len().min(SCORE_ROWS) * n);
+        let (mut weights, _) = Quantized::carve(scratch, rows.len().min(SCORE_ROWS), n);
+        rows.apply(kernels, &self.layer.query, 0..width, Epilogue::Store, float, width);
+        let heads = self.heads(width);
+        for (head, memory) in memory.chunks_exact(memory.len() / heads).enumerate() {
+            let (keys, values, value_scales) = self.matrices(memory);
+            quantize_columns(kernels, float, width, head * d, d, &mut queries);
+            for first in (0..rows.len()).step_by(SCORE_ROWS) {
+                let count = SCORE_ROWS.min(rows.len() - first);
+                let scores = &mut scores[..count * n];
+                queries.part(first..first + count, d).multiply(kernels, &keys, scores, n);
+                for (scores, (values, scale)) in scores.chunks_exact_mut(n).zip(weights.rows(n)) {
+                    *scale = kernels.attention_weights(scores, value_scales, values);
+                }
+                let context = &mut context[first * width + head * d..];
+                weights.part(0..count, n).multiply(kernels, &values, context, width);
+            }
+        }
+    }
+
+    /// The keys and values in the memory of a head, and the scales of the values.
+    fn matrices<'m>(&self, memory: &'m [u8]) -> (Matrix<'m>, Matrix<'m>, &'m [f32]) {
+        let (n, d, layout) = (self.n, self.d, self.kernels.layout());
         let (keys, memory) = shared_piece::<i8>(memory, self.keys_len());
         let (key_scales, memory) = shared_piece::<f32>(memory, n);
         let (values, memory) = shared_piece::<i8>(memory, self.values_len());
@@ -74,23 +98,7 @@ impl Attention<'_> {
         let shape = "the memory of a head has the shape of its keys and values";
         let keys = Matrix::int8(keys, Scales::F32(key_scales), n, d, layout).expect(shape);
         let values = Matrix::int8(values, Scales::One, d, n, layout).expect(shape);
-
-        let (float, scratch) = piece::<f32>(scratch, rows.len() * d);
-        let (mut queries, scratch) = Quantized::carve(scratch, rows.len(), d);
-        let (scores, scratch) = piece::<f32>(scratch, rows.len().min(SCORE_ROWS) * n);
-        let (weights, _) = Quantized::carve(scratch, rows.len().min(SCORE_ROWS), n);
-        rows.apply(kernels, &self.layer.query, head * d..(head + 1) * d, Epilogue::Store, float, d);
-        let queries = Rows::quantize(kernels, float, d, &mut queries, &[&self.layer.query]);
-        for first in (0..rows.len()).step_by(SCORE_ROWS) {
-            let count = SCORE_ROWS.min(rows.len() - first);
-            let scores = &mut scores[..count * n];
-            queries.part(first..first + count).multiply(kernels, &keys, scores, n);
-            let weight_rows = weights.values.chunks_exact_mut(quantized_stride(n)).zip(&mut *weights.scales);
-            for (scores, (values, scale)) in scores.chunks_exact_mut(n).zip(weight_rows) {
-                *scale = kernels.attention_weights(scores, value_scales, values);
-            }
-            Rows::new(scores, n, &weights).multiply(kernels, &values, &mut context[first * stride..], stride);
-        }
+        (keys, values, value_scales)
     }
 
     fn keys_len(&self) -> usize {
@@ -99,5 +107,14 @@ impl Attention<'_> {
 
     fn values_len(&self) -> usize {
         packed_len_int8(self.d, self.n, self.kernels.layout()).expect("the plan has counted it")
+    }
+}
+
+/// Quantizes `d` columns, from `column` on, of rows that are `width` wide.
+fn quantize_columns(kernels: Kernels, rows: &[f32], width: usize, column: usize, d: usize, quantized: &mut Quantized) {
+    let scales = quantized.scales.chunks_exact_mut(1);
+    let values = quantized.values.chunks_exact_mut(quantized_stride(d));
+    for ((row, values), scale) in rows.chunks_exact(width).zip(values).zip(scales) {
+        kernels.quantize_rows(&row[column..column + d], d, values, scale);
     }
 }

@@ -1,7 +1,7 @@
-//! Self-attention, one head at a time: head = softmax(Q K^T / sqrt(d)) V.
+//! Self-attention: head = softmax(Q K^T / sqrt(d)) V, for all heads of a layer.
 //!
-//! Keys and values of a head are made for all tokens, then queries are answered row by row. Where
-//! the projections have integer weights, both products are integer too.
+//! Keys and values are made for all tokens, then queries are answered block by block. Where the
+//! projections have integer weights, both products of a head are integer too.
 
 mod float;
 mod integer;
@@ -10,6 +10,7 @@ use distil_kernels::Kernels;
 
 use crate::linear::Rows;
 use crate::model::Layer;
+use crate::parts::Heads;
 
 /// The attention of one layer over `n` tokens with heads of width `d`.
 #[derive(Clone, Copy)]
@@ -18,6 +19,8 @@ pub(crate) struct Attention<'a> {
     pub(crate) layer: &'a Layer<'a>,
     pub(crate) n: usize,
     pub(crate) d: usize,
+    /// Rows whose keys and values are made at a time.
+    pub(crate) key_rows: usize,
 }
 
 impl Attention<'_> {
@@ -26,31 +29,27 @@ impl Attention<'_> {
         [&self.layer.query, &self.layer.key, &self.layer.value].iter().all(|linear| linear.weight.is_integer())
     }
 
-    /// Makes the keys and values of head number `head` from all `rows`, into that head's `memory`.
-    pub(crate) fn keys_and_values(&self, head: usize, rows: &Rows, memory: &mut [u8], scratch: &mut [u8]) {
+    /// Makes the keys and values of some heads from all `rows`, into the memory of each head.
+    pub(crate) fn keys_and_values(&self, heads: Heads, rows: &Rows) {
         if self.is_integer() {
-            self.integer_keys_and_values(head, rows, memory, scratch);
+            self.integer_keys_and_values(heads, rows);
         } else {
-            self.float_keys_and_values(head, rows, memory);
+            self.float_keys_and_values(heads, rows);
         }
     }
 
-    /// Writes what head number `head` answers to `rows` into its columns of `context`, rows
-    /// `stride` apart.
-    pub(crate) fn answer(
-        &self,
-        head: usize,
-        rows: &Rows,
-        memory: &[u8],
-        context: &mut [f32],
-        stride: usize,
-        scratch: &mut [u8],
-    ) {
-        let context = &mut context[head * self.d..];
+    /// Writes what all heads answer to `rows`, side by side, to `context`; `memory` has an equal part
+    /// for each head.
+    pub(crate) fn answer(&self, rows: &Rows, memory: &[u8], context: &mut [f32], scratch: &mut [u8]) {
         if self.is_integer() {
-            self.integer_answer(head, rows, memory, context, stride, scratch);
+            self.integer_answer(rows, memory, context, scratch);
         } else {
-            self.float_answer(head, rows, memory, context, stride, scratch);
+            self.float_answer(rows, memory, context, scratch);
         }
+    }
+
+    /// The number of heads of rows that are `width` wide.
+    fn heads(&self, width: usize) -> usize {
+        width / self.d
     }
 }
