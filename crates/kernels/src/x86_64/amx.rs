@@ -5,7 +5,6 @@
 //! and sums in 32 bits, exactly. Everything but the integer product is AVX-512.
 
 use core::arch::asm;
-use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
 use super::avx512::{self, Avx512};
 use crate::isa::Isa;
@@ -155,17 +154,9 @@ unsafe fn part<const LOWER: bool, const TWO: bool>(block: Block<'_>, rows: usize
             }
         }
     }
-    let ahead = block.ahead();
-    let mut line = ahead.line;
     for step in 0..inputs / INPUTS {
         let values = block.values().wrapping_add(step * INPUTS);
         let weights = block.weights().wrapping_add(step * INPUTS * TILE);
-        for (piece, tile) in (0..TILE).flat_map(|piece| (0..1 + usize::from(TWO)).map(move |tile| (piece, tile))) {
-            let line = line.wrapping_add(tile * ahead.tile + piece * ahead.piece);
-            // SAFETY: a hint to fetch that line; nothing is read.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) };
-        }
-        line = line.wrapping_add(TILE * ahead.piece);
         // SAFETY: 64 of the `inputs` values of each of `rows` rows, `stride` apart; and the 1024 bytes of 64
         // inputs of one tile, or two that are `16 * inputs` bytes apart: all inside the block.
         unsafe { multiply::<LOWER, TWO>(values, stride, weights, inputs * TILE) };
