@@ -4,7 +4,7 @@
 //! take longer; its share is that time over the time it took:
 //!
 //! - arithmetic: the best rate of int8 products small enough for the cache, on the same instruction set;
-//! - memory: the best rate at which a set of [`products::SET_BYTES`] bytes is read, again and again.
+//! - memory: the best rate at which a set of 64 MB is read, again and again.
 //!
 //! Work on rows is measured against the simplest such work on the same instruction set, the multiplication of every value
 //! with a number, in the cache.
