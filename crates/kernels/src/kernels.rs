@@ -79,7 +79,28 @@ impl Kernels {
             "quantize_rows: values must be rows * quantized_stride(k) long"
         );
         // SAFETY: this token exists, so its instruction set does.
-        unsafe { (self.0.quantize_rows)(x, k, values, scales) }
+        unsafe { (self.0.quantize_rows)(x, k, k, values, scales) }
+    }
+
+    /// [`quantize_rows`](Self::quantize_rows) of rows that are `stride` floats apart: some columns of
+    /// wider rows.
+    ///
+    /// # Panics
+    ///
+    /// When `k` is zero or more than `stride`, `x` ends before the last row does, or `values` is not
+    /// `[scales.len()][quantized_stride(k)]`.
+    pub fn quantize_columns(self, x: &[f32], stride: usize, k: usize, values: &mut [i8], scales: &mut [RowScale]) {
+        let rows = scales.len();
+        assert!(k > 0, "quantize_columns: a row needs at least one value");
+        assert!(products::holds(x.len(), rows, k, stride), "quantize_columns: x must hold rows of k, stride apart");
+        assert_eq!(
+            Some(values.len()),
+            rows.checked_mul(quantized_stride(k)),
+            "quantize_columns: values must be rows * quantized_stride(k) long"
+        );
+        let x = if rows == 0 { &[] } else { &x[..(rows - 1) * stride + k] };
+        // SAFETY: this token exists, so its instruction set does; the lengths are checked.
+        unsafe { (self.0.quantize_rows)(x, stride, k, values, scales) }
     }
 
     /// Softmax of a row. Differences to the largest value below -64 count as -64, so no result is

@@ -17,7 +17,8 @@ pub(crate) struct Operations {
     pub(crate) isa: Isa,
     /// The tiled layout that its int8 product reads best.
     pub(crate) layout: Layout,
-    pub(crate) quantize_rows: unsafe fn(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]),
+    /// Rows of `k` floats, `stride` apart.
+    pub(crate) quantize_rows: unsafe fn(x: &[f32], stride: usize, k: usize, values: &mut [i8], scales: &mut [RowScale]),
     pub(crate) matmul_int8: unsafe fn(&Int8Product<'_>, out: &mut [f32]),
     pub(crate) matmul_f32: unsafe fn(&FloatProduct<'_>, out: &mut [f32]),
     pub(crate) gemm_f32: unsafe fn(&Gemm<'_>, out: &mut [f32]),

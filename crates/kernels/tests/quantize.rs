@@ -124,3 +124,23 @@ fn attention_weights_are_probabilities_times_token_scales() {
         assert_eq!((row, values), (RowScale::default(), vec![0; 64]), "values that are all zero");
     }
 }
+
+#[test]
+fn columns_are_quantized_as_if_they_were_rows() {
+    for kernels in Kernels::available() {
+        for (stride, k, first) in [(64, 64, 0), (80, 16, 64), (768, 64, 128), (78, 26, 52), (5, 3, 1), (768, 65, 700)] {
+            let k = k.min(stride - first);
+            let x = painted(3 * stride, 7);
+            let columns: Vec<f32> = x.chunks(stride).flat_map(|row| row[first..first + k].to_vec()).collect();
+            let (expected, expected_scales) = quantize(Kernels::reference(), &columns, k);
+            let mut values = Guarded::new(&vec![77; 3 * quantized_stride(k)], 99);
+            let mut scales = vec![RowScale { scale: f32::NAN, sum: -1 }; 3];
+            kernels.quantize_columns(&x[first..], stride, k, values.get(), &mut scales);
+            assert_eq!(
+                (values.checked(), &scales),
+                (&expected[..], &expected_scales),
+                "{kernels:?} {stride} {k} {first}"
+            );
+        }
+    }
+}

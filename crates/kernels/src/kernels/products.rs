@@ -121,7 +121,7 @@ impl Kernels {
 }
 
 /// Whether `rows` rows of `width`, `stride` apart, fit into `len`.
-fn holds(len: usize, rows: usize, width: usize, stride: usize) -> bool {
+pub(super) fn holds(len: usize, rows: usize, width: usize, stride: usize) -> bool {
     let Some(before) = rows.checked_sub(1) else {
         return true;
     };

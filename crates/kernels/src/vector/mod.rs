@@ -63,8 +63,8 @@ macro_rules! instantiate {
         };
 
         #[target_feature(enable = $features)]
-        fn quantize_rows(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
-            vector::quantize_rows(<$token>::new(), x, k, values, scales);
+        fn quantize_rows(x: &[f32], stride: usize, k: usize, values: &mut [i8], scales: &mut [RowScale]) {
+            vector::quantize_rows(<$token>::new(), x, stride, k, values, scales);
         }
         #[target_feature(enable = $features)]
         fn matmul_int8(product: &Int8Product<'_>, out: &mut [f32]) {

@@ -7,8 +7,15 @@ use crate::matrix::{RowScale, quantized_stride};
 use crate::scalar::SMALLEST;
 
 #[inline(always)]
-pub(crate) fn quantize_rows<S: Simd>(s: S, x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
-    let rows = x.chunks_exact(k).zip(values.chunks_exact_mut(quantized_stride(k)));
+pub(crate) fn quantize_rows<S: Simd>(
+    s: S,
+    x: &[f32],
+    stride: usize,
+    k: usize,
+    values: &mut [i8],
+    scales: &mut [RowScale],
+) {
+    let rows = x.chunks(stride).map(|x| &x[..k]).zip(values.chunks_exact_mut(quantized_stride(k)));
     for ((x, values), row) in rows.zip(scales) {
         *row = quantize_row(s, x, values);
     }

@@ -6,7 +6,7 @@
 use core::ops::Range;
 
 use distil_kernels::layout::{pack_keys, pack_values, packed_len_int8};
-use distil_kernels::{Epilogue, Kernels, Matrix, Scales, quantized_stride, rsqrt};
+use distil_kernels::{Epilogue, Matrix, Scales, quantized_stride, rsqrt};
 
 use super::Attention;
 use crate::buffers::{Quantized, piece, shared_piece};
@@ -58,7 +58,8 @@ impl Attention<'_> {
             rows.part(first..first + count).apply(self.kernels, linear, channels, Epilogue::Store, float, width);
             for head in 0..heads.len() {
                 let (mut quantized, _) = Quantized::carve(scratch, count, d);
-                quantize_columns(self.kernels, float, width, head * d, d, &mut quantized);
+                let Quantized { values, scales } = &mut quantized;
+                self.kernels.quantize_columns(&float[head * d..], width, d, values, scales);
                 pack(head, first, &quantized);
             }
         }
@@ -67,14 +68,14 @@ impl Attention<'_> {
     pub(super) fn integer_answer(&self, rows: &Rows, memory: &[u8], context: &mut [f32], scratch: &mut [u8]) {
         let (kernels, n, d, width) = (self.kernels, self.n, self.d, context.len() / rows.len());
         let (float, scratch) = piece::<f32>(scratch, rows.len() * width);
-        let (mut queries, scratch) = Quantized::carve(scratch, rows.len(), d);
+        let (queries, scratch) = Quantized::carve(scratch, rows.len(), d);
         let (scores, scratch) = piece::<f32>(scratch, rows.len().min(SCORE_ROWS) * n);
         let (mut weights, _) = Quantized::carve(scratch, rows.len().min(SCORE_ROWS), n);
         rows.apply(kernels, &self.layer.query, 0..width, Epilogue::Store, float, width);
         let heads = self.heads(width);
         for (head, memory) in memory.chunks_exact(memory.len() / heads).enumerate() {
             let (keys, values, value_scales) = self.matrices(memory);
-            quantize_columns(kernels, float, width, head * d, d, &mut queries);
+            kernels.quantize_columns(&float[head * d..], width, d, queries.values, queries.scales);
             for first in (0..rows.len()).step_by(SCORE_ROWS) {
                 let count = SCORE_ROWS.min(rows.len() - first);
                 let scores = &mut scores[..count * n];
@@ -107,14 +108,5 @@ impl Attention<'_> {
 
     fn values_len(&self) -> usize {
         packed_len_int8(self.d, self.n, self.kernels.layout()).expect("the plan has counted it")
-    }
-}
-
-/// Quantizes `d` columns, from `column` on, of rows that are `width` wide.
-fn quantize_columns(kernels: Kernels, rows: &[f32], width: usize, column: usize, d: usize, quantized: &mut Quantized) {
-    let scales = quantized.scales.chunks_exact_mut(1);
-    let values = quantized.values.chunks_exact_mut(quantized_stride(d));
-    for ((row, values), scale) in rows.chunks_exact(width).zip(values).zip(scales) {
-        kernels.quantize_rows(&row[column..column + d], d, values, scale);
     }
 }

@@ -5,8 +5,8 @@ use crate::native::panel::CHANNELS;
 use crate::scalar::{MAGIC, SMALLEST, abs};
 
 /// Quantizes rows of `k` floats.
-pub(super) fn quantize_rows(x: &[f32], k: usize, values: &mut [i8], scales: &mut [RowScale]) {
-    let rows = x.chunks_exact(k).zip(values.chunks_exact_mut(quantized_stride(k)));
+pub(super) fn quantize_rows(x: &[f32], stride: usize, k: usize, values: &mut [i8], scales: &mut [RowScale]) {
+    let rows = x.chunks(stride).map(|x| &x[..k]).zip(values.chunks_exact_mut(quantized_stride(k)));
     for ((x, values), row) in rows.zip(scales) {
         *row = quantize(x, values);
     }
