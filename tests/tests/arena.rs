@@ -84,7 +84,7 @@ fn a_pair_is_truncated_from_its_longer_text() {
     assert_eq!(with_pair[11], artifact.config().sep_id);
 }
 
-/// Only the shape counts: zeros of the real sizes.
+/// The real shape, with random weights: a plan depends on sizes and types alone.
 #[test]
 fn distilbert_at_128_tokens_needs_what_its_plans_promise() {
     let fixture = Fixture {

@@ -61,7 +61,7 @@ impl Layout {
     /// All of them.
     pub const ALL: [Layout; 4] = [Layout::RowMajor, Layout::Tile16, Layout::Tile8, Layout::Tile4];
 
-    /// Neighbouring inputs of one channel: those of a piece, or a whole row.
+    /// Neighbouring inputs of one channel in a piece; rows have no pieces and are padded to nothing: 1.
     pub(crate) const fn inputs(self) -> usize {
         match self {
             Layout::RowMajor => 1,

@@ -1,5 +1,7 @@
 //! What an inner loop of the int8 product works on.
 
+use core::ops::Deref;
+
 use super::int8::RUN;
 use crate::layout::{Group, Layout, TILE};
 
@@ -33,35 +35,23 @@ impl Ahead {
     }
 }
 
-/// Quantized rows and the tiles they are multiplied with.
+/// What every block has: quantized rows, and the shape of the tiles they are multiplied with.
 #[derive(Clone, Copy)]
-pub(crate) struct Block<'a> {
+pub(crate) struct Shape<'a> {
     rows: Rows<'a>,
-    /// `tiles` tiles of `16 * inputs` bytes.
-    weights: &'a [i8],
     tiles: usize,
     inputs: usize,
-    layout: Layout,
-    panel: bool,
     ahead: Ahead,
 }
 
 #[allow(dead_code, reason = "no architecture reads everything")]
-impl<'a> Block<'a> {
-    /// Checks the lengths, so that an inner loop may rely on them.
+impl<'a> Shape<'a> {
+    /// Checks that every row has `inputs` values, so that an inner loop may rely on it.
     #[inline(always)]
-    pub(super) fn new(
-        rows: Rows<'a>,
-        weights: &'a [i8],
-        tiles: usize,
-        layout: Layout,
-        panel: bool,
-        ahead: Ahead,
-    ) -> Self {
-        let inputs = weights.len() / (tiles * TILE);
-        assert!(tiles > 0 && weights.len() == tiles * inputs * TILE && inputs.is_multiple_of(layout.inputs()));
-        check(rows, inputs);
-        Block { rows, weights, tiles, inputs, layout, panel, ahead }
+    fn new(rows: Rows<'a>, tiles: usize, inputs: usize, ahead: Ahead) -> Self {
+        assert!(rows.rows > 0 && rows.stride >= inputs);
+        assert!(rows.values.len() >= (rows.rows - 1) * rows.stride + inputs);
+        Shape { rows, tiles, inputs, ahead }
     }
 
     /// The first value of the first row; `rows` rows of `inputs` values, `stride` apart, are
@@ -69,12 +59,6 @@ impl<'a> Block<'a> {
     #[inline(always)]
     pub(crate) fn values(&self) -> *const i8 {
         self.rows.values.as_ptr()
-    }
-
-    /// The first weight; `tiles * inputs * 16` bytes are readable.
-    #[inline(always)]
-    pub(crate) fn weights(&self) -> *const i8 {
-        self.weights.as_ptr()
     }
 
     /// Bytes from one row to the next.
@@ -95,7 +79,7 @@ impl<'a> Block<'a> {
         self.tiles
     }
 
-    /// Inputs of each tile, a multiple of those of a piece.
+    /// Inputs of each tile, a multiple of those of a piece, or of a group of 4-bit weights.
     #[inline(always)]
     pub(crate) fn inputs(&self) -> usize {
         self.inputs
@@ -105,6 +89,40 @@ impl<'a> Block<'a> {
     #[inline(always)]
     pub(crate) fn ahead(&self) -> Ahead {
         self.ahead
+    }
+}
+
+/// Quantized rows and the tiles they are multiplied with.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a> {
+    shape: Shape<'a>,
+    /// `tiles` tiles of `16 * inputs` bytes.
+    weights: &'a [i8],
+    layout: Layout,
+    panel: bool,
+}
+
+#[allow(dead_code, reason = "no architecture reads everything")]
+impl<'a> Block<'a> {
+    /// Checks the lengths, so that an inner loop may rely on them.
+    #[inline(always)]
+    pub(super) fn new(
+        rows: Rows<'a>,
+        weights: &'a [i8],
+        tiles: usize,
+        layout: Layout,
+        panel: bool,
+        ahead: Ahead,
+    ) -> Self {
+        let inputs = weights.len() / (tiles * TILE);
+        assert!(tiles > 0 && weights.len() == tiles * inputs * TILE && inputs.is_multiple_of(layout.inputs()));
+        Block { shape: Shape::new(rows, tiles, inputs, ahead), weights, layout, panel }
+    }
+
+    /// The first weight; `tiles * inputs * 16` bytes are readable.
+    #[inline(always)]
+    pub(crate) fn weights(&self) -> *const i8 {
+        self.weights.as_ptr()
     }
 
     /// Whether the weights are a panel, in the form that [`Int8::copy`](super::Int8::copy) gives
@@ -121,19 +139,25 @@ impl<'a> Block<'a> {
     }
 }
 
+impl<'a> Deref for Block<'a> {
+    type Target = Shape<'a>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Shape<'a> {
+        &self.shape
+    }
+}
+
 /// Quantized rows and tiles of 4-bit weights.
 #[derive(Clone, Copy)]
 pub(crate) struct NibbleBlock<'a> {
-    rows: Rows<'a>,
+    shape: Shape<'a>,
     /// `tiles` tiles of `8 * inputs` bytes.
     nibbles: &'a [u8],
     /// `tiles` times `inputs / group` lines of 16.
     groups: &'a [u8],
     group: Group,
-    tiles: usize,
-    inputs: usize,
     starts: &'a [i32],
-    ahead: Ahead,
 }
 
 #[allow(dead_code, reason = "no architecture reads everything")]
@@ -153,15 +177,7 @@ impl<'a> NibbleBlock<'a> {
         assert!(tiles > 0 && nibbles.len() == tiles * inputs * TILE / 2 && inputs.is_multiple_of(group.inputs()));
         assert!(groups.len() == tiles * inputs / group.inputs() * TILE);
         assert!(starts.len() >= rows.rows * (inputs / RUN));
-        check(rows, inputs);
-        NibbleBlock { rows, nibbles, groups, group, tiles, inputs, starts, ahead }
-    }
-
-    /// The first value of the first row; `rows` rows of `inputs` values, `stride` apart, are
-    /// readable.
-    #[inline(always)]
-    pub(crate) fn values(&self) -> *const i8 {
-        self.rows.values.as_ptr()
+        NibbleBlock { shape: Shape::new(rows, tiles, inputs, ahead), nibbles, groups, group, starts }
     }
 
     /// The first nibbles; `tiles * inputs * 8` bytes are readable.
@@ -183,45 +199,18 @@ impl<'a> NibbleBlock<'a> {
         self.starts.as_ptr()
     }
 
-    /// The weights to ask for meanwhile.
-    #[inline(always)]
-    pub(crate) fn ahead(&self) -> Ahead {
-        self.ahead
-    }
-
     /// Inputs that share a scale.
     #[inline(always)]
     pub(crate) fn group(&self) -> Group {
         self.group
     }
-
-    /// Bytes from one row to the next.
-    #[inline(always)]
-    pub(crate) fn stride(&self) -> usize {
-        self.rows.stride
-    }
-
-    /// Number of rows, at least one.
-    #[inline(always)]
-    pub(crate) fn rows(&self) -> usize {
-        self.rows.rows
-    }
-
-    /// Number of tiles, from 1 to [`Int8::TILES`](super::Int8::TILES).
-    #[inline(always)]
-    pub(crate) fn tiles(&self) -> usize {
-        self.tiles
-    }
-
-    /// Inputs of each tile, a multiple of the group.
-    #[inline(always)]
-    pub(crate) fn inputs(&self) -> usize {
-        self.inputs
-    }
 }
 
-#[inline(always)]
-fn check(rows: Rows<'_>, inputs: usize) {
-    assert!(rows.rows > 0 && rows.stride >= inputs);
-    assert!(rows.values.len() >= (rows.rows - 1) * rows.stride + inputs);
+impl<'a> Deref for NibbleBlock<'a> {
+    type Target = Shape<'a>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Shape<'a> {
+        &self.shape
+    }
 }

@@ -140,8 +140,8 @@ unsafe fn tiles(block: Block<'_>, sums: &mut Sums) -> usize {
 #[inline(always)]
 unsafe fn part<const LOWER: bool, const TWO: bool>(block: Block<'_>, rows: usize, sums: &mut Sums) {
     let (inputs, stride) = (block.inputs(), block.stride());
-    // SAFETY: registers with a shape may be cleared; so may those that are not used below, for they have
-    // a shape or none is named.
+    // SAFETY: only registers that have a shape are cleared: the lower sums have one if there are rows for
+    // them (`Shapes`).
     unsafe {
         asm!("tilezero tmm0", options(nostack, nomem, preserves_flags));
         if TWO {
