@@ -1,147 +1,24 @@
-//! AdamW with decoupled weight decay, `f32` moments and clipping by the global norm.
+//! One parameter's AdamW update: two passes in place on the CPU, a composition elsewhere.
 
-use crate::model::{Model, Part, Slot, parameter_shapes};
-use crate::{Error, Result};
-use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result as TensorResult, Tensor, Var, bail};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-
-/// Constants of the optimizer; the learning rate comes with each step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdamWConfig {
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub eps: f64,
-    /// Decoupled weight decay; biases and LayerNorms take none.
-    pub weight_decay: f64,
-    /// Largest global norm of the gradients; 0 switches clipping off.
-    pub clip: f64,
-}
-
-impl Default for AdamWConfig {
-    fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.98, eps: 1e-6, weight_decay: 0.0, clip: 5.0 }
-    }
-}
-
-/// Gradients by parameter name, ready to be added up over several batches.
-#[derive(Debug, Default)]
-pub struct Gradients(BTreeMap<String, Tensor>);
-
-impl Gradients {
-    /// Adds what `store` holds for the trainable parameters of `model`.
-    pub fn add(&mut self, model: &Model, mut store: GradStore) -> Result<()> {
-        for (name, var) in model.parameters.trainable() {
-            let Some(gradient) = store.remove(var) else {
-                continue;
-            };
-            let sum = match self.0.remove(name) {
-                Some(sum) => (sum + gradient)?,
-                None => gradient,
-            };
-            self.0.insert(name.to_string(), sum.detach());
-        }
-        Ok(())
-    }
-
-    /// The gradient of a parameter.
-    pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.0.get(name)
-    }
-
-    /// Global L2 norm.
-    pub fn norm(&self) -> Result<f64> {
-        let mut sum = 0.0;
-        for gradient in self.0.values() {
-            // Per tensor in f32, over tensors in f64.
-            let squares = gradient.to_dtype(DType::F32)?.sqr()?.sum_all()?;
-            sum += f64::from(squares.to_scalar::<f32>()?);
-        }
-        Ok(sum.sqrt())
-    }
-}
-
-/// The optimizer's state.
-#[derive(Debug)]
-pub struct AdamW {
-    config: AdamWConfig,
-    /// Per parameter: first and second moment, `[2, numbers]`, and whether it decays.
-    state: BTreeMap<String, (Tensor, bool)>,
-    /// Steps taken.
-    steps: i32,
-}
-
-impl AdamW {
-    /// Zero moments for every trainable parameter of `model`.
-    pub fn new(config: AdamWConfig, model: &Model) -> Result<Self> {
-        let shapes = parameter_shapes(&model.config);
-        let mut state = BTreeMap::new();
-        for (name, var) in model.parameters.trainable() {
-            let place = shapes.iter().find(|(_, _, n, _)| n == name);
-            let decays = place.is_some_and(|(part, slot, ..)| decays(*part, *slot));
-            let moments = Tensor::zeros((2, var.elem_count()), DType::F32, var.device())?;
-            state.insert(name.to_string(), (moments, decays));
-        }
-        Ok(Self { config, state, steps: 0 })
-    }
-
-    /// One step; returns the gradients' norm before clipping. Nothing changes when it is not finite.
-    pub fn step(&mut self, model: &Model, gradients: &Gradients, learning_rate: f64) -> Result<f64> {
-        let norm = gradients.norm()?;
-        if !norm.is_finite() {
-            let step = self.steps as usize + 1;
-            return Err(Error::NonFinite { what: "the gradient norm", value: norm, step });
-        }
-        let clip = self.config.clip;
-        let scale = if clip > 0.0 && norm > clip { clip / (norm + 1e-6) } else { 1.0 };
-        self.steps += 1;
-        for (name, var) in model.parameters.trainable() {
-            let (Some((moments, decays)), Some(gradient)) = (self.state.get_mut(name), gradients.get(name)) else {
-                continue;
-            };
-            let decay = if *decays { self.config.weight_decay } else { 0.0 };
-            let update = Update {
-                beta1: self.config.beta1,
-                beta2: self.config.beta2,
-                eps: self.config.eps,
-                gradient_scale: scale,
-                learning_rate,
-                weight_decay: decay,
-                correction1: 1.0 - self.config.beta1.powi(self.steps),
-                correction2: 1.0 - self.config.beta2.powi(self.steps),
-            };
-            update.apply(var, moments, gradient)?;
-        }
-        Ok(norm)
-    }
-}
-
-/// Matrices and tables decay; biases and LayerNorms do not.
-fn decays(part: Part, slot: Slot) -> bool {
-    slot == Slot::Weight && !part.is_norm()
-}
 
 /// Everything one parameter's update needs.
 #[derive(Clone, Copy)]
-struct Update {
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-    gradient_scale: f64,
-    learning_rate: f64,
-    weight_decay: f64,
-    correction1: f64,
-    correction2: f64,
+pub(super) struct Update {
+    pub(super) beta1: f64,
+    pub(super) beta2: f64,
+    pub(super) eps: f64,
+    pub(super) gradient_scale: f64,
+    pub(super) learning_rate: f64,
+    pub(super) weight_decay: f64,
+    pub(super) correction1: f64,
+    pub(super) correction2: f64,
 }
 
 impl Update {
-    fn apply(&self, var: &Var, moments: &mut Tensor, gradient: &Tensor) -> TensorResult<()> {
+    /// Updates `var` and its `moments [2, numbers]`.
+    pub(super) fn apply(&self, var: &Var, moments: &mut Tensor, gradient: &Tensor) -> TensorResult<()> {
         if var.device().is_cpu() && var.dtype() == DType::F32 {
             moments.inplace_op2(&gradient.contiguous()?, &Moments(*self))?;
             return var.as_tensor().inplace_op2(moments, &Weights(*self));
@@ -226,6 +103,7 @@ impl InplaceOp2 for Weights {
 
 #[cfg(test)]
 mod tests {
+    use super::super::AdamWConfig;
     use super::*;
     use candle_core::Device;
 
@@ -267,11 +145,5 @@ mod tests {
             let got = var.to_dtype(DType::F64).unwrap().get(0).unwrap().to_scalar::<f64>().unwrap();
             assert!((got - exact).abs() < 1e-6, "{dtype:?}: {got}, not {exact}");
         }
-    }
-
-    #[test]
-    fn biases_and_norms_do_not_decay() {
-        assert!(decays(Part::Words, Slot::Weight) && decays(Part::Query(0), Slot::Weight));
-        assert!(!decays(Part::Query(0), Slot::Bias) && !decays(Part::OutputNorm(1), Slot::Weight));
     }
 }

@@ -1,0 +1,44 @@
+//! Gradients by name, added up over batches.
+
+use crate::Result;
+use crate::model::Model;
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Tensor};
+use std::collections::BTreeMap;
+
+/// Gradients by parameter name, ready to be added up over several batches.
+#[derive(Debug, Default)]
+pub struct Gradients(BTreeMap<String, Tensor>);
+
+impl Gradients {
+    /// Adds what `store` holds for the trainable parameters of `model`.
+    pub fn add(&mut self, model: &Model, mut store: GradStore) -> Result<()> {
+        for (name, var) in model.parameters.trainable() {
+            let Some(gradient) = store.remove(var) else {
+                continue;
+            };
+            let sum = match self.0.remove(name) {
+                Some(sum) => (sum + gradient)?,
+                None => gradient,
+            };
+            self.0.insert(name.to_string(), sum.detach());
+        }
+        Ok(())
+    }
+
+    /// The gradient of a parameter.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.0.get(name)
+    }
+
+    /// Global L2 norm.
+    pub fn norm(&self) -> Result<f64> {
+        let mut sum = 0.0;
+        for gradient in self.0.values() {
+            // Per tensor in f32, over tensors in f64.
+            let squares = gradient.to_dtype(DType::F32)?.sqr()?.sum_all()?;
+            sum += f64::from(squares.to_scalar::<f32>()?);
+        }
+        Ok(sum.sqrt())
+    }
+}
