@@ -129,8 +129,14 @@ impl Sums {
         };
         let hidden = last(model)?;
         self.tokens += batch.rows();
-        let targets =
-            |labels: Vec<u32>, teacher| Targets { labels, teacher, temperature: 1.0, alpha_ce: 1.0, alpha_mlm: 1.0 };
+        let targets = |labels: Vec<u32>, teacher| Targets {
+            labels,
+            teacher,
+            temperature: 1.0,
+            alpha_ce: 1.0,
+            alpha_mse: 0.0,
+            alpha_mlm: 1.0,
+        };
         let Some(teacher) = teacher else {
             let (rows, labels) = batch.labelled();
             if rows.is_empty() {

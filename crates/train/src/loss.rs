@@ -17,20 +17,40 @@ pub struct Objective {
     pub alpha_mlm: f64,
     /// Weight of `L_cos`: mean of `1 - cos` between the last hidden states of all tokens.
     pub alpha_cos: f64,
+    /// Weight of `L_mse`: squared differences of the logits, summed over the vocabulary, averaged over tokens. Off in the published
+    /// recipe.
+    pub alpha_mse: f64,
     /// Temperature `T` of the soft targets.
     pub temperature: f64,
-    /// Takes `L_ce` over the masked tokens only instead of all.
+    /// Takes `L_ce` and `L_mse` over the masked tokens only instead of all.
     pub soft_targets_on_masked_only: bool,
 }
 
 impl Objective {
     /// Masked LM alone, as a teacher is pretrained.
-    pub const MASKED_LM: Self =
-        Self { alpha_ce: 0.0, alpha_mlm: 1.0, alpha_cos: 0.0, temperature: 1.0, soft_targets_on_masked_only: false };
+    pub const MASKED_LM: Self = Self {
+        alpha_ce: 0.0,
+        alpha_mlm: 1.0,
+        alpha_cos: 0.0,
+        alpha_mse: 0.0,
+        temperature: 1.0,
+        soft_targets_on_masked_only: false,
+    };
 
     /// DistilBERT's weights.
-    pub const DISTILBERT: Self =
-        Self { alpha_ce: 5.0, alpha_mlm: 2.0, alpha_cos: 1.0, temperature: 2.0, soft_targets_on_masked_only: false };
+    pub const DISTILBERT: Self = Self {
+        alpha_ce: 5.0,
+        alpha_mlm: 2.0,
+        alpha_cos: 1.0,
+        alpha_mse: 0.0,
+        temperature: 2.0,
+        soft_targets_on_masked_only: false,
+    };
+
+    /// Whether the teacher's logits take part.
+    pub fn needs_teacher_logits(&self) -> bool {
+        self.alpha_ce > 0.0 || self.alpha_mse > 0.0
+    }
 
     /// Which share of a batch's soft-target loss falls to a part with these shares of its tokens and masked tokens.
     pub fn ce_share(&self, tokens: f64, masked: f64) -> f64 {
@@ -39,18 +59,23 @@ impl Objective {
 
     /// Whether a teacher takes part.
     pub fn needs_teacher(&self) -> bool {
-        self.alpha_ce > 0.0 || self.alpha_cos > 0.0
+        self.needs_teacher_logits() || self.alpha_cos > 0.0
     }
 
     /// Fails on weights that make no loss.
     pub fn check(&self) -> Result<()> {
-        for (name, value) in [("alpha-ce", self.alpha_ce), ("alpha-mlm", self.alpha_mlm), ("alpha-cos", self.alpha_cos)]
-        {
+        let weights = [
+            ("alpha-ce", self.alpha_ce),
+            ("alpha-mlm", self.alpha_mlm),
+            ("alpha-cos", self.alpha_cos),
+            ("alpha-mse", self.alpha_mse),
+        ];
+        for (name, value) in weights {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(Error::Config(format!("{name} is {value}; give a number of at least 0")));
             }
         }
-        if self.alpha_ce + self.alpha_mlm + self.alpha_cos == 0.0 {
+        if weights.iter().map(|(_, value)| value).sum::<f64>() == 0.0 {
             return Err(Error::Config("all loss weights are 0; give at least one a weight".into()));
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
@@ -67,6 +92,8 @@ pub struct Losses {
     pub total: Tensor,
     /// Soft-target loss.
     pub ce: Tensor,
+    /// Squared differences of the logits.
+    pub mse: Tensor,
     /// Masked-LM loss.
     pub mlm: Tensor,
     /// Cosine loss.
@@ -98,7 +125,7 @@ pub fn losses(
     drop(states);
 
     // Only the rows whose logits matter reach the head.
-    let soft = objective.alpha_ce > 0.0;
+    let soft = objective.needs_teacher_logits();
     let (masked, labels) = batch.labelled();
     let all_rows = soft && !objective.soft_targets_on_masked_only;
     let (select, labels) = if all_rows {
@@ -115,7 +142,7 @@ pub fn losses(
     let vocabulary = if labels.is_empty() {
         // Nothing to predict, as in a part of a batch that happens to hold no target.
         let zero = || Tensor::zeros((), DType::F32, device);
-        VocabularyLoss { total: zero()?, ce: zero()?, mlm: zero()? }
+        VocabularyLoss { total: zero()?, ce: zero()?, mse: zero()?, mlm: zero()? }
     } else {
         let targets = Targets {
             labels,
@@ -126,6 +153,7 @@ pub fn losses(
                 .transpose()?,
             temperature: objective.temperature,
             alpha_ce: objective.alpha_ce,
+            alpha_mse: objective.alpha_mse,
             alpha_mlm: objective.alpha_mlm,
         };
         vocabulary_loss(&project(student, &last)?, targets)?
@@ -137,5 +165,5 @@ pub fn losses(
         }
         _ => (vocabulary.total, Tensor::zeros((), DType::F32, device)?),
     };
-    Ok(Losses { total, ce: vocabulary.ce, mlm: vocabulary.mlm, cos })
+    Ok(Losses { total, ce: vocabulary.ce, mse: vocabulary.mse, mlm: vocabulary.mlm, cos })
 }

@@ -24,6 +24,8 @@ pub struct TrainingLine {
     pub loss_mlm: f64,
     /// Cosine loss.
     pub loss_cos: f64,
+    /// Squared differences of the logits; zero where they have no weight.
+    pub loss_mse: f64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
     /// Norm of the gradients before clipping, mean.

@@ -70,7 +70,7 @@ struct Interval {
     batches: usize,
     steps: usize,
     tokens: usize,
-    losses: [f64; 4],
+    losses: [f64; 5],
     norm: f64,
 }
 
@@ -157,7 +157,7 @@ impl Trainer<'_> {
         let labelled = batch.labelled().0.len().max(1);
         let parts: Vec<(usize, Batch)> = batch.split(recipe.parts).into_iter().enumerate().collect();
         // Each part's losses are means over its own rows; weighted by its share they add up to the batch's.
-        let computed: Vec<([f64; 4], GradStore)> = parts
+        let computed: Vec<([f64; 5], GradStore)> = parts
             .par_iter()
             .map(|(part, batch)| {
                 let share = batch.rows() as f64 / rows as f64;
@@ -166,6 +166,7 @@ impl Trainer<'_> {
                 let mut dropout = Dropout::on(stream(recipe.seed, Purpose::Dropout, stream_index));
                 let objective = Objective {
                     alpha_ce: recipe.objective.alpha_ce * recipe.objective.ce_share(share, masked_share),
+                    alpha_mse: recipe.objective.alpha_mse * recipe.objective.ce_share(share, masked_share),
                     alpha_mlm: recipe.objective.alpha_mlm * masked_share,
                     alpha_cos: recipe.objective.alpha_cos * share,
                     ..recipe.objective.clone()
@@ -176,6 +177,7 @@ impl Trainer<'_> {
                     scalar(&losses.ce)? * recipe.objective.ce_share(share, masked_share),
                     scalar(&losses.mlm)? * masked_share,
                     scalar(&losses.cos)? * share,
+                    scalar(&losses.mse)? * recipe.objective.ce_share(share, masked_share),
                 ];
                 let loss = match recipe.accumulation {
                     1 => losses.total,
@@ -205,7 +207,7 @@ fn scalar(t: &Tensor) -> Result<f64> {
 
 impl Interval {
     fn line(&self, step: usize, epoch: f64, rate: f64, seconds: f64, start: Instant) -> TrainingLine {
-        let [loss, loss_ce, loss_mlm, loss_cos] = self.losses.map(|sum| sum / self.batches.max(1) as f64);
+        let [loss, loss_ce, loss_mlm, loss_cos, loss_mse] = self.losses.map(|sum| sum / self.batches.max(1) as f64);
         TrainingLine {
             step,
             epoch,
@@ -213,6 +215,7 @@ impl Interval {
             loss_ce,
             loss_mlm,
             loss_cos,
+            loss_mse,
             learning_rate: rate,
             grad_norm: self.norm / self.steps.max(1) as f64,
             tokens_per_second: self.tokens as f64 / seconds.max(1e-9),

@@ -57,10 +57,13 @@ pub(super) struct Options {
     /// Weight of the cosine loss
     #[arg(long, value_name = "WEIGHT", help_heading = "Losses")]
     alpha_cos: Option<f64>,
+    /// Weight of the squared differences of the logits
+    #[arg(long, value_name = "WEIGHT", help_heading = "Losses")]
+    alpha_mse: Option<f64>,
     /// Temperature of the soft targets
     #[arg(long, help_heading = "Losses")]
     temperature: Option<f64>,
-    /// Takes the soft-target loss over masked tokens only
+    /// Takes the losses on the logits over masked tokens only
     #[arg(long, help_heading = "Losses")]
     soft_targets_on_masked_only: bool,
     #[command(flatten)]
@@ -76,6 +79,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     objective.alpha_ce = options.alpha_ce.unwrap_or(objective.alpha_ce);
     objective.alpha_mlm = options.alpha_mlm.unwrap_or(objective.alpha_mlm);
     objective.alpha_cos = options.alpha_cos.unwrap_or(objective.alpha_cos);
+    objective.alpha_mse = options.alpha_mse.unwrap_or(objective.alpha_mse);
     objective.temperature = options.temperature.unwrap_or(objective.temperature);
     objective.soft_targets_on_masked_only |= options.soft_targets_on_masked_only;
     recipe.init = options.init.unwrap_or(recipe.init);

@@ -37,6 +37,9 @@ pub(super) struct Options {
     /// Weight of the cosine loss
     #[arg(long, default_value_t = 1.0)]
     alpha_cos: f64,
+    /// Weight of the squared differences of the logits
+    #[arg(long, default_value_t = 0.0)]
+    alpha_mse: f64,
     /// Writes the gradient of every parameter of the student under its Hugging Face name
     #[arg(long, value_name = "OUT.safetensors")]
     gradients: Option<PathBuf>,
@@ -50,6 +53,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         alpha_ce: options.alpha_ce,
         alpha_mlm: options.alpha_mlm,
         alpha_cos: options.alpha_cos,
+        alpha_mse: options.alpha_mse,
         temperature: options.temperature,
         soft_targets_on_masked_only: false,
     };
@@ -82,13 +86,14 @@ pub(super) fn run(options: &Options) -> Result<()> {
         write_tensors(path, &tensors)?;
     }
     let scalar = |t: &Tensor| -> Result<f64> { Ok(t.to_dtype(DType::F64)?.to_scalar::<f64>()?) };
-    let (ce, mlm, cos) = (scalar(&losses.ce)?, scalar(&losses.mlm)?, scalar(&losses.cos)?);
+    let (ce, mse) = (scalar(&losses.ce)?, scalar(&losses.mse)?);
+    let (mlm, cos) = (scalar(&losses.mlm)?, scalar(&losses.cos)?);
     let total = scalar(&losses.total)?;
     if options.json {
-        let out = json!({"loss_ce": ce, "loss_mlm": mlm, "loss_cos": cos, "loss": total});
+        let out = json!({"loss_ce": ce, "loss_mlm": mlm, "loss_cos": cos, "loss_mse": mse, "loss": total});
         println!("{out}");
     } else {
-        println!("loss_ce  {ce:.7}\nloss_mlm {mlm:.7}\nloss_cos {cos:.7}\nloss     {total:.7}");
+        println!("loss_ce  {ce:.7}\nloss_mlm {mlm:.7}\nloss_cos {cos:.7}\nloss_mse {mse:.7}\nloss     {total:.7}");
     }
     if total.is_finite() { Ok(()) } else { Err(Error::NonFinite { what: "the loss", value: total, step: 1 }) }
 }

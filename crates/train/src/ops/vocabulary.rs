@@ -38,6 +38,8 @@ pub struct Targets {
     pub temperature: f64,
     /// Weight of the soft-target loss.
     pub alpha_ce: f64,
+    /// Weight of the squared differences of the logits.
+    pub alpha_mse: f64,
     /// Weight of the masked-LM loss.
     pub alpha_mlm: f64,
 }
@@ -45,10 +47,12 @@ pub struct Targets {
 /// Scalars of one forward pass.
 #[derive(Clone, Debug)]
 pub struct VocabularyLoss {
-    /// `alpha_ce * ce + alpha_mlm * mlm`; gradients flow from here.
+    /// `alpha_ce * ce + alpha_mse * mse + alpha_mlm * mlm`; gradients flow from here.
     pub total: Tensor,
     /// `T^2 KL(softmax(t/T) || softmax(s/T))` per row, averaged over rows; zero without a teacher.
     pub ce: Tensor,
+    /// Squared differences of the logits, summed over the vocabulary and averaged over rows; zero without a teacher or weight.
+    pub mse: Tensor,
     /// Cross-entropy averaged over the rows with a label; zero when there is none.
     pub mlm: Tensor,
 }
@@ -73,7 +77,7 @@ pub fn vocabulary_loss(student: &Projection, targets: Targets) -> Result<Vocabul
     let hidden = student.hidden.contiguous()?;
     let out = hidden.apply_op3(&student.weight, &student.bias, op)?;
     let detached = out.detach();
-    Ok(VocabularyLoss { total: out.get(0)?, ce: detached.get(1)?, mlm: detached.get(2)? })
+    Ok(VocabularyLoss { total: out.get(0)?, ce: detached.get(1)?, mse: detached.get(2)?, mlm: detached.get(3)? })
 }
 
 /// [`vocabulary_loss`] with candle's own operations: for other devices, and the reference in tests.
@@ -82,15 +86,19 @@ pub(super) fn composed(student: &Projection, targets: &Targets) -> Result<Vocabu
     let s = logits(student)?;
     let device = s.device();
     let zero = Tensor::zeros((), DType::F32, device)?;
-    let ce = match &targets.teacher {
-        None => zero.clone(),
+    let (ce, mse) = match &targets.teacher {
+        None => (zero.clone(), zero.clone()),
         Some(teacher) => {
             let temperature = targets.temperature;
             let t = logits(teacher)?.detach();
+            let mse = match targets.alpha_mse {
+                0.0 => zero.clone(),
+                _ => ((&s - &t)?.sqr()?.sum_all()? / s.dim(0)? as f64)?,
+            };
             let log_s = candle_nn::ops::log_softmax(&(&s / temperature)?, D::Minus1)?;
             let log_t = candle_nn::ops::log_softmax(&(t / temperature)?, D::Minus1)?;
             let kl = (log_t.exp()? * (&log_t - log_s)?)?.sum_all()?;
-            (kl * (temperature * temperature / s.dim(0)? as f64))?
+            ((kl * (temperature * temperature / s.dim(0)? as f64))?, mse)
         }
     };
     let rows: Vec<u32> = (0..targets.labels.len() as u32).filter(|&i| targets.labels[i as usize] != IGNORE).collect();
@@ -104,8 +112,9 @@ pub(super) fn composed(student: &Projection, targets: &Targets) -> Result<Vocabu
         log_p.gather(&Tensor::from_vec(labels, (n, 1), device)?, 1)?.mean_all()?.neg()?
     };
     Ok(VocabularyLoss {
-        total: ((&ce * targets.alpha_ce)? + (&mlm * targets.alpha_mlm)?)?,
+        total: (((&ce * targets.alpha_ce)? + (&mse * targets.alpha_mse)?)? + (&mlm * targets.alpha_mlm)?)?,
         ce: ce.detach(),
+        mse: mse.detach(),
         mlm: mlm.detach(),
     })
 }
@@ -168,6 +177,7 @@ impl Fused {
         let loss = RowLoss {
             temperature: self.targets.temperature as f32,
             soft: (self.targets.alpha_ce * self.targets.temperature / n as f64) as f32,
+            square: (2.0 * self.targets.alpha_mse / n as f64) as f32,
             hard: (self.targets.alpha_mlm / self.targets.labelled().max(1) as f64) as f32,
             gradients: self.gradients,
         };
@@ -277,7 +287,7 @@ impl CustomOp3 for Fused {
         "vocabulary-loss"
     }
 
-    /// Result: total, soft-target loss, masked-LM loss.
+    /// Result: total, soft-target loss, squared differences, masked-LM loss.
     fn cpu_fwd(
         &self,
         h: &CpuStorage,
@@ -292,14 +302,15 @@ impl CustomOp3 for Fused {
         let mean = |sum: f64, n: usize| sum / n.max(1) as f64;
         let kl = statistics.iter().map(|s| f64::from(s.kl)).sum();
         let ce = mean(kl, statistics.len()) * targets.temperature * targets.temperature;
+        let mse = mean(statistics.iter().map(|s| f64::from(s.square)).sum(), statistics.len());
         let nll = statistics.iter().map(|s| f64::from(s.nll)).sum();
         let mlm = mean(nll, targets.labelled());
-        let total = targets.alpha_ce * ce + targets.alpha_mlm * mlm;
+        let total = targets.alpha_ce * ce + targets.alpha_mse * mse + targets.alpha_mlm * mlm;
         if self.gradients {
             *self.saved.lock().unwrap_or_else(|e| e.into_inner()) = Some(gradients);
         }
-        let out = [total, ce, mlm].map(|v| v as f32).to_vec();
-        Ok((CpuStorage::F32(out), Shape::from(3)))
+        let out = [total, ce, mse, mlm].map(|v| v as f32).to_vec();
+        Ok((CpuStorage::F32(out), Shape::from(4)))
     }
 
     fn bwd(

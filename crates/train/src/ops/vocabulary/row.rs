@@ -9,6 +9,8 @@ use crate::ops::storage::{dot, max, sum_by};
 pub struct RowStatistics {
     /// `KL(softmax(t/T) || softmax(s/T))`; zero without a teacher.
     pub kl: f32,
+    /// Sum of the squared differences between student and teacher logits; zero without a teacher.
+    pub square: f32,
     /// Negative log-likelihood of the label; zero without a label.
     pub nll: f32,
     /// The same for the teacher. Only filled in evaluation, at temperature 1.
@@ -26,6 +28,8 @@ pub(super) struct RowLoss {
     pub(super) soft: f32,
     /// Gradient factor of the labels: `alpha_mlm / labelled rows`.
     pub(super) hard: f32,
+    /// Gradient factor of the squared differences: `2 alpha_mse / rows`; zero: they are not computed.
+    pub(super) square: f32,
     /// Whether the logits are replaced by their gradient; otherwise the most likely tokens are found.
     pub(super) gradients: bool,
 }
@@ -79,7 +83,7 @@ impl RowLoss {
                     out.teacher_nll = sum_by(t, |v| exp(v - largest)).ln() + largest - t[label as usize];
                 }
             }
-            out.kl = self.soft_targets(s, t, scratch);
+            (out.kl, out.square) = self.soft_targets(s, largest, t, scratch);
         }
         let hard = label != IGNORE;
         if hard {
@@ -111,9 +115,10 @@ impl RowLoss {
         out
     }
 
-    /// KL at the temperature. `s` has its maximum subtracted; `t` is overwritten.
+    /// KL at the temperature, and the sum of squared differences. `s` has its maximum subtracted, which is given; `t` is
+    /// overwritten.
     #[inline(always)]
-    fn soft_targets(&self, s: &[f32], t: &mut [f32], scratch: &mut Scratch) -> f32 {
+    fn soft_targets(&self, s: &[f32], largest_s: f32, t: &mut [f32], scratch: &mut Scratch) -> (f32, f32) {
         let inverse = 1.0 / self.temperature;
         let largest = max(t);
         for ((t, s), (e, difference)) in t.iter_mut().zip(s).zip(scratch.a.iter_mut().zip(&mut scratch.b)) {
@@ -129,7 +134,16 @@ impl RowLoss {
         for (e, t) in scratch.a.iter_mut().zip(t.iter()) {
             *e = *e * factor_s - t * factor_t;
         }
-        kl
+        let mut square = 0.0;
+        if self.square > 0.0 {
+            // Both had their maxima subtracted before the difference was taken.
+            let offset = largest - largest_s;
+            square = sum_by(&scratch.b, |difference| (difference + offset) * (difference + offset));
+            for (e, difference) in scratch.a.iter_mut().zip(&scratch.b) {
+                *e -= self.square * (difference + offset);
+            }
+        }
+        (kl, square)
     }
 }
 

@@ -16,6 +16,7 @@ fn targets(v: usize, teacher: bool) -> Targets {
         teacher: teacher.then(|| projection(5, v, 50)),
         temperature: 2.0,
         alpha_ce: 5.0,
+        alpha_mse: 0.3,
         alpha_mlm: 2.0,
     }
 }
@@ -30,7 +31,7 @@ fn fused_equals_composed_with_gradients() {
             let [hidden, weight, bias] = vars.each_ref().map(|v| v.as_tensor().clone());
             let loss = f(&Projection { hidden, weight, bias }).unwrap();
             let grads = loss.total.backward().unwrap();
-            let scalars = [&loss.total, &loss.ce, &loss.mlm].map(|t| t.to_scalar::<f32>().unwrap());
+            let scalars = [&loss.total, &loss.ce, &loss.mse, &loss.mlm].map(|t| t.to_scalar::<f32>().unwrap());
             (scalars, vars.map(|v| grads.get(v.as_tensor()).unwrap().clone()))
         };
         let (fused, fused_grads) = run(&|p| vocabulary_loss(p, targets(v, teacher)));
