@@ -1,6 +1,6 @@
 //! The post-LN transformer encoder over packed sequences.
 
-use super::config::ModelConfig;
+use super::config::{Architecture, ModelConfig};
 use super::names::{Part, Slot};
 use super::parameters::Parameters;
 use crate::ops::{Dropout, Sequences, attention, dropout_add, dropout_rows, gelu, layer_norm, linear};
@@ -118,6 +118,8 @@ struct Layer {
     output_norm: Pair,
     heads: usize,
     eps: f64,
+    /// After the attention's output projection, which DistilBERT leaves alone.
+    attention_output_dropout: f64,
     dropout: f64,
     attention_dropout: f64,
 }
@@ -136,6 +138,10 @@ impl Layer {
             output_norm: pair(Part::OutputNorm(i))?,
             heads: config.heads,
             eps: config.layer_norm_eps,
+            attention_output_dropout: match config.architecture {
+                Architecture::Bert => config.dropout,
+                Architecture::DistilBert => 0.0,
+            },
             dropout: config.dropout,
             attention_dropout: config.attention_dropout,
         })
@@ -148,12 +154,59 @@ impl Layer {
         let qkv = Pair { weight: stack(|p| &p.weight)?, bias: stack(|p| &p.bias)? }.linear(x)?;
         let mask = dropout.mask(self.attention_dropout, self.heads * sequences.pairs());
         let context = attention(&qkv, sequences, self.heads, mask)?;
-        let mut residual = |y: &Tensor, x: &Tensor, norm: &Pair| {
-            let mask = dropout.mask(self.dropout, y.elem_count());
+        let mut residual = |y: &Tensor, p: f64, x: &Tensor, norm: &Pair| {
+            let mask = dropout.mask(p, y.elem_count());
             norm.norm(&dropout_add(y, x, mask)?, self.eps)
         };
-        let x = residual(&self.attention_output.linear(&context)?, x, &self.attention_norm)?;
+        let x =
+            residual(&self.attention_output.linear(&context)?, self.attention_output_dropout, x, &self.attention_norm)?;
         let inner = gelu(&self.feed_forward_in.linear(&x)?)?;
-        residual(&self.feed_forward_out.linear(&inner)?, &x, &self.output_norm)
+        residual(&self.feed_forward_out.linear(&inner)?, self.dropout, &x, &self.output_norm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::initialize::random;
+    use super::super::names::parameter_shapes;
+    use super::*;
+    use crate::rng::{Purpose, stream};
+
+    /// Output of a layer whose feed-forward network is switched off, so that only dropout after the attention can show.
+    fn output(architecture: Architecture, index: u64) -> Vec<f32> {
+        let config = ModelConfig {
+            architecture,
+            vocab_size: 20,
+            hidden: 32,
+            layers: 1,
+            heads: 2,
+            intermediate: 64,
+            max_positions: 16,
+            type_vocab: 0,
+            layer_norm_eps: 1e-12,
+            dropout: 0.5,
+            attention_dropout: 0.0,
+            initializer_range: 0.5,
+            pad_id: 0,
+        };
+        let parameters = random(&config, 1, &Device::Cpu).unwrap();
+        let mut tensors: std::collections::BTreeMap<String, Tensor> =
+            parameters.all().into_iter().map(|(name, tensor)| (name.to_string(), tensor)).collect();
+        for (part, _, name, _) in parameter_shapes(&config) {
+            if part == Part::FeedForwardOut(0) {
+                tensors.insert(name.clone(), tensors[&name].zeros_like().unwrap());
+            }
+        }
+        let layer = Layer::new(&config, &Parameters::frozen(&config, tensors).unwrap(), 0).unwrap();
+        let x = crate::ops::testing::random(&[6, 32], 3);
+        let mut dropout = Dropout::on(stream(1, Purpose::Dropout, index));
+        let y = layer.forward(&x, &Arc::new(Sequences::new([6])), &mut dropout).unwrap();
+        y.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn only_bert_drops_out_after_the_attention() {
+        assert_eq!(output(Architecture::DistilBert, 0), output(Architecture::DistilBert, 1));
+        assert_ne!(output(Architecture::Bert, 0), output(Architecture::Bert, 1));
     }
 }
