@@ -160,7 +160,7 @@ pub fn losses(
     };
     let (total, cos) = match &teacher_last {
         Some((_, teacher_last)) if objective.alpha_cos > 0.0 => {
-            let cos = cosine_loss(&last, teacher_last)?;
+            let cos = cosine_loss(&student.compared(&last)?, teacher_last)?;
             ((vocabulary.total + (&cos * objective.alpha_cos)?)?, cos.detach())
         }
         _ => (vocabulary.total, Tensor::zeros((), DType::F32, device)?),

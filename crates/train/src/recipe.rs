@@ -60,6 +60,8 @@ pub struct Recipe {
     pub init: Init,
     /// Teacher layer for each student layer; none: as many as half of the teacher's, spread evenly.
     pub layer_map: Option<Vec<usize>>,
+    /// What to do when the hidden states of student and teacher differ in width.
+    pub hidden_mismatch: HiddenMismatch,
     /// Copies the dense layer and LayerNorm of the teacher's masked-LM head into the student.
     pub copy_transform: bool,
 }
@@ -72,6 +74,16 @@ pub enum Init {
     Teacher,
     /// Random weights
     Random,
+}
+
+/// What to do when the cosine loss meets hidden states of different width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum HiddenMismatch {
+    /// Stop with a message
+    Error,
+    /// Learn a projection of the student's hidden states; it is not part of the student
+    Project,
 }
 
 /// Named starting points.
@@ -101,6 +113,7 @@ impl Recipe {
             freeze_positions: true,
             init: Init::Teacher,
             layer_map: None,
+            hidden_mismatch: HiddenMismatch::Error,
             copy_transform: false,
         };
         match preset {

@@ -18,6 +18,8 @@ pub enum Purpose {
     Dropout = 4,
     /// Masking of held-out text; the index is the batch.
     Evaluation = 5,
+    /// First values of the projection of hidden states.
+    Projection = 6,
 }
 
 /// The generator for one purpose and index.

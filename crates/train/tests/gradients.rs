@@ -61,6 +61,18 @@ fn student_in(dtype: DType, architecture: Architecture, freeze: bool) -> Model {
     Model::new(config, parameters.unwrap(), dtype).unwrap()
 }
 
+/// A student narrower than its teacher, whose hidden states are projected.
+fn narrow_student() -> Model {
+    let config = ModelConfig { hidden: 6, ..config(Architecture::DistilBert) };
+    let parameters = parameters(&config, 1).train(&config, |_| false).unwrap();
+    let mut student = Model::new(config, parameters, DType::F32).unwrap();
+    student.project_hidden_to(12, 1).unwrap();
+    student
+}
+
+/// All four losses.
+const ALL_LOSSES: Objective = Objective { alpha_mse: 0.2, ..Objective::DISTILBERT };
+
 fn run(student: &Model, objective: &Objective, dropout: bool) -> Losses {
     let teacher_config = config(Architecture::Bert);
     let teacher = Model::new(teacher_config.clone(), parameters(&teacher_config, 2), DType::F32).unwrap();
@@ -80,8 +92,12 @@ fn every_trainable_tensor_gets_a_gradient() {
         (Architecture::DistilBert, Objective::DISTILBERT, false),
         (Architecture::DistilBert, Objective { soft_targets_on_masked_only: true, ..Objective::DISTILBERT }, false),
     ];
-    for (architecture, objective, freeze) in cases {
-        let student = student(architecture, freeze);
+    let mut students: Vec<_> = cases
+        .into_iter()
+        .map(|(architecture, objective, freeze)| (student(architecture, freeze), objective, freeze))
+        .collect();
+    students.push((narrow_student(), ALL_LOSSES, false));
+    for (student, objective, freeze) in students {
         let grads = run(&student, &objective, true).total.backward().unwrap();
         let mut count = 0;
         for (name, var) in student.parameters.trainable() {
@@ -90,16 +106,19 @@ fn every_trainable_tensor_gets_a_gradient() {
             assert!(norm(gradient) > 1e-9, "{name}: the gradient is zero");
             count += 1;
         }
-        let positions = usize::from(freeze);
-        assert_eq!(count + positions, student.parameters.all().len());
+        let (positions, projection) = (usize::from(freeze), usize::from(student.config.hidden == 6));
+        assert_eq!(count + positions, student.parameters.all().len() + projection);
     }
 }
 
 #[test]
 fn the_whole_loss_agrees_with_finite_differences() {
-    let student = student(Architecture::DistilBert, false);
-    for dropout in [false, true] {
-        let grads = run(&student, &Objective::DISTILBERT, dropout).total.backward().unwrap();
+    for (student, dropout) in [
+        (student(Architecture::DistilBert, false), false),
+        (student(Architecture::DistilBert, false), true),
+        (narrow_student(), false),
+    ] {
+        let grads = run(&student, &ALL_LOSSES, dropout).total.backward().unwrap();
         for (index, (name, var)) in student.parameters.trainable().enumerate() {
             let gradient = grads.get(var).unwrap();
             let original = var.as_tensor().copy().unwrap();
@@ -112,7 +131,7 @@ fn the_whole_loss_agrees_with_finite_differences() {
                 let step = 1e-2;
                 let at = |sign: f64| {
                     var.set(&(&original + (&direction * (sign * step)).unwrap()).unwrap()).unwrap();
-                    let loss = run(&student, &Objective::DISTILBERT, dropout).total;
+                    let loss = run(&student, &ALL_LOSSES, dropout).total;
                     f64::from(loss.to_scalar::<f32>().unwrap())
                 };
                 let numeric = (at(1.0) - at(-1.0)) / (2.0 * step);
@@ -155,16 +174,17 @@ fn a_batch_without_targets_still_has_a_loss() {
 #[test]
 fn composed_operations_agree_with_the_fused_ones() {
     let fused = student(Architecture::DistilBert, false);
-    let expected = run(&fused, &Objective::DISTILBERT, true);
+    let expected = run(&fused, &ALL_LOSSES, true);
     let expected_grads = expected.total.backward().unwrap();
     for (dtype, loss_bound, gradient_bound) in [(DType::F64, 1e-5, 1e-4), (DType::BF16, 3e-2, 0.3)] {
         let student = student_in(dtype, Architecture::DistilBert, false);
-        let losses = run(&student, &Objective::DISTILBERT, true);
+        let losses = run(&student, &ALL_LOSSES, true);
         let pairs = [
             (&losses.total, &expected.total),
             (&losses.ce, &expected.ce),
             (&losses.mlm, &expected.mlm),
             (&losses.cos, &expected.cos),
+            (&losses.mse, &expected.mse),
         ];
         for (got, exact) in pairs {
             let (got, exact) = (got.to_scalar::<f32>().unwrap(), exact.to_scalar::<f32>().unwrap());

@@ -221,3 +221,42 @@ fn gz_and_zst_give_the_same_shards() {
     assert_eq!(prepare("text.txt.gz").0, plain);
     assert_eq!(prepare("text.txt.zst").0, plain);
 }
+
+#[test]
+fn a_narrower_student_needs_a_projection_and_can_go_on() {
+    let config = workshop().join("narrow.json");
+    let mut shape =
+        serde_json::json!({"model_type": "distilbert", "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 48});
+    let teacher: Value =
+        serde_json::from_slice(&std::fs::read(workshop().join("teacher/config.json")).unwrap()).unwrap();
+    for key in ["vocab_size", "max_position_embeddings"] {
+        shape[key] = teacher[key].clone();
+    }
+    std::fs::write(&config, shape.to_string()).unwrap();
+    let (teacher, data, out, config) = (path("teacher"), path("data"), path("narrow"), config.display().to_string());
+    let common = ["distill", "--preset", "tiny", "--json", "--teacher", &teacher, "--data", &data, "-o", &out];
+    let arguments: Vec<&str> = common.into_iter().chain(["--student-config", &config, "--steps", "60"]).collect();
+    let message = support::fails(1, &arguments);
+    assert!(message.contains("hidden size is 24") && message.contains("--hidden-mismatch project"), "{message}");
+
+    let arguments: Vec<&str> =
+        arguments.into_iter().chain(["--hidden-mismatch", "project", "--alpha-mse", "0.01"]).collect();
+    train(&arguments);
+    let bytes = std::fs::read(workshop().join("narrow/model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert!(file.names().iter().all(|name| !name.contains("projection")), "the projection was saved");
+    let metrics = lines(workshop().join("narrow/metrics.jsonl"));
+    let cosine: Vec<f64> = metrics.iter().filter_map(|line| line["loss_cos"].as_f64()).collect();
+    assert!(cosine[cosine.len() - 1] < 0.9 * cosine[0], "the projection does not learn: {cosine:?}");
+    assert!(metrics.iter().filter_map(|line| line["loss_mse"].as_f64()).all(|loss| loss > 0.0));
+
+    // The student goes on from what it has learned.
+    let narrow = path("narrow");
+    let again = path("narrow-again");
+    let more = ["--student", &narrow, "--alpha-ce", "1", "--alpha-cos", "0", "--alpha-mlm", "0", "--steps", "30"];
+    let common = ["distill", "--preset", "tiny", "--json", "--teacher", &teacher, "--data", &data, "-o", &again];
+    train(&common.into_iter().chain(more).collect::<Vec<_>>());
+    let (before, after) = (eval("narrow", true), eval("narrow-again", true));
+    let kl = |figures: &Value| figures["kl_all"].as_f64().unwrap();
+    assert!(kl(&after) < kl(&before), "{before} {after}");
+}

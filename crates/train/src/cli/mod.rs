@@ -7,9 +7,11 @@ mod prepare;
 mod pretrain;
 mod run;
 mod step;
+mod student;
 
 use crate::loss::Objective;
 use crate::model::ModelConfig;
+use crate::recipe::HiddenMismatch;
 use crate::{Error, Result};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -62,16 +64,23 @@ fn run(verb: &Verb) -> Result<()> {
 }
 
 /// Fails when student and teacher cannot be compared.
-fn check_pair(student: &ModelConfig, teacher: &ModelConfig, objective: &Objective) -> Result<()> {
+fn check_pair(
+    student: &ModelConfig,
+    teacher: &ModelConfig,
+    objective: &Objective,
+    mismatch: HiddenMismatch,
+) -> Result<()> {
     if student.vocab_size != teacher.vocab_size {
         return Err(Error::Config(format!(
             "the student's vocabulary has {} entries and the teacher's {}; both need the same vocabulary",
             student.vocab_size, teacher.vocab_size
         )));
     }
-    if objective.alpha_cos > 0.0 && student.hidden != teacher.hidden {
+    let differ = objective.alpha_cos > 0.0 && student.hidden != teacher.hidden;
+    if differ && mismatch == HiddenMismatch::Error {
         return Err(Error::Config(format!(
-            "the student's hidden size is {} and the teacher's {}; the cosine loss needs the same (or --alpha-cos 0)",
+            "the student's hidden size is {} and the teacher's {}, and the cosine loss needs the same; \
+             pass --hidden-mismatch project to learn a projection, or --alpha-cos 0",
             student.hidden, teacher.hidden
         )));
     }

@@ -4,6 +4,7 @@ use crate::data::Batch;
 use crate::loss::{Objective, losses};
 use crate::model::{Model, ModelFolder, write_tensors};
 use crate::ops::Dropout;
+use crate::recipe::HiddenMismatch;
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use clap::Args;
@@ -61,7 +62,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let device = Device::Cpu;
     let teacher = ModelFolder::open(&options.teacher)?;
     let student = ModelFolder::open(&options.student)?;
-    super::check_pair(&student.config, &teacher.config, &objective)?;
+    super::check_pair(&student.config, &teacher.config, &objective, HiddenMismatch::Error)?;
     let batch = Batch::read(&options.batch)?;
     for folder in [&student, &teacher] {
         batch

@@ -17,7 +17,11 @@ pub use names::{Part, Slot, parameter_name, parameter_shapes};
 pub use parameters::Parameters;
 
 use crate::ops::Dropout;
+use crate::rng::{Purpose, normal, stream};
 use candle_core::{DType, Device, Result, Tensor};
+
+/// Name of the learned projection of hidden states, among the trained tensors.
+pub const HIDDEN_PROJECTION: &str = "hidden_projection.weight";
 
 /// Encoder and masked-LM head over one set of parameters.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub struct Model {
     pub parameters: Parameters,
     encoder: Encoder,
     head: MaskedLmHead,
+    projection: Option<Tensor>,
 }
 
 impl Model {
@@ -36,9 +41,31 @@ impl Model {
         Ok(Self {
             encoder: Encoder::new(&config, &parameters, dtype)?,
             head: MaskedLmHead::new(&config, &parameters, dtype)?,
+            projection: None,
             config,
             parameters,
         })
+    }
+
+    /// Adds a learned projection of the last hidden state to `width`, so that it can be compared with the hidden state of a
+    /// teacher of that width. It starts at random, is trained with the model and not saved with it.
+    pub fn project_hidden_to(&mut self, width: usize, seed: u64) -> Result<()> {
+        let hidden = self.config.hidden;
+        let mut rng = stream(seed, Purpose::Projection, 0);
+        // Keeps the length of a row, about.
+        let scale = 1.0 / (hidden as f32).sqrt();
+        let values: Vec<f32> = (0..width * hidden).map(|_| normal(&mut rng) * scale).collect();
+        let weight = Tensor::from_vec(values, (width, hidden), self.device())?;
+        self.projection = Some(self.parameters.train_extra(HIDDEN_PROJECTION, &weight)?);
+        Ok(())
+    }
+
+    /// The last hidden state as it is compared with a teacher's: projected where the widths differ.
+    pub fn compared(&self, last: &Tensor) -> Result<Tensor> {
+        match &self.projection {
+            Some(weight) => last.matmul(&weight.to_dtype(last.dtype())?.t()?),
+            None => Ok(last.clone()),
+        }
     }
 
     /// Where the model computes.

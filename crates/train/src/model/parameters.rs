@@ -11,6 +11,7 @@ pub struct Parameters {
     architecture: Architecture,
     frozen: BTreeMap<String, Tensor>,
     trainable: BTreeMap<String, Var>,
+    extra: BTreeMap<String, Var>,
 }
 
 impl Parameters {
@@ -25,7 +26,12 @@ impl Parameters {
                 Some(_) => {}
             }
         }
-        Ok(Self { architecture: config.architecture, frozen: tensors, trainable: BTreeMap::new() })
+        Ok(Self {
+            architecture: config.architecture,
+            frozen: tensors,
+            trainable: BTreeMap::new(),
+            extra: BTreeMap::new(),
+        })
     }
 
     /// Makes every tensor trainable, but for those that `freeze` selects by part.
@@ -50,18 +56,27 @@ impl Parameters {
         }
     }
 
-    /// Trainable tensors in name order.
-    pub fn trainable(&self) -> impl Iterator<Item = (&str, &Var)> {
-        self.trainable.iter().map(|(name, var)| (name.as_str(), var))
+    /// Adds a tensor that is trained with the model but is no part of it.
+    pub fn train_extra(&mut self, name: &str, tensor: &Tensor) -> Result<Tensor> {
+        let var = Var::from_tensor(tensor)?;
+        let tensor = var.as_tensor().clone();
+        self.extra.insert(name.to_string(), var);
+        Ok(tensor)
     }
 
-    /// All tensors in name order.
+    /// Trainable tensors in name order, then those that are no part of the model.
+    pub fn trainable(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.trainable.iter().chain(&self.extra).map(|(name, var)| (name.as_str(), var))
+    }
+
+    /// All tensors of the model in name order.
     pub fn all(&self) -> BTreeMap<&str, Tensor> {
         let frozen = self.frozen.iter().map(|(name, t)| (name.as_str(), t.clone()));
-        frozen.chain(self.trainable().map(|(name, var)| (name, var.as_tensor().clone()))).collect()
+        let trainable = self.trainable.iter().map(|(name, var)| (name.as_str(), var.as_tensor().clone()));
+        frozen.chain(trainable).collect()
     }
 
-    /// Numbers in all tensors.
+    /// Numbers in all tensors of the model.
     pub fn count(&self) -> usize {
         self.all().values().map(Tensor::elem_count).sum()
     }
