@@ -1,0 +1,3 @@
+//! What runs on NVIDIA's GPUs only.
+
+pub mod query;
