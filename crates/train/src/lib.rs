@@ -4,7 +4,10 @@
 //! and DistilBERT, [`loss`] the objective, [`trainer`] the loop, and [`ops`] the differentiable operations beneath.
 
 pub mod cli;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod data;
+pub mod device;
 pub mod error;
 pub mod eval;
 pub mod files;

@@ -1,11 +1,11 @@
 //! `train distill`: a student from a teacher.
 
+use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
 use super::student::StudentOptions;
 use crate::Result;
 use crate::data::DataFolder;
 use crate::model::{Model, ModelFolder};
-use candle_core::{DType, Device};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -49,6 +49,8 @@ pub(super) struct Options {
     recipe: RecipeOptions,
     #[command(flatten)]
     reporting: ReportingOptions,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -67,11 +69,11 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let data = DataFolder::open(&options.data)?;
     let folder = ModelFolder::open(&options.teacher)?;
     data.check_model(&options.teacher, &folder)?;
-    let device = Device::Cpu;
+    let (device, dtype) = options.device.open()?;
     let needs_teacher = recipe.objective.needs_teacher();
     let teacher = folder.parameters(&device)?;
-    let student = options.student.build(&mut recipe, (&folder.config, &teacher), &data, (&device, DType::F32))?;
-    let teacher = Model::new(folder.config, teacher, DType::F32)?;
+    let student = options.student.build(&mut recipe, (&folder.config, &teacher), &data, (&device, dtype))?;
+    let teacher = Model::new(folder.config, teacher, dtype)?;
     let teacher = needs_teacher.then_some(&teacher);
     super::run::run(&student, teacher, &data, &recipe, &options.output, &options.reporting)
 }

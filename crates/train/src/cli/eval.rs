@@ -1,5 +1,6 @@
 //! `train eval`: held-out figures of a model, alone or against its teacher.
 
+use super::device::DeviceOptions;
 use super::options::EVALUATION_SEED;
 use crate::data::DataFolder;
 use crate::eval::{EvaluationOptions, evaluate};
@@ -7,7 +8,6 @@ use crate::metrics::Progress;
 use crate::model::{Model, ModelFolder};
 use crate::recipe::MaskingConfig;
 use crate::{Error, Result};
-use candle_core::{DType, Device};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -37,14 +37,17 @@ pub(super) struct Options {
     /// Prints JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let data = DataFolder::open(&options.data)?;
+    let (device, dtype) = options.device.open()?;
     let open = |path: &Path| -> Result<Model> {
         let folder = ModelFolder::open(path)?;
         data.check_model(path, &folder)?;
-        Ok(Model::new(folder.config.clone(), folder.parameters(&Device::Cpu)?, DType::F32)?)
+        Ok(Model::new(folder.config.clone(), folder.parameters(&device)?, dtype)?)
     };
     let model = open(&options.model)?;
     let teacher = options.teacher.as_deref().map(open).transpose()?;
