@@ -4,6 +4,9 @@
 //! library that is not there answers with a status that the library itself never returns (see
 //! `crates/xtask/src/cuda/shim.rs`), so what is missing can be told from the error.
 
+// Two calls for which there is no safe function.
+#![allow(unsafe_code)]
+
 use candle_core::Device;
 use candle_core::cuda::{CudaError, cudarc};
 use cudarc::cublas::sys::cublasStatus_t;

@@ -1,8 +1,8 @@
 //! `nvcc`, as the build scripts see it: this program under that name, in front of the real one.
 //!
-//! `candle-kernels` compiles 15 files of GGUF and mixture-of-experts kernels for which training has no use: most of the
-//! time of its build and two thirds of the program. They become functions that stop the program and say so; every other
-//! call goes to the real compiler, which `DISTIL_NVCC` names.
+//! `candle-kernels` compiles 16 files of kernels for GGUF weights and mixtures of experts, for which training has no use:
+//! most of the time of its build and of the size of the program. Their functions become ones that stop the program and say
+//! so; every other call goes to the real compiler, which `DISTIL_NVCC` names.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -34,10 +34,17 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     if std::env::var_os("CARGO_PKG_NAME").is_some_and(|package| package == "candle-kernels") {
-        if let Some((source, object)) = left_out(&arguments) {
-            let package = std::env::var_os("CARGO_MANIFEST_DIR").context("CARGO_MANIFEST_DIR is not set")?;
-            leave_out(Path::new(&package), &source, &object)?;
-            return Ok(ExitCode::SUCCESS);
+        match left_out(&arguments) {
+            Some(LeftOut::Object { source, object }) => {
+                let package = std::env::var_os("CARGO_MANIFEST_DIR").context("CARGO_MANIFEST_DIR is not set")?;
+                write_object(Path::new(&package), &source, &object)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            Some(LeftOut::Ptx(path)) => {
+                fs::write(&path, "// Left out of this build.\n")?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            None => {}
         }
     }
     let Some(real) = std::env::var_os(REAL) else {
@@ -50,18 +57,30 @@ fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
 /// The file that carries the stubs of all of them.
 const CARRIER: &str = "src/moe/moe_gguf.cu";
 
-/// Source and object of a call that compiles one of the files that are left out.
-fn left_out(arguments: &[OsString]) -> Option<(PathBuf, PathBuf)> {
+/// A call that compiles one of the files that are left out.
+#[derive(PartialEq, Eq, Debug)]
+enum LeftOut {
+    /// Host code that starts kernels.
+    Object { source: PathBuf, object: PathBuf },
+    /// Kernels alone, as text for the driver: the file to write.
+    Ptx(PathBuf),
+}
+
+fn left_out(arguments: &[OsString]) -> Option<LeftOut> {
     let source = arguments.iter().map(Path::new).find(|path| path.extension() == Some(OsStr::new("cu")))?;
-    if !["src/moe", "src/mmq_gguf"].iter().any(|folder| source.starts_with(folder)) && source != "src/mmvq_gguf.cu" {
+    let after = |option: &str| arguments.get(arguments.iter().position(|argument| argument == option)? + 1);
+    if source == Path::new("src/quantized.cu") && arguments.iter().any(|argument| argument == "--ptx") {
+        return Some(LeftOut::Ptx(Path::new(after("--output-directory")?).join("quantized.ptx")));
+    }
+    let folders = ["src/moe", "src/mmq_gguf"];
+    if source != Path::new("src/mmvq_gguf.cu") && !folders.iter().any(|folder| source.starts_with(folder)) {
         return None;
     }
-    let option = arguments.iter().position(|argument| argument == "-o")?;
-    Some((source.to_owned(), arguments.get(option + 1)?.into()))
+    Some(LeftOut::Object { source: source.to_owned(), object: after("-o")?.into() })
 }
 
 /// Compiles the stubs, or nothing, to the object that was asked for.
-fn leave_out(package: &Path, source: &Path, object: &Path) -> Result<()> {
+fn write_object(package: &Path, source: &Path, object: &Path) -> Result<()> {
     let mut code = String::from("/* Left out of this build. */\n");
     if source == Path::new(CARRIER) {
         let declarations = package.join("src/ffi.rs");
@@ -88,7 +107,7 @@ fn stubs(declarations: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{left_out, stubs};
+    use super::{LeftOut, left_out, stubs};
     use std::ffi::OsString;
     use std::path::Path;
 
@@ -100,8 +119,10 @@ mod tests {
     fn only_what_training_does_not_need_is_left_out() {
         for source in ["src/moe/moe_gguf.cu", "src/mmvq_gguf.cu", "src/mmq_gguf/mmq_quantize.cu"] {
             let call = words(&format!("-gencode=arch=compute_80,code=sm_80 -c -o out/a.o -O3 {source}"));
-            assert_eq!(left_out(&call), Some((source.into(), "out/a.o".into())));
+            assert_eq!(left_out(&call), Some(LeftOut::Object { source: source.into(), object: "out/a.o".into() }));
         }
+        let call = words("--ptx --output-directory out src/quantized.cu");
+        assert_eq!(left_out(&call), Some(LeftOut::Ptx("out/quantized.ptx".into())));
         assert_eq!(left_out(&words("--ptx --output-directory out src/reduce.cu")), None);
         assert_eq!(left_out(&words("--lib -o out/libmoe.a out/a.o")), None);
         assert_eq!(left_out(&words("--version")), None);
