@@ -18,7 +18,8 @@ pub struct TrainingLine {
     pub loss_mlm: f64,
     /// Cosine loss.
     pub loss_cos: f64,
-    /// Squared differences of the logits; zero where they have no weight.
+    /// Squared differences of the logits; left out of the file where they have no weight.
+    #[serde(skip_serializing_if = "is_zero")]
     pub loss_mse: f64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
@@ -37,4 +38,8 @@ pub struct EvaluationLine<'a> {
     pub step: usize,
     /// The figures.
     pub held_out: &'a Evaluation,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
