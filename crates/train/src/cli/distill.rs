@@ -2,6 +2,7 @@
 
 use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
+use super::qat::QatOptions;
 use super::student::StudentOptions;
 use crate::Result;
 use crate::data::DataFolder;
@@ -14,6 +15,8 @@ use std::path::PathBuf;
 /// The student starts from layers of the teacher, spread evenly, and learns from the teacher's logits (alpha-ce), the masked
 /// words (alpha-mlm) and the teacher's hidden states (alpha-cos). With `--alpha-ce 0 --alpha-cos 0` it learns by masked LM
 /// alone and the teacher is not run.
+///
+/// With `--qat` the last steps are trained with the very values that `tools pack` will write, which is what int4 needs.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Teacher: a Hugging Face folder of a bert or distilbert masked LM
@@ -46,6 +49,8 @@ pub(super) struct Options {
     #[arg(long, help_heading = "Losses")]
     soft_targets_on_masked_only: bool,
     #[command(flatten)]
+    qat: QatOptions,
+    #[command(flatten)]
     recipe: RecipeOptions,
     #[command(flatten)]
     reporting: ReportingOptions,
@@ -64,6 +69,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     objective.temperature = options.temperature.unwrap_or(objective.temperature);
     objective.soft_targets_on_masked_only |= options.soft_targets_on_masked_only;
     options.student.apply(&mut recipe);
+    recipe.qat = options.qat.apply(recipe.qat)?;
     recipe.check()?;
 
     let data = DataFolder::open(&options.data)?;

@@ -7,6 +7,7 @@ mod eval;
 mod options;
 mod prepare;
 mod pretrain;
+mod qat;
 mod run;
 mod step;
 mod student;

@@ -54,6 +54,14 @@ impl Mask {
         Tensor::from_vec::<_, f32>(values, x.shape(), x.device())?.to_dtype(x.dtype())
     }
 
+    /// Multiplies `values` by the factors of elements `start..` in place.
+    #[inline(always)]
+    pub(crate) fn apply_at(&self, start: usize, values: &mut [f32]) {
+        for (v, &k) in values.iter_mut().zip(&self.keep[start..]) {
+            *v *= f32::from(k) * self.scale;
+        }
+    }
+
     /// Multiplies `values` by the factors in place.
     fn apply(&self, values: &mut [f32]) {
         for_rows(

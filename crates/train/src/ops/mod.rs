@@ -20,6 +20,7 @@ pub use dropout::{Dropout, Mask, dropout_add, dropout_rows};
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
+pub(crate) use storage::{dot, for_rows, max, slice, sum_by, vectorized, with_slice};
 pub use vocabulary::{
     IGNORE, Projection, RowStatistics, Targets, VocabularyLoss, vocabulary_loss, vocabulary_statistics,
 };
@@ -27,7 +28,7 @@ pub use vocabulary::{
 use candle_core::{DType, Tensor};
 
 /// Whether the fused CPU implementation applies to `x`.
-fn fused(x: &Tensor) -> bool {
+pub(crate) fn fused(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 
