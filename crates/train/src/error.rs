@@ -40,6 +40,28 @@ pub enum Error {
         /// Optimizer step, from 1.
         step: usize,
     },
+    /// A run that stopped because of [`Error::NonFinite`].
+    #[error(
+        "{cause}; the batch is in {batch}: look at it with `train step --batch`, \
+         or leave such steps out with --skip-non-finite N"
+    )]
+    Diverged {
+        /// What was not finite.
+        cause: Box<Error>,
+        /// File with the batch.
+        batch: String,
+    },
+    /// The device's memory is too small for the least that has to be in it at once.
+    #[error("{what} does not fit in the device's memory; {next}")]
+    DoesNotFit {
+        /// What was too much.
+        what: String,
+        /// What to do about it.
+        next: String,
+    },
+    /// Ctrl-C or a request to end: everything is saved.
+    #[error("{0}")]
+    Interrupted(String),
     /// A tensor operation failed: a shape or device problem that no earlier check caught.
     #[error("tensor computation failed: {0}")]
     Tensor(String),
@@ -49,6 +71,21 @@ impl Error {
     /// A problem with one file.
     pub fn file(path: impl AsRef<Path>, reason: impl std::fmt::Display, next: impl Into<String>) -> Self {
         Self::File { path: path.as_ref().display().to_string(), reason: reason.to_string(), next: next.into() }
+    }
+
+    /// Whether this is a device's way of saying that its memory is full.
+    pub fn is_out_of_memory(&self) -> bool {
+        let Self::Tensor(text) = self else {
+            return false;
+        };
+        let text = text.to_ascii_lowercase();
+        text.contains("out_of_memory") || text.contains("out of memory")
+    }
+
+    /// The same error, but in plain words when `what` was too much for the device's memory.
+    pub fn if_out_of_memory(self, what: &str) -> Self {
+        let next = "take a smaller model, a GPU with more memory, or --device cpu";
+        if self.is_out_of_memory() { Self::DoesNotFit { what: what.into(), next: next.into() } } else { self }
     }
 
     /// An input/output failure on `path`, in plain words.

@@ -21,7 +21,8 @@ pub fn write_with(path: &Path, f: impl FnOnce(&mut dyn Write) -> std::io::Result
         f(&mut file)?;
         file.flush()?;
         file.get_ref().sync_all()?;
-        fs::rename(&temporary, path)
+        fs::rename(&temporary, path)?;
+        sync_parent(path)
     };
     attempt().map_err(|e| {
         // The half-written file is of no use; a failure to remove it changes nothing.
@@ -33,6 +34,50 @@ pub fn write_with(path: &Path, f: impl FnOnce(&mut dyn Write) -> std::io::Result
 /// Creates a folder and its parents.
 pub fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| Error::io(path, &e))
+}
+
+/// Gives a folder, whose files are on the disk, its final name.
+pub fn rename_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).and_then(|()| sync_parent(to)).map_err(|e| Error::io(to, &e))
+}
+
+/// Removes a folder with everything in it. It loses its name first: one that has a name is whole.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    let doomed = path.with_extension("old.part");
+    let remove = || {
+        if doomed.exists() {
+            fs::remove_dir_all(&doomed)?;
+        }
+        fs::rename(path, &doomed)?;
+        fs::remove_dir_all(&doomed)
+    };
+    remove().map_err(|e| Error::io(path, &e))
+}
+
+/// Removes a file, if there is one.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, &e)),
+        _ => Ok(()),
+    }
+}
+
+/// Flushes the names in a folder to the disk.
+pub fn sync_folder(path: &Path) -> Result<()> {
+    sync(path).map_err(|e| Error::io(path, &e))
+}
+
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync(Path::new(".")),
+        Some(parent) => sync(parent),
+        None => Ok(()),
+    }
+}
+
+/// Folders can be opened, and so flushed, on Unix alone.
+fn sync(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Reads a whole file.

@@ -3,7 +3,9 @@
 //! The program `train` is a thin layer over this library: [`data`] turns text into masked batches, [`model`] holds BERT
 //! and DistilBERT, [`qat`] the grid of packed files, [`loss`] the objective, [`trainer`] the loop, and [`ops`] the differentiable operations beneath.
 
+pub mod checkpoint;
 pub mod cli;
+pub mod comm;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod data;

@@ -3,6 +3,7 @@
 use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
 use super::qat::QatOptions;
+use super::safety::Output;
 use super::student::StudentOptions;
 use crate::Result;
 use crate::data::DataFolder;
@@ -59,7 +60,9 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    options.reporting.check_output(&options.output)?;
+    if options.reporting.check_output(&options.output)? == Output::Finished {
+        return Ok(());
+    }
     let mut recipe = options.recipe.recipe()?;
     let objective = &mut recipe.objective;
     objective.alpha_ce = options.alpha_ce.unwrap_or(objective.alpha_ce);
@@ -77,8 +80,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
     data.check_model(&options.teacher, &folder)?;
     let (device, dtype) = options.device.open()?;
     let needs_teacher = recipe.objective.needs_teacher();
-    let teacher = folder.parameters(&device)?;
-    let student = options.student.build(&mut recipe, (&folder.config, &teacher), &data, (&device, dtype))?;
+    let teacher = folder.parameters(&device).map_err(|e| e.if_out_of_memory("the teacher"))?;
+    let student = options.student.build(&mut recipe, (&folder.config, &teacher), &data, (&device, dtype));
+    let student = student.map_err(|e| e.if_out_of_memory("the student beside its teacher"))?;
     let teacher = Model::new(folder.config, teacher, dtype)?;
     let teacher = needs_teacher.then_some(&teacher);
     super::run::run(&student, teacher, &data, &recipe, &options.output, &options.reporting)

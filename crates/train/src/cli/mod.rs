@@ -4,11 +4,14 @@ mod device;
 mod devices;
 mod distill;
 mod eval;
+mod interrupt;
 mod options;
 mod prepare;
 mod pretrain;
 mod qat;
+mod resume;
 mod run;
+mod safety;
 mod step;
 mod student;
 
@@ -32,12 +35,13 @@ enum Verb {
     Prepare(prepare::Options),
     Pretrain(Box<pretrain::Options>),
     Distill(Box<distill::Options>),
+    Resume(resume::Options),
     Eval(eval::Options),
     Step(step::Options),
     Devices(devices::Options),
 }
 
-/// Parses the arguments and runs the verb. Exit codes: 0 success, 1 failure, 2 wrong usage.
+/// Parses the arguments and runs the verb. Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -50,6 +54,10 @@ pub fn main() -> ExitCode {
     };
     match run(&cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Interrupted(message)) => {
+            eprintln!("{message}");
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(1)
@@ -62,9 +70,19 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Prepare(options) => prepare::run(options),
         Verb::Pretrain(options) => pretrain::run(options),
         Verb::Distill(options) => distill::run(options),
+        Verb::Resume(options) => continue_run(options),
         Verb::Eval(options) => eval::run(options),
         Verb::Step(options) => step::run(options),
         Verb::Devices(options) => devices::run(options),
+    }
+}
+
+fn continue_run(options: &resume::Options) -> Result<()> {
+    let cli = Cli::try_parse_from(resume::arguments(options)?)
+        .map_err(|e| Error::Config(format!("the command in run.json does not work: {e}")))?;
+    match &cli.verb {
+        verb @ (Verb::Pretrain(_) | Verb::Distill(_)) => run(verb),
+        _ => Err(Error::Config("run.json holds no command that trains".into())),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Options shared by `pretrain` and `distill`.
 
+use super::safety::{Output, SafetyOptions};
+use crate::Result;
 use crate::eval::EvaluationOptions;
 use crate::recipe::{Preset, Recipe};
 use crate::trainer::Reporting;
-use crate::{Error, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -87,12 +88,11 @@ pub(super) struct ReportingOptions {
     /// Held-out sequences in these evaluations, spread over the text; 0: all
     #[arg(long, value_name = "N", default_value_t = 512)]
     eval_sequences: usize,
-    /// Replaces a model that is already in the output folder
-    #[arg(long)]
-    overwrite: bool,
     /// Prints a summary as JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) safety: SafetyOptions,
 }
 
 impl ReportingOptions {
@@ -104,15 +104,8 @@ impl ReportingOptions {
         }
     }
 
-    /// Fails rather than replace a model.
-    pub(super) fn check_output(&self, out: &Path) -> Result<()> {
-        if !self.overwrite && out.join("model.safetensors").exists() {
-            return Err(Error::file(
-                out,
-                "there is a model in it already",
-                "choose another folder or pass --overwrite",
-            ));
-        }
-        Ok(())
+    /// Looks at the output folder and fails rather than replace a model or a run.
+    pub(super) fn check_output(&self, out: &Path) -> Result<Output> {
+        self.safety.check_output(out, self.json)
     }
 }

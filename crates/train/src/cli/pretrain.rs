@@ -2,6 +2,7 @@
 
 use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
+use super::safety::Output;
 use crate::data::DataFolder;
 use crate::model::{Architecture, Model, ModelConfig, random};
 use crate::recipe::Preset;
@@ -44,7 +45,9 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    options.reporting.check_output(&options.output)?;
+    if options.reporting.check_output(&options.output)? == Output::Finished {
+        return Ok(());
+    }
     let recipe = options.recipe.recipe()?.for_pretraining();
     recipe.check()?;
     let data = DataFolder::open(&options.data)?;

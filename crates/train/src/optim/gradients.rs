@@ -31,6 +31,11 @@ impl Gradients {
         self.0.get(name)
     }
 
+    /// Sets a parameter's gradient.
+    pub fn insert(&mut self, name: &str, gradient: Tensor) {
+        self.0.insert(name.to_string(), gradient);
+    }
+
     /// Global L2 norm.
     pub fn norm(&self) -> Result<f64> {
         let mut sum = 0.0;

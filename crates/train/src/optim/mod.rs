@@ -1,6 +1,7 @@
 //! AdamW with decoupled weight decay, `f32` moments and clipping by the global norm.
 
 mod gradients;
+mod saved;
 mod update;
 
 pub use gradients::Gradients;

@@ -1,0 +1,125 @@
+//! The training loop, the same for pretraining and distillation, for one process and for many.
+
+mod dump;
+mod exact;
+mod interval;
+mod micro;
+mod order;
+mod parts;
+mod run;
+mod state;
+mod step;
+
+pub use state::{Best, State};
+
+use crate::checkpoint::Keeper;
+use crate::comm::Group;
+use crate::data::{Dataset, Masker, batches};
+use crate::eval::{Evaluation, EvaluationOptions};
+use crate::metrics::MetricsFile;
+use crate::model::Model;
+use crate::optim::AdamW;
+use crate::recipe::Recipe;
+use crate::{Error, Result};
+use run::Run;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+/// When to report.
+#[derive(Clone, Copy, Debug)]
+pub struct Reporting {
+    /// Steps between lines of metrics.
+    pub log_every: usize,
+    /// Steps between held-out evaluations; 0: only at the end.
+    pub eval_every: usize,
+    /// How to evaluate.
+    pub evaluation: EvaluationOptions,
+}
+
+/// Everything a run needs. All randomness derives from the recipe's seed and the batch number.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    /// The model being trained.
+    pub student: &'a Model,
+    /// The model it learns from.
+    pub teacher: Option<&'a Model>,
+    /// Training text.
+    pub data: &'a Dataset,
+    /// Held-out text.
+    pub held_out: Option<&'a Dataset>,
+    /// Draws the masked-LM targets of training.
+    pub masker: &'a Masker,
+    /// Draws those of held-out evaluations.
+    pub held_out_masker: &'a Masker,
+    /// All values.
+    pub recipe: &'a Recipe,
+    /// When to report.
+    pub reporting: Reporting,
+    /// The processes that share each batch.
+    pub group: &'a dyn Group,
+    /// At most this many rows at once, one micro-batch after another. None: as the device's memory allows on a GPU, and on the CPU
+    /// the recipe's parts at the same time.
+    pub micro_tokens: Option<usize>,
+    /// Memory of the device that is free once weights and moments are there, where that is known.
+    pub free_memory: Option<u64>,
+    /// Steps in a row that may be left out because a loss or gradient is not finite.
+    pub skip_non_finite: usize,
+    /// Once set, the run saves a checkpoint and ends after the step under way.
+    pub stop: &'a AtomicBool,
+    /// Writes checkpoints.
+    pub keeper: Option<&'a Keeper>,
+    /// Where a batch is dumped whose loss is not finite.
+    pub folder: Option<&'a Path>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Summary {
+    /// Optimizer steps, skipped ones included.
+    pub steps: usize,
+    /// Steps left out because a loss or gradient was not finite.
+    pub skipped: usize,
+    /// Real tokens seen.
+    pub tokens: usize,
+    /// Sequences in a step.
+    pub effective_batch: usize,
+    /// Wall time of the loop.
+    pub seconds: f64,
+    /// Real tokens per second of training, evaluations and checkpoints excluded.
+    pub tokens_per_second: f64,
+    /// Mean weighted loss of the last reported interval.
+    pub loss: f64,
+    /// Last held-out figures.
+    pub held_out: Option<Evaluation>,
+    /// Step with the lowest held-out masked-LM loss.
+    pub best_step: Option<usize>,
+}
+
+impl Trainer<'_> {
+    /// Optimizer steps of the whole run.
+    pub fn total_steps(&self) -> usize {
+        let recipe = self.recipe;
+        recipe.steps.unwrap_or_else(|| {
+            let batches = batches::per_epoch(self.data.lengths(), recipe.batch_size) as f64;
+            ((batches * recipe.epochs / recipe.accumulation as f64).ceil() as usize).max(1)
+        })
+    }
+
+    /// Trains from `state` to the end; the student's tensors change in place. Rank 0 has the `metrics`.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] once `stop` is set, with everything saved; [`Error::Diverged`] on losses that are not finite.
+    pub fn run(&self, state: State, optimizer: AdamW, metrics: Option<MetricsFile>) -> Result<Summary> {
+        let mut run = Run::new(self, state, optimizer, metrics);
+        while run.goes_on() {
+            let stop = run.step()?;
+            run.report()?;
+            let best = run.evaluate()?;
+            let saved = run.save(best || stop)?;
+            if stop && run.goes_on() {
+                return Err(Error::Interrupted(run.farewell(saved)));
+            }
+        }
+        Ok(run.finish())
+    }
+}

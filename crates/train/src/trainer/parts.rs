@@ -1,0 +1,134 @@
+//! Forward and backward pass over the parts of one batch.
+
+use super::Trainer;
+use super::interval::BatchLosses;
+use super::micro::{MicroBatches, Piece};
+use crate::Result;
+use crate::data::Batch;
+use crate::loss::{Objective, losses};
+use crate::ops::Dropout;
+use crate::optim::Gradients;
+use crate::rng::{Purpose, stream};
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Tensor};
+use rayon::prelude::*;
+
+/// How a batch is cut.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cut {
+    /// Into this many parts, computed at the same time.
+    Parts(usize),
+    /// Into micro-batches, computed one after another.
+    Micro(MicroBatches),
+}
+
+/// Size of a global batch, of which a part has a share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whole {
+    /// Number of the batch in the run.
+    index: u64,
+    rows: usize,
+    masked: usize,
+}
+
+impl Whole {
+    pub(super) fn new(index: u64, batch: &Batch) -> Self {
+        Self { index, rows: batch.rows(), masked: batch.labelled().0.len() }
+    }
+
+    /// Tokens.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+}
+
+/// The losses of one part, still on the device, and what they count for in the batch's.
+#[derive(Debug)]
+pub(super) struct PartLosses {
+    /// `[5]`.
+    values: Tensor,
+    weights: BatchLosses,
+}
+
+impl PartLosses {
+    /// The sums of the weighted losses; the device is asked once for all of them.
+    pub(super) fn sum(parts: &[Vec<Self>]) -> Result<Vec<BatchLosses>> {
+        let tensors: Vec<&Tensor> = parts.iter().flatten().map(|part| &part.values).collect();
+        let values = if tensors.is_empty() { vec![] } else { Tensor::stack(&tensors, 0)?.to_vec2::<f32>()? };
+        let mut values = values.into_iter();
+        let mut sums = vec![[0.0; 5]; parts.len()];
+        for (sum, parts) in sums.iter_mut().zip(parts) {
+            for (part, values) in parts.iter().zip(&mut values) {
+                for ((sum, value), weight) in sum.iter_mut().zip(values).zip(part.weights) {
+                    *sum += f64::from(value) * weight;
+                }
+            }
+        }
+        Ok(sums)
+    }
+}
+
+impl Trainer<'_> {
+    /// Adds the gradients of this rank's piece of a batch to `gradients`.
+    pub(super) fn accumulate(
+        &self,
+        (whole, piece): (Whole, Option<Piece>),
+        cut: &mut Cut,
+        gradients: &mut Gradients,
+    ) -> Result<Vec<PartLosses>> {
+        let mut all = Vec::new();
+        let Some((first, batch)) = piece else {
+            return Ok(all);
+        };
+        let mut add = |(losses, store): (PartLosses, GradStore)| {
+            all.push(losses);
+            gradients.add(self.student, store).map_err(|e| e.if_out_of_memory("the sum of the gradients"))
+        };
+        match cut {
+            Cut::Micro(micro) => micro.each((first, batch), |piece| self.part(whole, piece), add)?,
+            Cut::Parts(parts) => {
+                let pieces = numbered(first, batch.split(*parts));
+                let computed: Vec<_> = pieces.par_iter().map(|piece| self.part(whole, piece)).collect::<Result<_>>()?;
+                computed.into_iter().try_for_each(&mut add)?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Forward and backward pass of one part. Its losses are means over its own rows: weighted by its share of the batch, those of
+    /// all parts and ranks add up to the batch's, and so do the gradients.
+    fn part(&self, whole: Whole, (first, batch): &Piece) -> Result<(PartLosses, GradStore)> {
+        let objective = &self.recipe.objective;
+        let rows = batch.rows() as f64 / whole.rows as f64;
+        let masked = batch.labelled().0.len() as f64 / whole.masked.max(1) as f64;
+        let logits = objective.ce_share(rows, masked);
+        let weighted = Objective {
+            alpha_ce: objective.alpha_ce * logits,
+            alpha_mse: objective.alpha_mse * logits,
+            alpha_mlm: objective.alpha_mlm * masked,
+            alpha_cos: objective.alpha_cos * rows,
+            ..objective.clone()
+        };
+        // Masks belong to a place in the run, not to the order of computation.
+        let place = whole.index << 24 | *first as u64;
+        let mut dropout = Dropout::on(stream(self.recipe.seed, Purpose::Dropout, place));
+        let losses = losses(self.student, self.teacher, batch, &weighted, &mut dropout)?;
+        let values = [&losses.total, &losses.ce, &losses.mlm, &losses.cos, &losses.mse];
+        let values: Vec<Tensor> = values.iter().map(|t| t.detach().to_dtype(DType::F32)).collect::<Result<_, _>>()?;
+        let part = PartLosses { values: Tensor::stack(&values, 0)?, weights: [1.0, logits, masked, rows, logits] };
+        let loss = match self.recipe.accumulation {
+            1 => losses.total,
+            n => (losses.total / n as f64)?,
+        };
+        Ok((part, loss.backward()?))
+    }
+}
+
+/// Pieces with the number of their first sequence, which counts on from `first`.
+pub(super) fn numbered(mut first: usize, batches: Vec<Batch>) -> Vec<Piece> {
+    let number = |batch: Batch| {
+        first += batch.lengths.len();
+        (first - batch.lengths.len(), batch)
+    };
+    batches.into_iter().map(number).collect()
+}
