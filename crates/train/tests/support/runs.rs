@@ -120,7 +120,7 @@ pub(crate) fn checkpoints(run: &Path) -> Vec<String> {
         return vec![];
     };
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| name.starts_with("step-")).collect();
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("step-") && !name.contains('.')).collect();
     names.sort();
     names
 }
