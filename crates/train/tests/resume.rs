@@ -263,6 +263,23 @@ fn a_checkpoint_fits_its_own_run_alone() {
     assert!(code == 1 && errors.contains("no checkpoint to go on from"), "{errors}");
 }
 
+/// The scales of int4 that a search found some steps ago are part of where a run stands.
+#[test]
+fn a_phase_on_the_grid_of_a_packed_file_goes_on() {
+    let qat = ["--qat", "int4", "--qat-start", "0.3", "--qat-refresh", "9"];
+    let whole = workshop().join("grid-whole");
+    succeeds(&mut command(&whole, &qat));
+    let run = unfinished("grid", &qat);
+    let last = run.join("checkpoints").join(&checkpoints(&run)[1]);
+    std::fs::remove_dir_all(last).unwrap();
+    let (_, errors) = succeeds(&mut command(&run, &[&qat[..], &["--resume"]].concat()));
+    assert!(errors.contains("going on after step 50"), "{errors}");
+    assert_eq!(runs::metrics(&run), runs::metrics(&whole));
+    let weights = |run: &Path| std::fs::read(run.join("model.safetensors")).unwrap();
+    assert!(weights(&run) == weights(&whole), "other weights");
+    assert!(weights(&run) != weights(&workshop().join("whole")), "the grid changes nothing");
+}
+
 #[test]
 fn the_newest_and_the_best_are_kept() {
     let whole = workshop().join("whole");
