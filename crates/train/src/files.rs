@@ -75,9 +75,16 @@ fn sync_parent(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Folders can be opened, and so flushed, on Unix alone.
+/// Folders can be opened, and so flushed, on Unix alone, and not on every network file system.
 fn sync(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+    use std::io::ErrorKind::{InvalidInput, Unsupported};
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match fs::File::open(folder)?.sync_all() {
+        Err(e) if matches!(e.kind(), InvalidInput | Unsupported) => Ok(()),
+        result => result,
+    }
 }
 
 /// Reads a whole file.

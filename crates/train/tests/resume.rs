@@ -37,6 +37,8 @@ enum Moment {
     Writing(usize),
     /// When the next checkpoint has got its name: old ones are about to go.
     Named,
+    /// When the first file of the result is there.
+    Ending,
 }
 
 /// Kills a run at a moment; returns false when it came to its end before.
@@ -49,6 +51,7 @@ fn kill_at(moment: Moment, run: &Path, mut child: Child) -> bool {
         Moment::After(time) => start.elapsed() >= Duration::from_millis(time),
         Moment::Lines(count) => lines() >= count,
         Moment::Named => checkpoints(run) != before,
+        Moment::Ending => run.join("model.safetensors").exists(),
         Moment::Writing(count) => std::fs::read_dir(run.join("checkpoints")).is_ok_and(|entries| {
             let partial = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with(".part");
             let files = |entry: std::fs::DirEntry| std::fs::read_dir(entry.path()).map_or(0, Iterator::count);
@@ -62,7 +65,7 @@ fn kill_at(moment: Moment, run: &Path, mut child: Child) -> bool {
 
 #[test]
 fn killed_at_any_of_20_moments_it_gives_the_same_bits() {
-    use Moment::{After, Lines, Named, Writing};
+    use Moment::{After, Ending, Lines, Named, Writing};
     let moments = [
         After(3),
         Writing(1),
@@ -73,17 +76,17 @@ fn killed_at_any_of_20_moments_it_gives_the_same_bits() {
         After(130),
         Writing(0),
         Lines(6),
-        Named,
+        Ending,
         Writing(5),
         After(90),
         Lines(9),
         Writing(2),
         Named,
-        After(45),
+        Named,
         Writing(6),
         Lines(13),
         Writing(4),
-        After(110),
+        Ending,
     ];
     let run = workshop().join("killed");
     let (mut killed, mut starts) = (0, 0);

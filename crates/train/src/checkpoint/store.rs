@@ -186,3 +186,57 @@ impl Checkpoint {
         Ok(self.record.state.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(steps: &[usize]) -> (tempfile::TempDir, Store) {
+        let run = tempfile::tempdir().unwrap();
+        let store = Store::of(run.path());
+        steps.iter().for_each(|&step| files::create_folder(&store.path(step)).unwrap());
+        (run, store)
+    }
+
+    #[test]
+    fn the_newest_and_the_best_stay_and_the_damaged_go() {
+        let (_run, store) = store(&[5, 10, 15, 20, 25, 30]);
+        store.mark_best(Some(10)).unwrap();
+        // The run went on from 20: what lies beyond was damaged.
+        store.prune(2, 20).unwrap();
+        assert_eq!(store.steps().unwrap(), [10, 15, 20]);
+        assert_eq!(store.best(), Some(store.path(10)));
+        store.prune(1, 20).unwrap();
+        assert_eq!(store.steps().unwrap(), [10, 20]);
+        // Nothing is left behind under another name.
+        assert_eq!(std::fs::read_dir(&store.folder).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn the_mark_follows_what_is_known_to_be_best() {
+        let (_run, store) = store(&[1, 2]);
+        store.mark_best(Some(1)).unwrap();
+        store.mark_best(Some(2)).unwrap();
+        assert_eq!(store.best(), Some(store.path(2)));
+        // The best is no more, or was of another course of the run.
+        store.mark_best(Some(7)).unwrap();
+        assert_eq!(store.best(), None);
+        store.mark_best(None).unwrap();
+        std::fs::write(store.folder.join(BEST), "../../elsewhere\n").unwrap();
+        assert_eq!(store.best(), None);
+    }
+
+    #[test]
+    fn partial_ones_are_neither_found_nor_kept() {
+        let (run, store) = store(&[]);
+        assert_eq!(Store::of(&run.path().join("nowhere")).steps().unwrap(), [0; 0]);
+        assert!(store.latest(|_| {}).unwrap().is_none());
+        for name in ["step-00000003.part", "step-00000004.old.part", "other"] {
+            files::create_folder(&store.folder.join(name)).unwrap();
+        }
+        assert_eq!(store.steps().unwrap(), [0; 0]);
+        store.remove_partial().unwrap();
+        let names = store.names().unwrap();
+        assert_eq!(names, ["other"]);
+    }
+}

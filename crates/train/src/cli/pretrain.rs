@@ -72,7 +72,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
     config.check().map_err(|reason| Error::Config(format!("{reason}; change the shape options")))?;
     data.check_positions(&config)?;
     let (device, dtype) = options.device.open()?;
-    let parameters = random(&config, recipe.seed, &device)?.train(&config, |_| false)?;
+    let parameters = random(&config, recipe.seed, &device).and_then(|all| all.train(&config, |_| false));
+    let parameters = parameters.map_err(|e| Error::from(e).if_out_of_memory("the model"))?;
     let model = Model::new(config, parameters, dtype)?;
     super::run::run(&model, None, &data, &recipe, &options.output, &options.reporting)
 }

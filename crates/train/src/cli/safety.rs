@@ -13,7 +13,7 @@ pub(super) struct SafetyOptions {
     #[arg(long, value_name = "N", default_value_t = 0)]
     checkpoint_every: usize,
     /// Minutes between checkpoints; 0: only steps matter
-    #[arg(long, value_name = "MINUTES", default_value_t = 10.0)]
+    #[arg(long, value_name = "MINUTES", default_value_t = 10.0, value_parser = not_negative)]
     checkpoint_minutes: f64,
     /// Newest checkpoints kept; the one with the lowest held-out loss is kept beside them
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_1)]
@@ -34,6 +34,10 @@ pub(super) struct SafetyOptions {
 
 fn at_least_1(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|&n| n >= 0.0).ok_or_else(|| "give a number of at least 0".into())
 }
 
 /// What is to be done about an output folder.

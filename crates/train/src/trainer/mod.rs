@@ -117,6 +117,8 @@ impl Trainer<'_> {
             let best = run.evaluate()?;
             let saved = run.save(best || stop)?;
             if stop && run.goes_on() {
+                // Nobody leaves before rank 0 has saved.
+                self.group.barrier()?;
                 return Err(Error::Interrupted(run.farewell(saved)));
             }
         }
