@@ -79,7 +79,8 @@ impl Error {
             return false;
         };
         let text = text.to_ascii_lowercase();
-        text.contains("out_of_memory") || text.contains("out of memory")
+        // The driver's name and words, and cuBLAS's.
+        ["out_of_memory", "out of memory", "status_alloc_failed"].iter().any(|words| text.contains(words))
     }
 
     /// The same error, but in plain words when `what` was too much for the device's memory.

@@ -163,7 +163,7 @@ mod tests {
             // The second piece fails once.
             if piece.0 == 4 && !failed {
                 failed = true;
-                return Err(Error::Tensor("CUBLAS_STATUS_ALLOC_FAILED: Out of memory".into()));
+                return Err(Error::Tensor("CublasError(CUBLAS_STATUS_ALLOC_FAILED)".into()));
             }
             Ok(())
         };
