@@ -40,6 +40,9 @@ pub enum Error {
         /// Optimizer step, from 1.
         step: usize,
     },
+    /// The processes of a run cannot find each other, or one of them failed.
+    #[error("{0}")]
+    Group(String),
     /// A run that stopped because of [`Error::NonFinite`].
     #[error(
         "{cause}; the batch is in {batch}: look at it with `train step --batch`, \

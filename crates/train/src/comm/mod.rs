@@ -1,12 +1,36 @@
-//! Several processes training one model: what they say to each other.
+//! Several processes training one model: what they say to each other, and what happens when one of them ends.
 //!
-//! A [`Group`] sums gradients and figures over all processes. [`Alone`] is a group of one. Each process is a *rank*, numbered
-//! from 0; rank 0 is the one that writes.
+//! A [`Group`] sums gradients and figures over all processes. [`Alone`] is a group of one. [`TcpGroup`] works on any machine
+//! and in CPU tests; with the feature `nccl` the gradients of GPUs go through NCCL, and TCP stays as the control channel.
+//! Each process is a *rank*, numbered from 0; rank 0 is the one that writes.
+
+mod agreement;
+mod buckets;
+mod chain;
+mod environment;
+#[cfg(feature = "nccl")]
+mod nccl;
+mod rendezvous;
+mod slurm;
+mod tcp;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod watch;
+mod wire;
+
+pub use agreement::{agree, differs};
+pub use buckets::sum_gradients;
+pub use environment::{Launcher, Place, prefix, say, speaks};
+#[cfg(feature = "nccl")]
+pub use nccl::NcclGroup;
+pub use rendezvous::Settings;
+pub use tcp::TcpGroup;
 
 use crate::Result;
-use crate::model::Model;
-use crate::optim::Gradients;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 /// All processes of a run. Every rank makes the same calls in the same order; each call waits for the others.
 pub trait Group: Send + Sync + std::fmt::Debug {
@@ -72,34 +96,76 @@ impl Group for Alone {
     fn fail(&self, _: &str) {}
 }
 
-/// The group that this process belongs to.
-pub fn from_environment(_device: &Device) -> Result<Box<dyn Group>> {
-    Ok(Box::new(Alone))
+impl<G: Group + ?Sized> Group for &G {
+    fn rank(&self) -> usize {
+        (**self).rank()
+    }
+
+    fn world(&self) -> usize {
+        (**self).world()
+    }
+
+    fn sum(&self, flat: &Tensor) -> Result<()> {
+        (**self).sum(flat)
+    }
+
+    fn finish(&self) -> Result<()> {
+        (**self).finish()
+    }
+
+    fn sum_f64(&self, values: &mut [f64]) -> Result<()> {
+        (**self).sum_f64(values)
+    }
+
+    fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
+        (**self).broadcast(bytes)
+    }
+
+    fn barrier(&self) -> Result<()> {
+        (**self).barrier()
+    }
+
+    fn fail(&self, message: &str) {
+        (**self).fail(message);
+    }
 }
 
-/// Bytes that are summed at once.
-pub const BUCKET_BYTES: usize = 25 << 20;
+/// The processes that this one was launched with, if there are any.
+#[derive(Debug)]
+pub struct Joined(Option<TcpGroup>);
 
-/// Sums the gradients of all trainable tensors of `student` over all ranks. A rank without a gradient for one adds zeros.
-pub fn sum_gradients(group: &dyn Group, student: &Model, gradients: &mut Gradients, _bucket: usize) -> Result<()> {
-    if group.world() == 1 {
-        return Ok(());
+impl Joined {
+    /// Reads the launcher's variables, waits for all ranks, and divides the cores of a machine among the processes on it: so
+    /// this comes before anything is computed.
+    ///
+    /// # Errors
+    /// Variables that are incomplete or contradict each other, ranks that do not come, or another program version at one of
+    /// them.
+    pub fn from_environment() -> Result<Self> {
+        let join = |place: Place| TcpGroup::join(&place, &Settings::from_environment()?);
+        Ok(Self(Place::from_environment()?.map(join).transpose()?))
     }
-    let mut flat = Vec::new();
-    for (name, var) in student.parameters.trainable() {
-        flat.push(match gradients.get(name) {
-            Some(gradient) => gradient.to_dtype(DType::F32)?.flatten_all()?,
-            None => Tensor::zeros(var.elem_count(), DType::F32, var.device())?,
-        });
+
+    /// The processes, for everything but tensors of a GPU.
+    pub fn group(&self) -> &dyn Group {
+        match &self.0 {
+            Some(group) => group,
+            None => &Alone,
+        }
     }
-    let flat = Tensor::cat(&flat, 0)?;
-    group.sum(&flat)?;
-    group.finish()?;
-    let mut start = 0;
-    for (name, var) in student.parameters.trainable() {
-        let gradient = flat.narrow(0, start, var.elem_count())?.reshape(var.shape())?;
-        gradients.insert(name, gradient);
-        start += var.elem_count();
+
+    /// The processes with their devices: GPUs are connected by NCCL where it is built in.
+    pub fn on_device(&self, device: &Device) -> Result<Box<dyn Group + '_>> {
+        match &self.0 {
+            #[cfg(feature = "nccl")]
+            Some(group) if device.is_cuda() => Ok(Box::new(NcclGroup::new(group, device)?)),
+            Some(group) => {
+                if device.is_cuda() && group.rank() == 0 {
+                    eprintln!("note: this program was built without NCCL; sums over GPUs go through the host's memory");
+                }
+                Ok(Box::new(group))
+            }
+            None => Ok(Box::new(Alone)),
+        }
     }
-    Ok(())
 }

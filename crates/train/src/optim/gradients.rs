@@ -31,6 +31,11 @@ impl Gradients {
         self.0.get(name)
     }
 
+    /// Takes a parameter's gradient out.
+    pub fn remove(&mut self, name: &str) -> Option<Tensor> {
+        self.0.remove(name)
+    }
+
     /// Sets a parameter's gradient.
     pub fn insert(&mut self, name: &str, gradient: Tensor) {
         self.0.insert(name.to_string(), gradient);
