@@ -2,7 +2,7 @@
 //!
 //! Without the feature `cuda` every function is there and answers that there is no GPU, so callers need no `cfg`.
 
-use crate::{Error, Result};
+use crate::{Error, Result, comm};
 use candle_core::{DType, Device};
 use std::fmt;
 use std::str::FromStr;
@@ -68,15 +68,15 @@ pub fn open(choice: DeviceChoice) -> Result<Device> {
         DeviceChoice::Cpu => Ok(None),
         DeviceChoice::Cuda(ordinal) => gpu::open(Some(ordinal)).map(Some).map_err(Error::Device),
         DeviceChoice::AnyCuda => gpu::open(None).map(Some).map_err(Error::Device),
-        DeviceChoice::Auto => Ok(gpu::open(None).inspect_err(|reason| eprintln!("no GPU: {reason}")).ok()),
+        DeviceChoice::Auto => Ok(gpu::open(None).inspect_err(|reason| comm::say(&format!("no GPU: {reason}"))).ok()),
     }?;
     Ok(match found {
         Some((device, name)) => {
-            eprintln!("computing on {name}");
+            eprintln!("{}computing on {name}", comm::prefix());
             device
         }
         None => {
-            eprintln!("computing on the CPU with {}", threads());
+            comm::say(&format!("computing on the CPU with {}", threads()));
             Device::Cpu
         }
     })

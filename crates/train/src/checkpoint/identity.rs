@@ -86,7 +86,8 @@ fn difference(path: &str, here: &Value, saved: &Value) -> Option<String> {
     }
 }
 
-fn fingerprint(model: &Model) -> Result<String> {
+/// CRC-32C of a model's tensors, in order of their names.
+pub(crate) fn fingerprint(model: &Model) -> Result<String> {
     let mut checksum = 0;
     for (name, tensor) in model.parameters.all() {
         checksum = crc32c::crc32c_append(checksum, name.as_bytes());

@@ -12,5 +12,6 @@ mod store;
 mod tensors;
 
 pub use identity::Identity;
+pub(crate) use identity::fingerprint;
 pub use keeper::{Keeper, Policy};
 pub use store::{Checkpoint, Store};

@@ -3,9 +3,9 @@
 use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
 use super::qat::QatOptions;
-use super::safety::Output;
 use super::student::StudentOptions;
 use crate::Result;
+use crate::comm::Joined;
 use crate::data::DataFolder;
 use crate::model::{Model, ModelFolder};
 use clap::Args;
@@ -60,9 +60,10 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    if options.reporting.check_output(&options.output)? == Output::Finished {
-        return Ok(());
-    }
+    super::run::together(&options.reporting, &options.output, |joined| train(options, joined))
+}
+
+fn train(options: &Options, joined: &Joined) -> Result<()> {
     let mut recipe = options.recipe.recipe()?;
     let objective = &mut recipe.objective;
     objective.alpha_ce = options.alpha_ce.unwrap_or(objective.alpha_ce);
@@ -85,5 +86,5 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let student = student.map_err(|e| e.if_out_of_memory("the student beside its teacher"))?;
     let teacher = Model::new(folder.config, teacher, dtype)?;
     let teacher = needs_teacher.then_some(&teacher);
-    super::run::run(&student, teacher, &data, &recipe, &options.output, &options.reporting)
+    super::run::run(joined, (&student, teacher), &data, &recipe, &options.output, &options.reporting)
 }

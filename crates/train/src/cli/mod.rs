@@ -5,6 +5,7 @@ mod devices;
 mod distill;
 mod eval;
 mod interrupt;
+mod launch;
 mod options;
 mod prepare;
 mod pretrain;
@@ -15,6 +16,7 @@ mod safety;
 mod step;
 mod student;
 
+use crate::comm;
 use crate::loss::Objective;
 use crate::model::ModelConfig;
 use crate::recipe::HiddenMismatch;
@@ -36,6 +38,7 @@ enum Verb {
     Pretrain(Box<pretrain::Options>),
     Distill(Box<distill::Options>),
     Resume(resume::Options),
+    Launch(launch::Options),
     Eval(eval::Options),
     Step(step::Options),
     Devices(devices::Options),
@@ -55,11 +58,13 @@ pub fn main() -> ExitCode {
     match run(&cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Interrupted(message)) => {
-            eprintln!("{message}");
+            if comm::speaks() {
+                eprintln!("{message}");
+            }
             ExitCode::from(interrupt::EXIT_CODE)
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("{}error: {error}", comm::prefix());
             ExitCode::from(1)
         }
     }
@@ -71,6 +76,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Pretrain(options) => pretrain::run(options),
         Verb::Distill(options) => distill::run(options),
         Verb::Resume(options) => continue_run(options),
+        Verb::Launch(options) => launch::run(options),
         Verb::Eval(options) => eval::run(options),
         Verb::Step(options) => step::run(options),
         Verb::Devices(options) => devices::run(options),

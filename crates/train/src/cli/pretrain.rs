@@ -2,7 +2,7 @@
 
 use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
-use super::safety::Output;
+use crate::comm::Joined;
 use crate::data::DataFolder;
 use crate::model::{Architecture, Model, ModelConfig, random};
 use crate::recipe::Preset;
@@ -45,9 +45,10 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    if options.reporting.check_output(&options.output)? == Output::Finished {
-        return Ok(());
-    }
+    super::run::together(&options.reporting, &options.output, |joined| train(options, joined))
+}
+
+fn train(options: &Options, joined: &Joined) -> Result<()> {
     let recipe = options.recipe.recipe()?.for_pretraining();
     recipe.check()?;
     let data = DataFolder::open(&options.data)?;
@@ -75,5 +76,5 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let parameters = random(&config, recipe.seed, &device).and_then(|all| all.train(&config, |_| false));
     let parameters = parameters.map_err(|e| Error::from(e).if_out_of_memory("the model"))?;
     let model = Model::new(config, parameters, dtype)?;
-    super::run::run(&model, None, &data, &recipe, &options.output, &options.reporting)
+    super::run::run(joined, (&model, None), &data, &recipe, &options.output, &options.reporting)
 }

@@ -1,9 +1,10 @@
 //! What `pretrain` and `distill` have in common once their models stand.
 
 use super::options::ReportingOptions;
-use super::{interrupt, resume, safety};
-use crate::checkpoint::{Checkpoint, Identity, Keeper, Store};
-use crate::comm::{self, Group};
+use super::safety::{self, Output};
+use super::{interrupt, resume};
+use crate::checkpoint::{Checkpoint, Identity, Keeper, Store, fingerprint};
+use crate::comm::{self, Group, Joined};
 use crate::data::{DataFolder, Dataset};
 use crate::metrics::{EventFile, MetricsFile};
 use crate::model::{Model, save};
@@ -13,42 +14,52 @@ use crate::trainer::{State, Summary, Trainer};
 use crate::{Error, Result, device, files};
 use std::path::Path;
 
-/// Trains and writes the run folder: `recipe.json`, `run.json`, `metrics.jsonl`, `tensorboard/`, `checkpoints/`, the model as a Hugging
-/// Face folder, and at the very end `summary.json`.
-pub(super) fn run(
-    student: &Model,
-    teacher: Option<&Model>,
-    data: &DataFolder,
-    recipe: &Recipe,
-    out: &Path,
-    options: &ReportingOptions,
-) -> Result<()> {
-    let group = comm::from_environment(student.device())?;
-    let result = in_group(&*group, (student, teacher), data, recipe, out, options);
-    match &result {
-        Ok(()) | Err(Error::Interrupted(_)) => {}
-        Err(error) => {
-            group.fail(&error.to_string());
-            let store = Store::of(out);
-            if let (0, Ok(Some(&step))) = (group.rank(), store.steps().as_deref().map(<[_]>::last)) {
-                eprintln!(
-                    "note: the last checkpoint is after step {step}; `train resume {}` goes on from it",
-                    out.display()
-                );
+/// Does the work of a verb that trains, with the processes it was launched with. When it fails here, it fails everywhere.
+pub(super) fn together(options: &ReportingOptions, out: &Path, work: impl FnOnce(&Joined) -> Result<()>) -> Result<()> {
+    let joined = Joined::from_environment()?;
+    let group = joined.group();
+    let result = match check_output(group, options, out) {
+        Ok(Output::Finished) => Ok(()),
+        Ok(Output::Train) => work(&joined).inspect_err(|error| {
+            if group.rank() == 0 && !matches!(error, Error::Interrupted(_)) {
+                point_to_checkpoint(out);
             }
-        }
+        }),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &result
+        && !matches!(error, Error::Interrupted(_))
+    {
+        group.fail(&error.to_string());
     }
     result
 }
 
-fn in_group(
-    group: &dyn Group,
+/// What can be done after a failure.
+fn point_to_checkpoint(out: &Path) {
+    if let Ok(Some(&step)) = Store::of(out).steps().as_deref().map(<[_]>::last) {
+        eprintln!("note: the last checkpoint is after step {step}; `train resume {}` goes on from it", out.display());
+    }
+}
+
+/// What rank 0 finds in the output folder: the others may not see it.
+fn check_output(group: &dyn Group, options: &ReportingOptions, out: &Path) -> Result<Output> {
+    let found = if group.rank() == 0 { options.check_output(out)? } else { Output::Train };
+    let finished = group.broadcast(vec![u8::from(found == Output::Finished)])?;
+    Ok(if finished == [1] { Output::Finished } else { Output::Train })
+}
+
+/// Trains and writes the run folder: `recipe.json`, `run.json`, `metrics.jsonl`, `tensorboard/`, `checkpoints/`, the model as a Hugging
+/// Face folder, and at the very end `summary.json`.
+pub(super) fn run(
+    joined: &Joined,
     (student, teacher): (&Model, Option<&Model>),
     data: &DataFolder,
     recipe: &Recipe,
     out: &Path,
     options: &ReportingOptions,
 ) -> Result<()> {
+    let group = &*joined.on_device(student.device())?;
     let train = data.train()?;
     let held_out = if data.index.held_out.is_empty() { None } else { Some(data.held_out()?) };
     let (masker, held_out_masker) = (data.masker(&recipe.masking), data.masker(&MaskingConfig::UNIFORM));
@@ -77,6 +88,12 @@ fn in_group(
         lowercase: data.index.lowercase,
     };
     trainer.keeper = Some(&keeper);
+    if group.world() > 1 {
+        let json = |text: serde_json::Result<String>| text.map_err(|e| Error::Config(e.to_string()));
+        comm::agree(group, "recipe", &json(serde_json::to_string(recipe))?)?;
+        comm::agree(group, "run", &json(serde_json::to_string(&keeper.identity))?)?;
+        comm::agree(group, "initial student", &fingerprint(student)?)?;
+    }
     let mut optimizer = AdamW::new(recipe.optimizer.clone(), student)
         .map_err(|e| e.if_out_of_memory("the state of the optimizer beside the models"))?;
     let found = if options.safety.resume { find(&keeper, group)? } else { None };
@@ -91,7 +108,26 @@ fn in_group(
         announce(student, &train, &trainer, state.step);
     }
     let summary = trainer.run(state, optimizer, metrics)?;
-    if group.rank() == 0 { finish(student, data, out, &summary, options.json) } else { Ok(()) }
+    check_weights(group, student)?;
+    if group.rank() == 0 {
+        finish(student, data, out, &summary, options.json)?;
+    }
+    // Whoever started the processes learns of a failure to write from all of them.
+    group.barrier()
+}
+
+/// Fails when a rank's weights have gone another way: every rank took the same steps from the same start.
+fn check_weights(group: &dyn Group, student: &Model) -> Result<()> {
+    if group.world() == 1 {
+        return Ok(());
+    }
+    match comm::differs(group, &fingerprint(student)?)? {
+        None => Ok(()),
+        Some((rank, _)) => Err(Error::Group(format!(
+            "the weights of rank {rank} are not those of rank 0 any more, though both took the same steps: a fault of \
+             its machine or GPU; the model is not written"
+        ))),
+    }
 }
 
 /// The newest checkpoint, the same on every rank.

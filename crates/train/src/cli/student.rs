@@ -1,5 +1,6 @@
 //! The student of `train distill`: its shape and where its first values come from.
 
+use crate::comm;
 use crate::data::DataFolder;
 use crate::model::{
     Architecture, Model, ModelConfig, ModelFolder, Parameters, Part, StudentPlan, random, spread_layers,
@@ -67,13 +68,13 @@ impl StudentOptions {
             let folder = ModelFolder::open(path)?;
             data.check_model(path, &folder)?;
             recipe.layer_map = None;
-            eprintln!("the student goes on from {}", path.display());
+            comm::say(&format!("the student goes on from {}", path.display()));
             (dropout(folder.config.clone()), folder.parameters(device)?)
         } else if let Some(path) = &self.student_config {
             let config = dropout(ModelConfig::read(path)?);
             data.check_positions(&config)?;
             recipe.layer_map = None;
-            eprintln!("the student's {} layers start at random", config.layers);
+            comm::say(&format!("the student's {} layers start at random", config.layers));
             let parameters = random(&config, recipe.seed, device)?;
             (config, parameters)
         } else {
@@ -88,12 +89,12 @@ impl StudentOptions {
             recipe.layer_map = Some(layers.clone());
             let parameters = match recipe.init {
                 Init::Teacher => {
-                    eprintln!("student layers start from teacher layers {layers:?}");
+                    comm::say(&format!("student layers start from teacher layers {layers:?}"));
                     let plan = StudentPlan { layers, copy_transform: recipe.copy_transform };
                     student_from_teacher(&config, teacher, teacher_parameters, &plan, recipe.seed)?
                 }
                 Init::Random => {
-                    eprintln!("the student's {} layers start at random", config.layers);
+                    comm::say(&format!("the student's {} layers start at random", config.layers));
                     random(&config, recipe.seed, device)?
                 }
             };
@@ -108,7 +109,7 @@ impl StudentOptions {
         };
         if recipe.objective.alpha_cos > 0.0 && student.config.hidden != teacher.hidden {
             let (from, to) = (student.config.hidden, teacher.hidden);
-            eprintln!("the student's hidden states ({from}) are projected to the teacher's width ({to})");
+            comm::say(&format!("the student's hidden states ({from}) are projected to the teacher's width ({to})"));
             student.project_hidden_to(teacher.hidden, recipe.seed)?;
         }
         Ok(student)

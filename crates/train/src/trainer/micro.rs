@@ -2,7 +2,7 @@
 
 use crate::data::Batch;
 use crate::model::ModelConfig;
-use crate::{Error, Result};
+use crate::{Error, Result, comm};
 use std::collections::VecDeque;
 
 /// A piece of a global batch and the number of its first sequence in it.
@@ -68,7 +68,8 @@ impl MicroBatches {
                 Err(_) => {
                     self.rows = (rows.min(self.rows) / 2).max(1);
                     eprintln!(
-                        "note: {rows} tokens at once do not fit in the device's memory; going on with {}",
+                        "{}note: {rows} tokens at once do not fit in the device's memory; going on with {}",
+                        comm::prefix(),
                         self.rows
                     );
                     waiting.push_front(piece);

@@ -6,7 +6,7 @@ use super::interval::BatchLosses;
 use super::micro::Piece;
 use super::parts::{PartLosses, Whole, numbered};
 use super::run::Run;
-use crate::comm::{BUCKET_BYTES, sum_gradients};
+use crate::comm::sum_gradients;
 use crate::data::Batch;
 use crate::optim::Gradients;
 use crate::rng::{Purpose, stream};
@@ -54,7 +54,7 @@ impl Run<'_> {
         let (suspects, cause) = match bad {
             Some((batch, error)) => (&drawn[batch..=batch], error),
             None => {
-                sum_gradients(trainer.group, trainer.student, &mut gradients, BUCKET_BYTES)?;
+                sum_gradients(trainer.group, trainer.student, &mut gradients)?;
                 match self.optimizer.step(trainer.student, &gradients, self.rate()) {
                     Ok(norm) => {
                         self.state.interval.add_step(losses, norm);
@@ -74,11 +74,16 @@ impl Run<'_> {
             return Ok(());
         }
         match trainer.folder.filter(|_| trainer.group.rank() == 0) {
-            None => Err(cause),
+            None => {
+                // Rank 0 is writing, which an error from here would cut short.
+                trainer.group.barrier()?;
+                Err(cause)
+            }
             Some(folder) => {
                 let path = folder.join(format!("non-finite-step-{step:08}.safetensors"));
                 let batches: Vec<Batch> = suspects.iter().map(|(index, all)| trainer.draw(*index, all)).collect();
                 dump::write(&path, &batches)?;
+                trainer.group.barrier()?;
                 Err(Error::Diverged { cause: Box::new(cause), batch: path.display().to_string() })
             }
         }
