@@ -276,6 +276,7 @@ mod tests {
             "MASTER_ADDR=gpu1 MASTER_PORT=1",
             "RANK=0 WORLD_SIZE=1",
             "SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_JOB_NODELIST=a",
+            "RANK=0 WORLD_SIZE=1 SLURM_NTASKS=8 SLURM_PROCID=0 SLURM_JOB_NODELIST=a",
             // Inside salloc, and in an interactive step of one task in a larger allocation.
             "SLURM_NTASKS=8 SLURM_JOB_NODELIST=a",
             "SLURM_NTASKS=8 SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 SLURM_JOB_NODELIST=a",

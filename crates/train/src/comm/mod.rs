@@ -42,7 +42,7 @@ pub trait Group: Send + Sync + std::fmt::Debug {
 
     /// Replaces `flat` (1-D, contiguous, `f32`, on any device) by its sum over all ranks, with the same bits on each of them.
     ///
-    /// On a GPU the sum may still be under way when this returns: `flat` must be neither read nor dropped before
+    /// On a GPU the sum may still be under way when this returns: what `flat` holds is the sum only after
     /// [`Group::finish`].
     fn sum(&self, flat: &Tensor) -> Result<()>;
 
@@ -156,6 +156,9 @@ impl Joined {
 
     /// The processes with their devices: GPUs are connected by NCCL where it is built in.
     pub fn on_device(&self, device: &Device) -> Result<Box<dyn Group + '_>> {
+        if let Some(group) = &self.0 {
+            agree(group, "kind of device", if device.is_cuda() { "a GPU" } else { "the CPU" })?;
+        }
         match &self.0 {
             #[cfg(feature = "nccl")]
             Some(group) if device.is_cuda() => Ok(Box::new(NcclGroup::new(group, device)?)),

@@ -5,7 +5,7 @@ use crate::cuda::nccl::Communicator;
 use crate::{Error, Result};
 use candle_core::cuda::cudarc::driver::CudaStream;
 use candle_core::{CpuStorage, CudaStorage, Device, InplaceOp1, Layout, Result as TensorResult, Tensor, bail};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One process a GPU. Gradients go through NCCL on a stream of their own; figures, rank 0's bytes and signs of life over
 /// TCP, so that a rank that dies is noticed while the GPUs of the others wait for it.
@@ -17,6 +17,8 @@ pub struct NcclGroup<'a> {
     compute: Arc<CudaStream>,
     /// Where NCCL works.
     reduction: Arc<CudaStream>,
+    /// What sums are under way on: their memory must not be freed before they are done.
+    pending: Mutex<Vec<Tensor>>,
 }
 
 impl<'a> NcclGroup<'a> {
@@ -37,7 +39,7 @@ impl<'a> NcclGroup<'a> {
         let aborted = communicator.clone();
         // Else the kernels of a sum wait for the dead rank for ever, and the driver for them.
         control.on_failure(move || aborted.abort());
-        Ok(Self { control, communicator, compute, reduction })
+        Ok(Self { control, communicator, compute, reduction, pending: Mutex::new(vec![]) })
     }
 }
 
@@ -54,12 +56,16 @@ impl Group for NcclGroup<'_> {
         // What packs `flat` comes first.
         let ordered = self.reduction.join(&self.compute);
         ordered.map_err(|error| Error::Group(format!("CUDA cannot order streams: {error}")))?;
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(flat.clone());
         Ok(flat.inplace_op1(&AllReduce(&self.communicator))?)
     }
 
     fn finish(&self) -> Result<()> {
         let ordered = self.compute.join(&self.reduction);
-        ordered.map_err(|error| Error::Group(format!("CUDA cannot order streams: {error}")))
+        ordered.map_err(|error| Error::Group(format!("CUDA cannot order streams: {error}")))?;
+        // Freed in the order of the compute stream, so after the sums.
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
     }
 
     fn sum_f64(&self, values: &mut [f64]) -> Result<()> {
@@ -77,6 +83,21 @@ impl Group for NcclGroup<'_> {
     fn fail(&self, message: &str) {
         self.communicator.abort();
         self.control.fail(message);
+    }
+}
+
+impl Drop for NcclGroup<'_> {
+    fn drop(&mut self) {
+        let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        if !pending.is_empty() {
+            // After an error: ends the sums, then waits for them.
+            self.communicator.abort();
+            if let Err(error) = self.reduction.synchronize() {
+                eprintln!("note: the sums under way did not end in order: {error}");
+                // The memory may be in use; the process is about to end.
+                std::mem::forget(pending);
+            }
+        }
     }
 }
 

@@ -65,8 +65,8 @@ impl Communicator {
         let count = values.len();
         let (pointer, _written) = values.device_ptr_mut(&self.stream);
         // SAFETY: `pointer` is `count` floats of the GPU that the communicator and the stream belong to, borrowed
-        // exclusively; NCCL allows both buffers to be the same. The caller keeps the memory, and orders other streams,
-        // until the stream has passed this point (`Group::sum`). The handle is alive while the lock is held.
+        // exclusively; NCCL allows both buffers to be the same. `NcclGroup` holds the memory, and orders
+        // the stream that candle works on, until this stream has passed this point. The handle is alive while the lock is held.
         let status = unsafe {
             result::all_reduce(
                 pointer as *const _,
