@@ -39,6 +39,8 @@ struct Link {
 struct State {
     /// Why the run is over.
     failure: Option<String>,
+    /// The others know.
+    passed_on: bool,
     /// The main thread knows.
     reported: bool,
     /// This rank is done.
@@ -91,6 +93,8 @@ impl Watch {
             let waited = self.0.changed.wait_timeout_while(state, REASON, |state| state.failure.is_none());
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        // Whoever asks is about to end the process.
+        state = self.0.until_passed_on(state);
         if state.failure.is_some() {
             state.reported = true;
         }
@@ -111,6 +115,8 @@ impl Watch {
             state.failure = Some(message.to_string());
             drop(state);
             self.0.send(Kind::Abort, format!("rank {}: {message}", self.0.rank).as_bytes(), None);
+            self.0.state().passed_on = true;
+            self.0.changed.notify_all();
             self.0.hang_up();
         }
     }
@@ -122,7 +128,7 @@ impl Drop for Watch {
             self.fail("internal error (panic)");
         }
         let failed = {
-            let mut state = self.0.state();
+            let mut state = self.0.until_passed_on(self.0.state());
             state.closing = true;
             // The threads that still listen would keep them open.
             for stream in state.data.drain(..) {
@@ -141,6 +147,12 @@ impl Drop for Watch {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits, but not for ever, while a failure is known here and not yet elsewhere.
+    fn until_passed_on<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let unknown = |state: &mut State| state.failure.is_some() && !state.passed_on;
+        self.changed.wait_timeout_while(state, REASON, unknown).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Reads what a peer sends until it says goodbye, fails or is gone.
@@ -190,6 +202,8 @@ impl Shared {
         };
         self.changed.notify_all();
         self.send(Kind::Abort, reason.as_bytes(), Some(from));
+        self.state().passed_on = true;
+        self.changed.notify_all();
         if let Some(exit_after) = self.exit_after {
             let shared = self.clone();
             // Without this thread the process would end later: when its main thread next talks to the others.
