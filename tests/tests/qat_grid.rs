@@ -306,7 +306,7 @@ fn several_layers_on_the_grid_are_nearer_to_the_runtime_than_in_float() {
                     "{architecture:?} {} / {} {what}: {float:.1e} in float, {grid:.1e} on the grid",
                     storage.weights, storage.embeddings
                 );
-                // Steps of activations are all that ties can turn over: to int8, 4-bit weights add none.
+                // Ties turn over steps of activations, which are no coarser with 4-bit weights.
                 let bound = if storage.weights == Dtype::Int8 { 0.8 } else { 0.2 };
                 assert!(grid < float * bound && grid < 0.03, "{what}: {float} in float, {grid} on the grid");
             }
