@@ -132,7 +132,7 @@ impl Reading<'_, '_> {
         loop {
             self.values.clear();
             self.levels.clear();
-            let (records, _, values) = column.read_records(ROWS, Some(&mut self.levels), None, &mut self.values)?;
+            let (records, values, _) = column.read_records(ROWS, Some(&mut self.levels), None, &mut self.values)?;
             if records == 0 {
                 break;
             }
