@@ -39,8 +39,18 @@ pub fn text(name: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![name.to_path_buf()]);
     };
     const ENDINGS: [&str; 12] = [
-        ".parquet", ".txt", ".txt.gz", ".txt.zst", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".json.gz", ".json.zst",
-        ".ndjson.gz", ".ndjson.zst",
+        ".parquet",
+        ".txt",
+        ".txt.gz",
+        ".txt.zst",
+        ".jsonl",
+        ".jsonl.gz",
+        ".jsonl.zst",
+        ".ndjson",
+        ".json.gz",
+        ".json.zst",
+        ".ndjson.gz",
+        ".ndjson.zst",
     ];
     // `.json` is left out: it is the data set's description more often than its text.
     let remote = Remote::open(&id)?;
@@ -86,7 +96,8 @@ fn prepared(id: &Id) -> Result<PathBuf> {
         let next = format!("run `train prepare --text {text} ...` and name the folder it writes");
         return Err(Error::file(text, "no prepared data in it (no index.json)", next));
     }
-    let needed = |name: &&str| matches!(*name, "index.json" | "vocab.txt") || (name.ends_with(".bin") && !name.contains('/'));
+    let needed =
+        |name: &&str| matches!(*name, "index.json" | "vocab.txt") || (name.ends_with(".bin") && !name.contains('/'));
     let needed: Vec<&str> = names.into_iter().filter(needed).collect();
     remote.folder(&needed)
 }

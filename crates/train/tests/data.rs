@@ -122,9 +122,12 @@ fn the_same_lines_in_any_form_give_the_same_data() {
     let bench = Bench::new();
     let lines = awkward_lines(&bench);
     let plain = lines.join("\n");
-    let json: String =
-        lines.iter().map(|line| format!("{}\n", serde_json::json!({"id": 7, "text": line, "more": {"text": 1}}))).collect();
-    let nested: String = lines.iter().map(|line| format!("{}\r\n", serde_json::json!({"doc": {"body": line}}))).collect();
+    let json: String = lines
+        .iter()
+        .map(|line| format!("{}\n", serde_json::json!({"id": 7, "text": line, "more": {"text": 1}})))
+        .collect();
+    let nested: String =
+        lines.iter().map(|line| format!("{}\r\n", serde_json::json!({"doc": {"body": line}}))).collect();
     bench.write("p.txt", &plain);
     let (summary, _) = bench.prepare("expected", &["p.txt"], &["--held-out-every", "9"]);
     assert!(summary["train"]["sequences"].as_u64().unwrap() > 100, "{summary}");
@@ -259,7 +262,8 @@ fn vocabularies_in_any_form() {
         assert_eq!(prepare(vocab, &[])["lowercase"], true);
         assert!(bench.files("data") == bench.files("expected"), "{vocab}");
     }
-    let arguments = ["--text", &bench.text("text.txt"), "--vocab", &bench.text("model"), "-o", &bench.text("x"), "--cased"];
+    let arguments =
+        ["--text", &bench.text("text.txt"), "--vocab", &bench.text("model"), "-o", &bench.text("x"), "--cased"];
     mentions(&fails(1, &[&["prepare"], &arguments[..]].concat()), &["model", "lower-cases", "leave --cased out"]);
     bench.write("cased/tokenizer.json", tokenizer(false));
     assert_eq!(prepare("cased", &[])["lowercase"], false);

@@ -4,9 +4,9 @@ use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
 use super::qat::QatOptions;
 use super::student::StudentOptions;
-use crate::{Result, hub};
 use crate::data::DataFolder;
 use crate::model::{Model, ModelFolder};
+use crate::{Result, hub};
 use clap::Args;
 use std::path::PathBuf;
 

@@ -71,8 +71,20 @@ mod tests {
         assert_eq!(id.text(), "datasets/org/set.v1@refs/pr/3");
         assert_eq!(id.arguments(), "org/set.v1 --repo-type dataset --revision refs/pr/3");
         for text in [
-            "folder", "/org/name", "./org/name", "../name", "org/..", "a/b/c", "datasets/one", "org/name@", "org/na me",
-            "org/name@../x", "", "/", "org/", "runs/*",
+            "folder",
+            "/org/name",
+            "./org/name",
+            "../name",
+            "org/..",
+            "a/b/c",
+            "datasets/one",
+            "org/name@",
+            "org/na me",
+            "org/name@../x",
+            "",
+            "/",
+            "org/",
+            "runs/*",
         ] {
             assert_eq!(Id::parse(text), None, "{text}");
         }

@@ -72,7 +72,13 @@ impl Remote {
         // The cache may be read-only: then the files are found or not.
         let _ = cache.repo(id.repository(None)).create_ref(&info.sha);
         let offline = server;
-        Ok(Self { id: id.clone(), cache: cache.repo(pinned.clone()), repository: Some(api.repo(pinned)), files, offline })
+        Ok(Self {
+            id: id.clone(),
+            cache: cache.repo(pinned.clone()),
+            repository: Some(api.repo(pinned)),
+            files,
+            offline,
+        })
     }
 
     /// Names of all files.

@@ -38,8 +38,13 @@ impl Hub {
 
     /// Paths of the files that were downloaded, once each.
     fn downloads(&self) -> Vec<String> {
-        let mut files: Vec<String> =
-            self.asked.lock().unwrap().drain(..).filter_map(|path| Some(path.split_once("/resolve/")?.1.into())).collect();
+        let mut files: Vec<String> = self
+            .asked
+            .lock()
+            .unwrap()
+            .drain(..)
+            .filter_map(|path| Some(path.split_once("/resolve/")?.1.into()))
+            .collect();
         files.sort();
         files.dedup();
         files
@@ -192,7 +197,10 @@ fn what_the_server_does_not_have() {
     let arguments = ["prepare", "--text", "datasets/org/empty", "--vocab", "vocab.txt", "-o", "out"];
     mentions(&run(&bench, &server, &arguments, false).1, &["datasets/org/empty", "no text file"]);
     let arguments = ["pretrain", "--data", "datasets/org/empty", "-o", "out"];
-    mentions(&run(&bench, &server, &arguments, false).1, &["no prepared data", "train prepare --text datasets/org/empty"]);
+    mentions(
+        &run(&bench, &server, &arguments, false).1,
+        &["no prepared data", "train prepare --text datasets/org/empty"],
+    );
 }
 
 #[test]
@@ -207,7 +215,8 @@ fn data_sets_give_their_text_and_prepared_folders() {
     hub.add("datasets/org/set", "README.md", b"about it".to_vec());
     let arguments = ["--vocab", "vocab.txt", "--max-length", "32", "--min-length", "4"];
     let prepare = |text: &str, out: &str| {
-        let (code, said) = run(&bench, &server, &[&["prepare", "--text", text, "-o", out], &arguments[..]].concat(), false);
+        let (code, said) =
+            run(&bench, &server, &[&["prepare", "--text", text, "-o", out], &arguments[..]].concat(), false);
         assert_eq!(code, 0, "{said}");
     };
     prepare("datasets/org/set", "fetched");

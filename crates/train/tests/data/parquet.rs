@@ -103,7 +103,8 @@ fn damage_is_an_error_with_the_rows_before_it() {
     let lines = bench.lines();
     let texts: Vec<Option<&str>> = lines.iter().map(|line| Some(line.as_str())).collect();
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
-    let properties = properties.set_dictionary_enabled(false).set_data_page_size_limit(2000).set_write_batch_size(16).build();
+    let properties =
+        properties.set_dictionary_enabled(false).set_data_page_size_limit(2000).set_write_batch_size(16).build();
     write(&bench.path("good.parquet"), REQUIRED, &texts, 100, properties);
     let good = read(&bench.path("good.parquet"));
     bench.write("cut.parquet", &good[..good.len() - 10]);

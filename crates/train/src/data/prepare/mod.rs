@@ -145,10 +145,11 @@ fn read(
             item = give(std::mem::take(&mut item))?;
             Some(std::mem::take(&mut item.block))
         };
-        let ended = text::read(input, field, block, &watch.bytes, &mut exchange).and_then(|last| match last.is_empty() {
-            true => Ok(()),
-            false => exchange(last).map(drop).ok_or(Stop::Closed),
-        });
+        let ended =
+            text::read(input, field, block, &watch.bytes, &mut exchange).and_then(|last| match last.is_empty() {
+                true => Ok(()),
+                false => exchange(last).map(drop).ok_or(Stop::Closed),
+            });
         match ended {
             Ok(()) => {}
             // The writer has stopped, and knows why.

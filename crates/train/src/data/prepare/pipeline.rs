@@ -167,11 +167,8 @@ mod tests {
     #[should_panic(expected = "worker broke")]
     fn a_panic_is_passed_on_and_nobody_waits() {
         let read = |mut item: u64, give: &mut dyn FnMut(u64) -> Option<u64>| {
-            loop {
-                match give(item) {
-                    Some(next) => item = next,
-                    None => break,
-                }
+            while let Some(next) = give(item) {
+                item = next;
             }
         };
         let write = |_: &mut u64| Ok::<(), ()>(());

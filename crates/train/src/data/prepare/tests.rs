@@ -79,7 +79,7 @@ fn the_number_of_threads_changes_nothing() {
         .map(|i| if i % 50 == 7 { "\n".into() } else { format!("{}b\n", "a ".repeat(1 + i * 7 % 13)) })
         .collect();
     bench.write("text", text.as_bytes());
-    bench.write("bad", [text[..200_000].as_bytes(), b"\xff\n"].concat());
+    bench.write("bad", [&text.as_bytes()[..200_000], b"\xff\n"].concat());
     let mut before: Option<(Prepared, Vec<Vec<u8>>)> = None;
     for threads in [1, 2, 7] {
         let preparation = Preparation { threads, hold_out_every: 9, ..bench.preparation(&["text", "bad"]) };
@@ -106,7 +106,10 @@ fn bad_lines_are_counted_or_fatal() {
     assert_eq!(prepared.bad.counts(), prepared.index.bad_lines);
     let report = prepared.bad.report().join("\n");
     for (line, words) in [(2, "not JSON"), (3, "null"), (5, "without the field")] {
-        assert!(report.contains(&format!("{words}")) && report.contains(&format!("{}:{line}", path.display())), "{report}");
+        assert!(
+            report.contains(words) && report.contains(&format!("{}:{line}", path.display())),
+            "{report}"
+        );
     }
     let error = bench.prepare(&Preparation { strict: true, ..preparation }).unwrap_err().to_string();
     assert!(error.contains("mixed.jsonl:2: a line not JSON"), "{error}");

@@ -271,8 +271,7 @@ mod tests {
         let folder = tree(&["a.tgz", "a.parquet.gz"]);
         let array = folder.path().join("array.json");
         fs::write(&array, "\u{feff}\n [\n{\"text\": 1}]").unwrap();
-        for (name, words) in
-            [("a.tgz", "unpack it"), ("a.parquet.gz", "decompress it"), ("array.json", "a JSON array")]
+        for (name, words) in [("a.tgz", "unpack it"), ("a.parquet.gz", "decompress it"), ("array.json", "a JSON array")]
         {
             let error = Inputs::find(&[folder.path().join(name)]).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(words), "{error}");

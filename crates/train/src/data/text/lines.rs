@@ -12,12 +12,7 @@ use std::sync::atomic::AtomicU64;
 const BUFFER: usize = 1 << 17;
 
 /// Reads all lines of a file into blocks.
-pub(super) fn read(
-    input: &Input,
-    mut block: Block,
-    read: &AtomicU64,
-    exchange: &mut Exchange,
-) -> Result<Block, Stop> {
+pub(super) fn read(input: &Input, mut block: Block, read: &AtomicU64, exchange: &mut Exchange) -> Result<Block, Stop> {
     let mut reader = open(input, read).map_err(|e| Stop::Unfit(Error::io(&input.path, &e)))?;
     loop {
         let end = block.line(|bytes| line(&mut reader, bytes)).and_then(|end| {

@@ -91,11 +91,7 @@ impl Vocabulary {
         // Its own kind of map, which has no other name here; reading the file with it would also trim the entries.
         let mut entries = WordPiece::read_bytes(b"").map_err(|e| e.to_string())?;
         entries.extend(ids);
-        let model = WordPiece::builder()
-            .vocab(entries)
-            .unk_token("[UNK]".into())
-            .build()
-            .map_err(|e| e.to_string())?;
+        let model = WordPiece::builder().vocab(entries).unk_token("[UNK]".into()).build().map_err(|e| e.to_string())?;
         let normalizer = BertNormalizer::new(true, true, None, lowercase);
         Ok(Self { sha256: files::sha256(&bytes), size, special, lowercase, normalizer, model, bytes })
     }

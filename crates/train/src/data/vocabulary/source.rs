@@ -70,7 +70,8 @@ fn parse(json: &Value) -> Result<Source, String> {
     let added = json["added_tokens"].as_array().into_iter().flatten();
     let added = added.filter_map(|token| Some((token["content"].as_str()?, token["id"].as_u64()?)));
     let mut entries: Vec<Option<&str>> = Vec::new();
-    for (entry, id) in vocabulary.iter().map(|(entry, id)| (entry.as_str(), id.as_u64().unwrap_or(u64::MAX))).chain(added)
+    for (entry, id) in
+        vocabulary.iter().map(|(entry, id)| (entry.as_str(), id.as_u64().unwrap_or(u64::MAX))).chain(added)
     {
         if entry.contains('\n') || entry.ends_with('\r') {
             return Err(format!("entry {entry:?} has a line end in it"));
@@ -101,7 +102,10 @@ fn casing(normalizer: &Value) -> Result<Option<bool>, String> {
             if normalizer["strip_accents"].as_bool().is_some_and(|strip| Some(strip) != lowercase) {
                 return Err("it strips accents without lower-casing, or the other way round".into());
             }
-            if [&normalizer["clean_text"], &normalizer["handle_chinese_chars"]].iter().any(|v| v.as_bool() == Some(false)) {
+            if [&normalizer["clean_text"], &normalizer["handle_chinese_chars"]]
+                .iter()
+                .any(|v| v.as_bool() == Some(false))
+            {
                 return Err("it does not clean text or split Chinese characters as BERT does".into());
             }
             Ok(lowercase)
