@@ -10,10 +10,13 @@ use std::sync::{Arc, Mutex};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
+/// Files of each repository, by name.
+type Repositories = HashMap<String, HashMap<String, Vec<u8>>>;
+
 /// What a server has: repositories (`models/ORG/NAME` or `datasets/ORG/NAME`) with files, and what was asked of it.
 #[derive(Clone, Default)]
 struct Hub {
-    repositories: Arc<Mutex<HashMap<String, HashMap<String, Vec<u8>>>>>,
+    repositories: Arc<Mutex<Repositories>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 

@@ -106,10 +106,7 @@ fn bad_lines_are_counted_or_fatal() {
     assert_eq!(prepared.bad.counts(), prepared.index.bad_lines);
     let report = prepared.bad.report().join("\n");
     for (line, words) in [(2, "not JSON"), (3, "null"), (5, "without the field")] {
-        assert!(
-            report.contains(words) && report.contains(&format!("{}:{line}", path.display())),
-            "{report}"
-        );
+        assert!(report.contains(words) && report.contains(&format!("{}:{line}", path.display())), "{report}");
     }
     let error = bench.prepare(&Preparation { strict: true, ..preparation }).unwrap_err().to_string();
     assert!(error.contains("mixed.jsonl:2: a line not JSON"), "{error}");
