@@ -62,7 +62,7 @@ pub enum Error {
         /// What to do about it.
         next: String,
     },
-    /// Ctrl-C or a request to end: everything is saved.
+    /// Ctrl-C or a request to end: a run is saved, prepared data as it was before.
     #[error("{0}")]
     Interrupted(String),
     /// A tensor operation failed: a shape or device problem that no earlier check caught.

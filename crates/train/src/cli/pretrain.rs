@@ -6,7 +6,7 @@ use crate::comm::Joined;
 use crate::data::DataFolder;
 use crate::model::{Architecture, Model, ModelConfig, random};
 use crate::recipe::Preset;
-use crate::{Error, Result};
+use crate::{Error, Result, hub};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -51,7 +51,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
 fn train(options: &Options, joined: &Joined) -> Result<()> {
     let recipe = options.recipe.recipe()?.for_pretraining();
     recipe.check()?;
-    let data = DataFolder::open(&options.data)?;
+    let data = DataFolder::open(&hub::resolve(&options.data)?)?;
     let tiny = options.recipe.preset == Preset::Tiny;
     let (layers, hidden, head, positions) = if tiny { (4, 128, 32, data.index.max_length) } else { (12, 768, 64, 512) };
     let hidden = options.hidden.unwrap_or(hidden);

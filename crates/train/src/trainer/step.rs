@@ -26,7 +26,7 @@ impl Run<'_> {
         let (mut gradients, mut parts, mut drawn, mut tokens) = (Gradients::default(), vec![], vec![], 0);
         for _ in 0..trainer.recipe.accumulation {
             let (index, sequences) = self.order.next();
-            let batch = trainer.draw(index, sequences);
+            let batch = trainer.draw(index, sequences)?;
             let whole = Whole::new(index, &batch);
             tokens += whole.rows();
             let piece = trainer.piece(batch);
@@ -81,7 +81,8 @@ impl Run<'_> {
             }
             Some(folder) => {
                 let path = folder.join(format!("non-finite-step-{step:08}.safetensors"));
-                let batches: Vec<Batch> = suspects.iter().map(|(index, all)| trainer.draw(*index, all)).collect();
+                let batches: Vec<Batch> =
+                    suspects.iter().map(|(index, all)| trainer.draw(*index, all)).collect::<Result<_>>()?;
                 dump::write(&path, &batches)?;
                 trainer.group.barrier()?;
                 Err(Error::Diverged { cause: Box::new(cause), batch: path.display().to_string() })
@@ -92,7 +93,7 @@ impl Run<'_> {
 
 impl Trainer<'_> {
     /// A masked batch: the same on every rank, and every time it is drawn.
-    fn draw(&self, index: u64, sequences: &[u32]) -> Batch {
+    fn draw(&self, index: u64, sequences: &[u32]) -> Result<Batch> {
         self.data.batch(sequences, self.masker, &mut stream(self.recipe.seed, Purpose::Masking, index))
     }
 
