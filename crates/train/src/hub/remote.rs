@@ -163,7 +163,9 @@ fn failed(error: ApiError) -> Failed {
     };
     match error {
         ApiError::RequestError(error) => {
+            // Without the address it begins with.
             let text = error.to_string();
+            let text = text.split_once(": ").map_or(text.as_str(), |(_, reason)| reason).to_string();
             match error.into_response() {
                 Some(response) => Failed::Status(response.status()),
                 None => Failed::Other(text),

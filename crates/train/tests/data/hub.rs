@@ -115,6 +115,13 @@ fn run(bench: &Bench, server: &str, arguments: &[&str], offline: bool) -> (i32, 
     (output.status.code().unwrap(), format!("{said}{}", String::from_utf8_lossy(&output.stdout)))
 }
 
+/// The error: the last line, and the only one from where it begins; notes on the device come before.
+fn error(said: &str) -> String {
+    let error = &said[said.find("error: ").unwrap()..];
+    assert_eq!(error.trim_end().lines().count(), 1, "{said}");
+    error.to_string()
+}
+
 /// A port that nobody listens on.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -171,7 +178,8 @@ fn without_network_one_line_says_what_to_do() {
     let teacher = ["eval", "--model", "org/teacher@v2", "--data", "data"];
     for (offline, why) in [(false, "http://127.0.0.1:9 cannot be reached"), (true, "HF_HUB_OFFLINE is set")] {
         let (code, said) = run(&bench, NOWHERE, &teacher, offline);
-        assert_eq!((code, said.trim_end().lines().count()), (1, 1), "{said}");
+        assert_eq!(code, 1, "{said}");
+        let said = error(&said);
         mentions(&said, &["org/teacher@v2", "no such file or folder here", why]);
         mentions(&said, &["hf download org/teacher --revision v2 --local-dir FOLDER"]);
     }
@@ -189,7 +197,8 @@ fn what_the_server_does_not_have() {
     bench.prepare("data", &["text.txt"], &["--held-out-every", "10"]);
     let evaluate = |name: &str| run(&bench, &server, &["eval", "--model", name, "--data", "data"], false);
     let (code, said) = evaluate("org/nothing");
-    assert_eq!((code, said.trim_end().lines().count()), (1, 1), "{said}");
+    assert_eq!(code, 1, "{said}");
+    let said = error(&said);
     mentions(&said, &["org/nothing", "no such repository", "status 404", "HF_TOKEN"]);
     hub.add("models/org/old", "config.json", b"{}".to_vec());
     hub.add("models/org/old", "pytorch_model.bin", vec![0]);

@@ -123,3 +123,29 @@ fn damage_is_an_error_with_the_rows_before_it() {
     let lines = summary["lines"].as_u64().unwrap();
     assert!(lines > 0 && lines < 300, "{lines}");
 }
+
+#[test]
+fn whatever_is_altered_the_answer_is_a_message() {
+    let bench = Bench::new();
+    let lines = bench.lines();
+    let texts: Vec<Option<&str>> = lines[..40].iter().map(|line| Some(line.as_str())).collect();
+    write(&bench.path("good.parquet"), FLAT, &texts, 20, WriterProperties::default());
+    let good = read(&bench.path("good.parquet"));
+    let arguments = bench.arguments("data", &["bad.parquet"], &["--threads", "1"]);
+    let mut failures = 0;
+    for i in (0..150).map(|i| i * good.len() / 150) {
+        let mut bad = good.clone();
+        bad[i] = 255;
+        bench.write("bad.parquet", &bad);
+        let output = crate::support::command().args(&arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "byte {i}: {said}");
+        match output.status.code() {
+            Some(0) => {}
+            Some(1) => failures += 1,
+            code => panic!("byte {i}: {code:?}: {said}"),
+        }
+    }
+    // Most bytes are text or of columns that are not read.
+    assert!(failures > 10, "{failures}");
+}

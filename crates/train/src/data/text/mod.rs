@@ -2,6 +2,7 @@
 
 mod bad;
 mod block;
+mod guard;
 mod inputs;
 mod json;
 mod lines;

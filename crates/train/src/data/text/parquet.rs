@@ -1,7 +1,7 @@
 //! One string column of a Parquet file, row group by row group, some rows at a time.
 
 use super::block::{Block, LONGEST, LineEnd};
-use super::{BadLine, Exchange, Field, Input, Stop};
+use super::{BadLine, Exchange, Field, Input, Stop, guard};
 use crate::Error;
 use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::column::reader::ColumnReader;
@@ -10,7 +10,6 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Rows decoded at once.
@@ -33,7 +32,7 @@ pub(super) fn read(
     let file = File::open(&input.path).map_err(|e| Stop::Unfit(Error::io(&input.path, &e)))?;
     // The crate is written for files that are whole: damaged ones can make it panic.
     let guarded = |f: &mut dyn FnMut() -> Result<(), Failure>| {
-        catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| Err(Failure::Damaged("its pages make no sense".into())))
+        guard::guarded(f).unwrap_or_else(|| Err(Failure::Damaged("its structure makes no sense".into())))
     };
     let mut opened = None;
     let result = guarded(&mut || {
