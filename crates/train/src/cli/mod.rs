@@ -8,6 +8,7 @@ mod options;
 mod prepare;
 mod pretrain;
 mod qat;
+mod report;
 mod run;
 mod step;
 mod student;
@@ -33,6 +34,7 @@ enum Verb {
     Pretrain(Box<pretrain::Options>),
     Distill(Box<distill::Options>),
     Eval(eval::Options),
+    Report(report::Options),
     Step(step::Options),
     Devices(devices::Options),
 }
@@ -63,6 +65,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Pretrain(options) => pretrain::run(options),
         Verb::Distill(options) => distill::run(options),
         Verb::Eval(options) => eval::run(options),
+        Verb::Report(options) => report::run(options),
         Verb::Step(options) => step::run(options),
         Verb::Devices(options) => devices::run(options),
     }
