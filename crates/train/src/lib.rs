@@ -21,6 +21,7 @@ pub mod ops;
 pub mod optim;
 pub mod qat;
 pub mod recipe;
+pub mod report;
 pub mod rng;
 pub mod schedule;
 pub mod trainer;

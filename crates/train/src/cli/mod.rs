@@ -10,6 +10,7 @@ mod options;
 mod prepare;
 mod pretrain;
 mod qat;
+mod report;
 mod resume;
 mod run;
 mod safety;
@@ -40,6 +41,7 @@ enum Verb {
     Resume(resume::Options),
     Launch(launch::Options),
     Eval(eval::Options),
+    Report(report::Options),
     Step(step::Options),
     Devices(devices::Options),
 }
@@ -78,6 +80,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Resume(options) => continue_run(options),
         Verb::Launch(options) => launch::run(options),
         Verb::Eval(options) => eval::run(options),
+        Verb::Report(options) => report::run(options),
         Verb::Step(options) => step::run(options),
         Verb::Devices(options) => devices::run(options),
     }
