@@ -22,13 +22,13 @@ const DEPENDENT: [&str; 2] = ["candle-kernels", "distil-train"];
 pub(super) struct Home {
     folder: PathBuf,
     toolkit: PathBuf,
-    target: PathBuf,
 }
 
 impl Home {
-    /// Makes the folder `target/home`, or leaves it as it is when nothing that it is made of has changed.
-    pub(super) fn prepare(toolkit: PathBuf, target: &Path) -> Result<Self> {
-        let home = Self { folder: target.join("home"), toolkit, target: target.to_owned() };
+    /// Makes the folder `own/home`, or leaves it as it is when nothing that it is made of has changed. What was built
+    /// with another is forgotten, in both target folders.
+    pub(super) fn prepare(toolkit: PathBuf, own: &Path, shared: &Path) -> Result<Self> {
+        let home = Self { folder: own.join("home"), toolkit };
         let bindings = package_folder("cudarc")?;
         let stamp = home.folder.join("stamp");
         let wanted = home.fingerprint(&bindings)?;
@@ -49,30 +49,30 @@ impl Home {
         // The runtime library that is part of the program instead of a file beside it.
         fs::copy(home.toolkit.join("lib/libcudart_static.a"), libraries.join("libcudart.a"))?;
         if found.is_some() {
-            home.forget()?;
+            forget(own, "release")?;
+            forget(shared, "dev")?;
         }
         fs::write(&stamp, wanted)?;
         println!("   {count} functions of {} libraries in {}", shim::LIBRARIES.len(), libraries.display());
         Ok(home)
     }
 
-    /// `cargo VERB` for the trainer with these features, where everything leads to this folder.
-    pub(super) fn command(&self, verb: &[&str], features: &str) -> Command {
+    /// `cargo WORDS` for the trainer with these features, where everything leads to this folder.
+    pub(super) fn cargo(&self, words: &[&str], features: &str, target: &Path) -> Command {
         let mut command = cargo();
         for other in ["CUDA_PATH", "CUDA_ROOT", "CUDA_TOOLKIT_ROOT_DIR", "CUDNN_LIB"] {
             command.env_remove(other);
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         command
-            .env("CARGO_TARGET_DIR", &self.target)
-            .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
+            .env("CARGO_TARGET_DIR", target)
             .env("CUDA_HOME", &self.folder)
             .env("NVCC", self.folder.join("bin/nvcc"))
             .env(nvcc::REAL, self.toolkit.join("bin/nvcc"))
             .env("CUDA_COMPUTE_CAP", COMPUTE_CAPABILITY)
             .env("CUDARC_CUDA_VERSION", BINDINGS_VERSION)
             .env("CUDAFORGE_THREADS", threads.to_string());
-        command.args(verb).args(["--locked", "--package", "distil-train", "--features", features]);
+        command.args(words).args(["--locked", "--package", "distil-train", "--features", features]);
         command
     }
 
@@ -90,19 +90,17 @@ impl Home {
         hash.update(output(Command::new(super::compiler()).arg("--version")).unwrap_or_default());
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
 
-    /// Lets cargo build anew what was built with another folder.
-    fn forget(&self) -> Result<()> {
-        for profile in ["release", "dev"] {
-            let mut clean = cargo();
-            clean.env("CARGO_TARGET_DIR", &self.target).args(["clean", "--quiet", "--locked", "--profile", profile]);
-            for package in DEPENDENT {
-                clean.args(["--package", package]);
-            }
-            output(&mut clean)?;
-        }
-        Ok(())
+/// Lets cargo build anew what was built with another folder.
+fn forget(target: &Path, profile: &str) -> Result<()> {
+    let mut clean = cargo();
+    clean.env("CARGO_TARGET_DIR", target).args(["clean", "--quiet", "--locked", "--profile", profile]);
+    for package in DEPENDENT {
+        clean.args(["--package", package]);
     }
+    output(&mut clean)?;
+    Ok(())
 }
 
 /// The folder of a dependency's sources.

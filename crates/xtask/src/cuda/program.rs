@@ -10,7 +10,6 @@ use crate::shell::output;
 
 /// Prints all that, and fails if the program needs a library of NVIDIA's to start, or does not start.
 pub(super) fn report(program: &Path) -> Result<()> {
-    println!("4. the program");
     let size = fs::metadata(program).with_context(|| format!("no {}", program.display()))?.len();
     println!("   {} ({:.1} MB)", program.display(), size as f64 / 1e6);
     let dynamic = output(Command::new("readelf").args(["--wide", "--dynamic"]).arg(program))?;
@@ -28,6 +27,52 @@ pub(super) fn report(program: &Path) -> Result<()> {
     for line in output(Command::new(program).arg("devices")).context("the program does not start here")?.lines() {
         println!("   {line}");
     }
+    Ok(())
+}
+
+/// What an imitated driver is told to answer, and a part of the one line in which the program must explain it.
+const FAILURES: [(&str, &str, &str); 6] = [
+    ("IMITATE_INIT", "100", "the NVIDIA driver finds no GPU"),
+    ("IMITATE_INIT", "999", "CUDA_ERROR_UNKNOWN"),
+    ("IMITATE_COUNT", "0", "the NVIDIA driver finds no GPU"),
+    ("IMITATE_VERSION", "12040", "the NVIDIA driver is for CUDA 12.4"),
+    ("IMITATE_CAPABILITY", "7", "compute capability 7.0 is too old"),
+    ("IMITATE_COUNT", "1", "NVIDIA's library cuBLAS (libcublas.so.13) was not found"),
+];
+
+/// Lets the program explain everything that can be missing, with an imitated driver that is made in `folder`.
+pub(super) fn check_messages(program: &Path, folder: &Path) -> Result<()> {
+    let folder = folder.join("imitation");
+    fs::create_dir_all(&folder)?;
+    // cuBLAS answers as its stand-in does where there is none: this machine may have the real one.
+    for (library, source) in [
+        ("libcuda.so.1", include_str!("driver.c")),
+        ("libcublas.so.13", "int cublasCreate_v2(void **handle) { return (void)handle, 16; }\n"),
+    ] {
+        fs::write(folder.join("library.c"), source)?;
+        let mut cc = Command::new(super::compiler());
+        output(cc.current_dir(&folder).args(["-shared", "-fPIC", "-O1", "-o", library, "library.c"]))?;
+    }
+    let ask = |device: &str, variables: &[(&str, &str)]| {
+        let mut command = Command::new(program);
+        // Nothing of this machine: neither its libraries nor its place among other processes.
+        command.env_clear().args(["devices", "--device", device]).envs(variables.iter().copied());
+        let ran = command.output().context("the program does not start")?;
+        Ok::<_, anyhow::Error>((ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned()))
+    };
+    let place = folder.to_string_lossy();
+    for (name, value, expected) in FAILURES {
+        let variables = [("DISTIL_CUDA_LIBS", place.as_ref()), (name, value)];
+        let (code, said) = ask("cuda", &variables)?;
+        if code != Some(1) || !said.contains(expected) || said.lines().count() != 1 {
+            bail!("with {name}={value} the program should end with 1 and `{expected}`; it ended with {code:?}: {said}");
+        }
+        let (code, said) = ask("auto", &variables)?;
+        if code != Some(0) || !said.contains(expected) || !said.contains("on the CPU") {
+            bail!("with {name}={value} the program should go on on the CPU; it ended with {code:?}: {said}");
+        }
+    }
+    println!("   {} ways in which a GPU cannot be used are explained in one line each", FAILURES.len());
     Ok(())
 }
 

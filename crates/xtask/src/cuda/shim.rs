@@ -192,6 +192,6 @@ impl Shim<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
 #[path = "shim_tests.rs"]
 mod tests;

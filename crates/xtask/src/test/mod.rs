@@ -27,8 +27,23 @@ pub(crate) struct Args {
 enum Outcome {
     Passed,
     Failed(String),
-    Skipped,
+    Skipped(String),
 }
+
+/// The error of a step that cannot run on this machine and need not.
+#[derive(Debug)]
+pub(crate) struct Skipped(
+    /// Why.
+    pub(crate) String,
+);
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skipped {}
 
 /// Runs the command.
 pub(crate) fn main(args: &Args) -> Result<()> {
@@ -49,13 +64,17 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     let mut results = Vec::new();
     for step in chosen {
         if step.arm && args.skip_arm {
-            results.push((step, Duration::ZERO, Outcome::Skipped));
+            results.push((step, Duration::ZERO, Outcome::Skipped("--skip-arm".into())));
             continue;
         }
         println!("== {}: {}", step.name, step.what);
         let start = Instant::now();
         let outcome = match (step.run)() {
             Ok(()) => Outcome::Passed,
+            Err(error) if error.is::<Skipped>() => {
+                println!("SKIPPED: {error:#}");
+                Outcome::Skipped(format!("{error:#}"))
+            }
             Err(error) => {
                 println!("{error:#}");
                 Outcome::Failed(format!("{error:#}"))
@@ -84,16 +103,16 @@ fn summary(results: &[(&Step, Duration, Outcome)]) -> Result<()> {
     println!("\nstep        seconds  result");
     for (step, took, outcome) in results {
         let result = match outcome {
-            Outcome::Passed => "passed",
-            Outcome::Failed(_) => "FAILED",
-            Outcome::Skipped => "skipped (--skip-arm)",
+            Outcome::Passed => "passed".to_owned(),
+            Outcome::Failed(_) => "FAILED".to_owned(),
+            Outcome::Skipped(reason) => format!("SKIPPED: {reason}"),
         };
         println!("{:10} {:>8.1}  {result}", step.name, took.as_secs_f64());
     }
     let total: f64 = results.iter().map(|(_, took, _)| took.as_secs_f64()).sum();
     let count = |wanted: fn(&Outcome) -> bool| results.iter().filter(|(_, _, outcome)| wanted(outcome)).count();
     let passed = count(|outcome| matches!(outcome, Outcome::Passed));
-    let skipped = count(|outcome| matches!(outcome, Outcome::Skipped));
+    let skipped = count(|outcome| matches!(outcome, Outcome::Skipped(_)));
     let mut failed = 0;
     for (step, _, outcome) in results {
         if let Outcome::Failed(reason) = outcome {

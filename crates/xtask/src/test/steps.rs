@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::cross::{NATIVE_AARCH64_LINUX, Target, cargo_for, has_clippy, run_on, target_dir};
 use crate::shell::{cargo, root, run};
-use crate::{demo, firmware, models};
+use crate::{cuda, demo, firmware, models};
 
 /// One step.
 pub(super) struct Step {
@@ -20,11 +20,17 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 9] = [
+pub(super) const STEPS: [Step; 10] = [
     Step { name: "format", what: "the code is formatted, firmware included", arm: false, run: format },
     Step { name: "lints", what: "clippy finds nothing in any target of the workspace", arm: false, run: lints },
     Step { name: "docs", what: "the documentation builds without a warning", arm: false, run: docs },
     Step { name: "tests", what: "all tests of the workspace, dependency rules included", arm: false, run: tests },
+    Step {
+        name: "cuda",
+        what: "the trainer for NVIDIA's GPUs: lints, tests, links, starts without a driver and says so",
+        arm: false,
+        run: cuda::test,
+    },
     Step {
         name: "no-std",
         what: "the device crates build alone for machines without an operating system",
