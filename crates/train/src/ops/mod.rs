@@ -10,7 +10,9 @@ mod dropout;
 mod gelu;
 mod layer_norm;
 mod linear;
+mod machine;
 pub mod math;
+mod plan;
 mod storage;
 mod vocabulary;
 
