@@ -24,6 +24,9 @@ pub enum Error {
     /// A batch, corpus or vocabulary that cannot be trained on.
     #[error("{0}")]
     Data(String),
+    /// The GPU that was asked for cannot be used.
+    #[error("{0}")]
+    Device(String),
     /// A loss or gradient became NaN or infinite.
     #[error(
         "{what} is {value} at step {step}: training has diverged; \

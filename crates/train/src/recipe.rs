@@ -2,6 +2,7 @@
 
 use crate::loss::Objective;
 use crate::optim::AdamWConfig;
+use crate::qat::QatConfig;
 use crate::schedule::Schedule;
 use crate::{Error, Result, files};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,9 @@ pub struct Recipe {
     pub hidden_mismatch: HiddenMismatch,
     /// Copies the dense layer and LayerNorm of the teacher's masked-LM head into the student.
     pub copy_transform: bool,
+    /// The packed file that the last steps are trained for; none: all steps are taken in float.
+    #[serde(default)]
+    pub qat: Option<QatConfig>,
 }
 
 /// Where a student's first values come from.
@@ -115,6 +119,7 @@ impl Recipe {
             layer_map: None,
             hidden_mismatch: HiddenMismatch::Error,
             copy_transform: false,
+            qat: None,
         };
         match preset {
             Preset::Distilbert => published,
@@ -132,7 +137,13 @@ impl Recipe {
 
     /// The same for pretraining a teacher: masked LM alone, uniform masking, positions trained.
     pub fn for_pretraining(self) -> Self {
-        Self { objective: Objective::MASKED_LM, masking: MaskingConfig::UNIFORM, freeze_positions: false, ..self }
+        Self {
+            objective: Objective::MASKED_LM,
+            masking: MaskingConfig::UNIFORM,
+            freeze_positions: false,
+            qat: None,
+            ..self
+        }
     }
 
     /// Reads a recipe as JSON. Every key has to be there, so that a saved file says everything.
@@ -151,6 +162,7 @@ impl Recipe {
     /// Fails on values that cannot work.
     pub fn check(&self) -> Result<()> {
         self.objective.check()?;
+        self.qat.as_ref().map_or(Ok(()), QatConfig::check)?;
         let masking = &self.masking;
         let conditions = [
             (self.batch_size > 0, "the batch size must be at least 1"),
@@ -185,11 +197,18 @@ mod tests {
     fn a_saved_recipe_reads_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("recipe.json");
-        for recipe in [Recipe::preset(Preset::Distilbert), Recipe::preset(Preset::Tiny).for_pretraining()] {
+        let distilbert = Recipe::preset(Preset::Distilbert);
+        let quantized = Recipe { qat: Some(QatConfig::packed(crate::qat::Storage::Int4)), ..distilbert.clone() };
+        for recipe in [distilbert, quantized, Recipe::preset(Preset::Tiny).for_pretraining()] {
             recipe.check().unwrap();
             recipe.write(&path).unwrap();
             assert_eq!(Recipe::read(&path).unwrap(), recipe);
         }
+        // Recipes were written before there was a grid.
+        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        json.as_object_mut().unwrap().remove("qat");
+        std::fs::write(&path, json.to_string()).unwrap();
+        assert_eq!(Recipe::read(&path).unwrap().qat, None);
         std::fs::write(&path, "{\"batch_size\": 1}").unwrap();
         assert!(Recipe::read(&path).unwrap_err().to_string().contains("missing field"));
     }

@@ -95,6 +95,7 @@ impl Trainer<'_> {
         let (mut interval, mut tokens, mut training_seconds) = (Interval::default(), 0, 0.0);
         let (mut last_loss, mut held_out, mut rate_shown) = (f64::NAN, None, 0.0);
         for step in 1..=total {
+            self.student.set_grid(step, total)?;
             let mut gradients = Gradients::default();
             for _ in 0..recipe.accumulation {
                 let (index, sequences) = order.next();
@@ -122,6 +123,7 @@ impl Trainer<'_> {
                 let before = mark.elapsed();
                 let teacher = self.teacher;
                 let options = self.reporting.evaluation;
+                self.student.settle_grid()?;
                 let figures = evaluate(self.student, teacher, data, self.held_out_masker, options, |_| {})?;
                 metrics.write(&EvaluationLine { step, held_out: &figures })?;
                 progress.note(&format!("step {step}: {}", figures.text()));

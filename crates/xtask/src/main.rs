@@ -5,6 +5,7 @@
 
 mod bench;
 mod cross;
+mod cuda;
 mod demo;
 mod firmware;
 mod models;
@@ -30,6 +31,8 @@ enum Command {
     Setup(setup::Args),
     /// Distil, pack and run on this machine and two emulated boards; ends with a table
     Demo(demo::Args),
+    /// Build the trainer for NVIDIA's GPUs: one program that starts on any x86-64 Linux
+    BuildCuda(cuda::Args),
     /// Run every check: format, lints, documentation, tests, bare-metal builds, emulated ARM
     Test(test::Args),
     /// Build the firmware images and run them in QEMU
@@ -41,9 +44,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if cuda::nvcc::is_wanted() {
+        return cuda::nvcc::main();
+    }
     let result = match Cli::parse().command {
         Command::Setup(args) => setup::main(&args),
         Command::Demo(args) => demo::main(&args),
+        Command::BuildCuda(args) => cuda::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Firmware(args) => firmware::main(args),
         Command::Bench(args) => bench::main(&args),

@@ -1,11 +1,12 @@
 //! `train distill`: a student from a teacher.
 
+use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
+use super::qat::QatOptions;
 use super::student::StudentOptions;
 use crate::Result;
 use crate::data::DataFolder;
 use crate::model::{Model, ModelFolder};
-use candle_core::{DType, Device};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -14,6 +15,8 @@ use std::path::PathBuf;
 /// The student starts from layers of the teacher, spread evenly, and learns from the teacher's logits (alpha-ce), the masked
 /// words (alpha-mlm) and the teacher's hidden states (alpha-cos). With `--alpha-ce 0 --alpha-cos 0` it learns by masked LM
 /// alone and the teacher is not run.
+///
+/// With `--qat` the last steps are trained with the very values that `tools pack` will write, which is what int4 needs.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Teacher: a Hugging Face folder of a bert or distilbert masked LM
@@ -46,9 +49,13 @@ pub(super) struct Options {
     #[arg(long, help_heading = "Losses")]
     soft_targets_on_masked_only: bool,
     #[command(flatten)]
+    qat: QatOptions,
+    #[command(flatten)]
     recipe: RecipeOptions,
     #[command(flatten)]
     reporting: ReportingOptions,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -62,16 +69,17 @@ pub(super) fn run(options: &Options) -> Result<()> {
     objective.temperature = options.temperature.unwrap_or(objective.temperature);
     objective.soft_targets_on_masked_only |= options.soft_targets_on_masked_only;
     options.student.apply(&mut recipe);
+    recipe.qat = options.qat.apply(recipe.qat)?;
     recipe.check()?;
 
     let data = DataFolder::open(&options.data)?;
     let folder = ModelFolder::open(&options.teacher)?;
     data.check_model(&options.teacher, &folder)?;
-    let device = Device::Cpu;
+    let (device, dtype) = options.device.open()?;
     let needs_teacher = recipe.objective.needs_teacher();
     let teacher = folder.parameters(&device)?;
-    let student = options.student.build(&mut recipe, (&folder.config, &teacher), &data, (&device, DType::F32))?;
-    let teacher = Model::new(folder.config, teacher, DType::F32)?;
+    let student = options.student.build(&mut recipe, (&folder.config, &teacher), &data, (&device, dtype))?;
+    let teacher = Model::new(folder.config, teacher, dtype)?;
     let teacher = needs_teacher.then_some(&teacher);
     super::run::run(&student, teacher, &data, &recipe, &options.output, &options.reporting)
 }

@@ -1,19 +1,21 @@
 //! `train eval`: held-out figures of a model, alone or against its teacher.
 
+use super::device::DeviceOptions;
 use super::options::EVALUATION_SEED;
+use super::qat::PackedOptions;
 use crate::data::DataFolder;
 use crate::eval::{EvaluationOptions, evaluate};
 use crate::metrics::Progress;
 use crate::model::{Model, ModelFolder};
 use crate::recipe::MaskingConfig;
 use crate::{Error, Result};
-use candle_core::{DType, Device};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
 /// Measures masked-LM loss and accuracy on held-out text, and with --teacher how close the model is to it.
 ///
-/// Which tokens are masked depends on the data and the seed alone, so models can be compared.
+/// Which tokens are masked depends on the data and the seed alone, so models can be compared. With `--qat` the model
+/// computes as its packed file would; the teacher never does.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// Model: a Hugging Face folder of a bert or distilbert masked LM
@@ -34,20 +36,29 @@ pub(super) struct Options {
     /// Seed of the masking
     #[arg(long, default_value_t = EVALUATION_SEED)]
     seed: u64,
+    #[command(flatten)]
+    qat: PackedOptions,
     /// Prints JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let data = DataFolder::open(&options.data)?;
-    let open = |path: &Path| -> Result<Model> {
+    let (device, dtype) = options.device.open()?;
+    let open = |path: &Path| -> Result<ModelFolder> {
         let folder = ModelFolder::open(path)?;
         data.check_model(path, &folder)?;
-        Ok(Model::new(folder.config.clone(), folder.parameters(&Device::Cpu)?, DType::F32)?)
+        Ok(folder)
     };
-    let model = open(&options.model)?;
-    let teacher = options.teacher.as_deref().map(open).transpose()?;
+    let folder = open(&options.model)?;
+    let model = options.qat.model(folder.config.clone(), folder.parameters(&device)?, dtype)?;
+    let teacher = match options.teacher.as_deref().map(open).transpose()? {
+        Some(folder) => Some(Model::new(folder.config.clone(), folder.parameters(&device)?, dtype)?),
+        None => None,
+    };
     let held_out = data.held_out()?;
     let masker = data.masker(&MaskingConfig::UNIFORM);
     let evaluation = EvaluationOptions { batch_size: options.batch_size, limit: options.sequences, seed: options.seed };

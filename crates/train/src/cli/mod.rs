@@ -1,10 +1,13 @@
 //! The command line: one file per verb. Data goes to standard output, everything for people to standard error.
 
+mod device;
+mod devices;
 mod distill;
 mod eval;
 mod options;
 mod prepare;
 mod pretrain;
+mod qat;
 mod run;
 mod step;
 mod student;
@@ -31,6 +34,7 @@ enum Verb {
     Distill(Box<distill::Options>),
     Eval(eval::Options),
     Step(step::Options),
+    Devices(devices::Options),
 }
 
 /// Parses the arguments and runs the verb. Exit codes: 0 success, 1 failure, 2 wrong usage.
@@ -60,6 +64,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Distill(options) => distill::run(options),
         Verb::Eval(options) => eval::run(options),
         Verb::Step(options) => step::run(options),
+        Verb::Devices(options) => devices::run(options),
     }
 }
 

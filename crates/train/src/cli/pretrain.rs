@@ -1,11 +1,11 @@
 //! `train pretrain`: a masked-LM teacher from random weights.
 
+use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
 use crate::data::DataFolder;
 use crate::model::{Architecture, Model, ModelConfig, random};
 use crate::recipe::Preset;
 use crate::{Error, Result};
-use candle_core::{DType, Device};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -39,6 +39,8 @@ pub(super) struct Options {
     recipe: RecipeOptions,
     #[command(flatten)]
     reporting: ReportingOptions,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -66,7 +68,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
     };
     config.check().map_err(|reason| Error::Config(format!("{reason}; change the shape options")))?;
     data.check_positions(&config)?;
-    let parameters = random(&config, recipe.seed, &Device::Cpu)?.train(&config, |_| false)?;
-    let model = Model::new(config, parameters, DType::F32)?;
+    let (device, dtype) = options.device.open()?;
+    let parameters = random(&config, recipe.seed, &device)?.train(&config, |_| false)?;
+    let model = Model::new(config, parameters, dtype)?;
     super::run::run(&model, None, &data, &recipe, &options.output, &options.reporting)
 }

@@ -2,14 +2,14 @@
 
 use super::options::ReportingOptions;
 use crate::data::DataFolder;
-use crate::metrics::MetricsFile;
+use crate::metrics::{EventFile, MetricsFile};
 use crate::model::{Model, save};
 use crate::recipe::{MaskingConfig, Recipe};
 use crate::trainer::Trainer;
 use crate::{Result, files};
 use std::path::Path;
 
-/// Trains and writes the run folder: `recipe.json`, `metrics.jsonl`, and the model as a Hugging Face folder.
+/// Trains and writes the run folder: `recipe.json`, `metrics.jsonl`, `tensorboard/`, and the model as a Hugging Face folder.
 pub(super) fn run(
     student: &Model,
     teacher: Option<&Model>,
@@ -20,7 +20,8 @@ pub(super) fn run(
 ) -> Result<()> {
     files::create_folder(out)?;
     recipe.write(&out.join("recipe.json"))?;
-    let mut metrics = MetricsFile::create(&out.join("metrics.jsonl"))?;
+    let events = EventFile::create(&out.join("tensorboard"))?;
+    let mut metrics = MetricsFile::create(&out.join("metrics.jsonl"))?.with_events(events);
     let train = data.train()?;
     let held_out = if data.index.held_out.is_empty() { None } else { Some(data.held_out()?) };
     let masker = data.masker(&recipe.masking);

@@ -1,6 +1,8 @@
 //! `train step`: the losses and gradients of one given batch, for parity checks.
 
+use super::device::DeviceOptions;
 use crate::data::Batch;
+use crate::device::compute_dtype;
 use crate::loss::{Objective, losses};
 use crate::model::{Model, ModelFolder, write_tensors};
 use crate::ops::Dropout;
@@ -47,6 +49,8 @@ pub(super) struct Options {
     /// Prints JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceOptions,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -59,7 +63,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
         soft_targets_on_masked_only: false,
     };
     objective.check()?;
-    let device = Device::Cpu;
+    let (device, _) = options.device.open()?;
+    // Compared with other programs' numbers: exact unless told otherwise.
+    let dtype = compute_dtype(&Device::Cpu, options.device.precision);
     let teacher = ModelFolder::open(&options.teacher)?;
     let student = ModelFolder::open(&options.student)?;
     super::check_pair(&student.config, &teacher.config, &objective, HiddenMismatch::Error)?;
@@ -69,9 +75,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
             .check(&folder.config)
             .map_err(|reason| Error::file(&options.batch, reason, "use a batch made with this vocabulary"))?;
     }
-    let teacher = Model::new(teacher.config.clone(), teacher.parameters(&device)?, DType::F32)?;
+    let teacher = Model::new(teacher.config.clone(), teacher.parameters(&device)?, dtype)?;
     let parameters = student.parameters(&device)?.train(&student.config, |_| false)?;
-    let student = Model::new(student.config, parameters, DType::F32)?;
+    let student = Model::new(student.config, parameters, dtype)?;
 
     let losses = losses(&student, Some(&teacher), &batch, &objective, &mut Dropout::off())?;
     if let Some(path) = &options.gradients {

@@ -102,7 +102,10 @@ impl StudentOptions {
         super::check_pair(&config, teacher, &recipe.objective, recipe.hidden_mismatch)?;
         let freeze = recipe.freeze_positions;
         let parameters = parameters.train(&config, |part| freeze && part == Part::Positions)?;
-        let mut student = Model::new(config, parameters, dtype)?;
+        let mut student = match &recipe.qat {
+            Some(qat) => Model::with_grid(config, parameters, dtype, qat.clone())?,
+            None => Model::new(config, parameters, dtype)?,
+        };
         if recipe.objective.alpha_cos > 0.0 && student.config.hidden != teacher.hidden {
             let (from, to) = (student.config.hidden, teacher.hidden);
             eprintln!("the student's hidden states ({from}) are projected to the teacher's width ({to})");

@@ -1,10 +1,14 @@
 //! The post-LN transformer encoder over packed sequences.
 
 use super::config::{Architecture, ModelConfig};
+use super::grid::Source;
 use super::names::{Part, Slot};
-use super::parameters::Parameters;
-use crate::ops::{Dropout, Sequences, attention, dropout_add, dropout_rows, gelu, layer_norm, linear};
-use candle_core::{DType, Device, Result, Tensor};
+use crate::ops::{
+    Dropout, Looked, Mask, Sequences, attention, dropout_rows, embeddings, layer_norm, linear, linear_gelu,
+    residual_norm,
+};
+use crate::qat::{self, Parameter};
+use candle_core::{D, DType, Device, Result, Tensor};
 use std::sync::Arc;
 
 /// The input of an encoder: the real tokens of a batch, one sequence after another, without padding.
@@ -14,6 +18,8 @@ pub struct Tokens {
     ids: Tensor,
     /// Position of each token in its sequence, `[rows]`.
     positions: Tensor,
+    /// Both on the host.
+    on_host: [Arc<[u32]>; 2],
     /// Where the sequences begin.
     pub sequences: Arc<Sequences>,
 }
@@ -24,38 +30,71 @@ impl Tokens {
         Ok(Self {
             ids: Tensor::new(ids, device)?,
             positions: Tensor::new(positions, device)?,
+            on_host: [ids.into(), positions.into()],
             sequences: Arc::new(sequences),
         })
     }
 }
 
+/// [`linear`] or [`linear_gelu`].
+type Operation = fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
+
 /// Weight and bias of a matrix or LayerNorm.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
-    pub(super) weight: Tensor,
-    pub(super) bias: Tensor,
+    weight: Parameter,
+    bias: Parameter,
 }
 
 impl Pair {
-    pub(super) fn new(parameters: &Parameters, part: Part) -> Result<Self> {
-        Ok(Self { weight: parameters.get(part, Slot::Weight)?, bias: parameters.get(part, Slot::Bias)? })
+    pub(super) fn new(source: Source, part: Part) -> Result<Self> {
+        Ok(Self { weight: source.get(part, Slot::Weight)?, bias: source.get(part, Slot::Bias)? })
     }
 
     pub(super) fn linear(&self, x: &Tensor) -> Result<Tensor> {
-        linear(x, &self.weight.to_dtype(x.dtype())?, &self.bias.to_dtype(x.dtype())?)
+        self.product(linear, x, &self.weight.value()?, &self.bias.value()?)
+    }
+
+    pub(super) fn linear_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        self.product(linear_gelu, x, &self.weight.value()?, &self.bias.value()?)
+    }
+
+    /// Several matrices over the same rows as one product: the stacked weights are small next to the activations.
+    fn stacked(pairs: [&Self; 3], x: &Tensor) -> Result<Tensor> {
+        let [weight, bias] = [pairs.map(|pair| &pair.weight), pairs.map(|pair| &pair.bias)].map(|parts| {
+            let parts: Result<Vec<Tensor>> = parts.into_iter().map(Parameter::value).collect();
+            Tensor::cat(&parts?, 0)
+        });
+        pairs[0].product(linear, x, &weight?, &bias?)
+    }
+
+    /// On the grid, the rows are rounded as the runtime rounds them for a matrix of integers.
+    fn product(&self, operation: Operation, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        match self.on_grid() {
+            true => operation(&qat::round_rows(x, x.dim(D::Minus1)?)?, weight, bias),
+            false => operation(x, weight, bias),
+        }
+    }
+
+    fn on_grid(&self) -> bool {
+        self.weight.on_grid()
     }
 
     pub(super) fn norm(&self, x: &Tensor, eps: f64) -> Result<Tensor> {
-        layer_norm(x, &self.weight, &self.bias, eps)
+        layer_norm(x, self.weight.tensor(), self.bias.tensor(), eps)
+    }
+
+    fn residual_norm(&self, y: &Tensor, residual: &Tensor, mask: Option<Mask>, eps: f64) -> Result<Tensor> {
+        residual_norm(y, residual, mask, self.weight.tensor(), self.bias.tensor(), eps)
     }
 }
 
 /// Embeddings and layers.
 #[derive(Debug)]
 pub struct Encoder {
-    words: Tensor,
-    positions: Tensor,
-    token_types: Option<Tensor>,
+    words: Parameter,
+    positions: Parameter,
+    token_types: Option<Parameter>,
     norm: Pair,
     layers: Vec<Layer>,
     eps: f64,
@@ -64,16 +103,14 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Takes its tensors from `parameters`.
-    pub fn new(config: &ModelConfig, parameters: &Parameters, dtype: DType) -> Result<Self> {
-        let token_types =
-            (config.type_vocab > 0).then(|| parameters.get(Part::TokenTypes, Slot::Weight)).transpose()?;
+    pub(super) fn new(config: &ModelConfig, source: Source, dtype: DType) -> Result<Self> {
+        let token_types = (config.type_vocab > 0).then(|| source.get(Part::TokenTypes, Slot::Weight)).transpose()?;
         Ok(Self {
-            words: parameters.get(Part::Words, Slot::Weight)?,
-            positions: parameters.get(Part::Positions, Slot::Weight)?,
+            words: source.get(Part::Words, Slot::Weight)?,
+            positions: source.get(Part::Positions, Slot::Weight)?,
             token_types,
-            norm: Pair::new(parameters, Part::EmbeddingNorm)?,
-            layers: (0..config.layers).map(|i| Layer::new(config, parameters, i)).collect::<Result<_>>()?,
+            norm: Pair::new(source, Part::EmbeddingNorm)?,
+            layers: (0..config.layers).map(|i| Layer::new(config, source, i)).collect::<Result<_>>()?,
             eps: config.layer_norm_eps,
             dropout: config.dropout,
             dtype,
@@ -82,7 +119,7 @@ impl Encoder {
 
     /// Where the tensors are.
     pub fn device(&self) -> &Device {
-        self.words.device()
+        self.words.tensor().device()
     }
 
     /// The type of the activations.
@@ -92,17 +129,40 @@ impl Encoder {
 
     /// Hidden states `[rows, hidden]` after the embeddings and after each layer. All token types are 0.
     pub fn forward(&self, tokens: &Tokens, dropout: &mut Dropout) -> Result<Vec<Tensor>> {
-        let words = self.words.index_select(&tokens.ids, 0)?;
-        let mut x = (words + self.positions.index_select(&tokens.positions, 0)?)?;
-        if let Some(types) = &self.token_types {
-            x = x.broadcast_add(&types.get(0)?)?;
-        }
-        let x = self.norm.norm(&x.to_dtype(self.dtype)?, self.eps)?;
-        let mut states = vec![dropout_rows(&x, dropout.mask(self.dropout, x.elem_count()))?];
+        let mask = |dropout: &mut Dropout, len| dropout.mask(self.dropout, len);
+        let first = if self.words.on_grid() || self.positions.on_grid() {
+            let x = self.sum_on_grid(tokens)?;
+            let x = self.norm.norm(&x.to_dtype(self.dtype)?, self.eps)?;
+            dropout_rows(&x, mask(dropout, x.elem_count()))?
+        } else {
+            let looked = Looked {
+                words: self.words.tensor(),
+                positions: self.positions.tensor(),
+                types: self.token_types.as_ref().map(Parameter::tensor),
+                ids: &tokens.ids,
+                places: &tokens.positions,
+                on_host: &tokens.on_host,
+                gamma: self.norm.weight.tensor(),
+                beta: self.norm.bias.tensor(),
+                eps: self.eps,
+            };
+            let len = tokens.ids.elem_count() * self.words.tensor().dim(1)?;
+            embeddings(&looked, mask(dropout, len), self.dtype)?
+        };
+        let mut states = vec![first];
         for layer in &self.layers {
             states.push(layer.forward(&states[states.len() - 1], &tokens.sequences, dropout)?);
         }
         Ok(states)
+    }
+
+    /// The sum of the embeddings with the values of the packed file.
+    fn sum_on_grid(&self, tokens: &Tokens) -> Result<Tensor> {
+        let mut x = (self.words.rows(&tokens.ids)? + self.positions.rows(&tokens.positions)?)?;
+        if let Some(types) = &self.token_types {
+            x = x.broadcast_add(&types.tensor().get(0)?)?;
+        }
+        Ok(x)
     }
 }
 
@@ -125,8 +185,8 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(config: &ModelConfig, parameters: &Parameters, i: usize) -> Result<Self> {
-        let pair = |part| Pair::new(parameters, part);
+    fn new(config: &ModelConfig, source: Source, i: usize) -> Result<Self> {
+        let pair = |part| Pair::new(source, part);
         Ok(Self {
             query: pair(Part::Query(i))?,
             key: pair(Part::Key(i))?,
@@ -148,19 +208,17 @@ impl Layer {
     }
 
     fn forward(&self, x: &Tensor, sequences: &Arc<Sequences>, dropout: &mut Dropout) -> Result<Tensor> {
-        // One product for queries, keys and values: the stacked weights are small next to the activations.
-        let stack =
-            |part: fn(&Pair) -> &Tensor| Tensor::cat(&[part(&self.query), part(&self.key), part(&self.value)], 0);
-        let qkv = Pair { weight: stack(|p| &p.weight)?, bias: stack(|p| &p.bias)? }.linear(x)?;
+        let qkv = Pair::stacked([&self.query, &self.key, &self.value], x)?;
         let mask = dropout.mask(self.attention_dropout, self.heads * sequences.pairs());
+        let attention = if self.query.on_grid() { qat::attention } else { attention };
         let context = attention(&qkv, sequences, self.heads, mask)?;
         let mut residual = |y: &Tensor, p: f64, x: &Tensor, norm: &Pair| {
             let mask = dropout.mask(p, y.elem_count());
-            norm.norm(&dropout_add(y, x, mask)?, self.eps)
+            norm.residual_norm(y, x, mask, self.eps)
         };
         let x =
             residual(&self.attention_output.linear(&context)?, self.attention_output_dropout, x, &self.attention_norm)?;
-        let inner = gelu(&self.feed_forward_in.linear(&x)?)?;
+        let inner = self.feed_forward_in.linear_gelu(&x)?;
         residual(&self.feed_forward_out.linear(&inner)?, self.dropout, &x, &self.output_norm)
     }
 }
@@ -169,6 +227,7 @@ impl Layer {
 mod tests {
     use super::super::initialize::random;
     use super::super::names::parameter_shapes;
+    use super::super::parameters::Parameters;
     use super::*;
     use crate::rng::{Purpose, stream};
 
@@ -197,7 +256,8 @@ mod tests {
                 tensors.insert(name.clone(), tensors[&name].zeros_like().unwrap());
             }
         }
-        let layer = Layer::new(&config, &Parameters::frozen(&config, tensors).unwrap(), 0).unwrap();
+        let parameters = Parameters::frozen(&config, tensors).unwrap();
+        let layer = Layer::new(&config, Source { parameters: &parameters, grid: None }, 0).unwrap();
         let x = crate::ops::testing::random(&[6, 32], 3);
         let mut dropout = Dropout::on(stream(1, Purpose::Dropout, index));
         let y = layer.forward(&x, &Arc::new(Sequences::new([6])), &mut dropout).unwrap();

@@ -3,6 +3,7 @@
 mod config;
 mod encoder;
 mod folder;
+mod grid;
 mod head;
 mod initialize;
 mod names;
@@ -17,8 +18,10 @@ pub use names::{Part, Slot, parameter_name, parameter_shapes};
 pub use parameters::Parameters;
 
 use crate::ops::Dropout;
+use crate::qat::Grid;
 use crate::rng::{Purpose, normal, stream};
 use candle_core::{DType, Device, Result, Tensor};
+use grid::Source;
 
 /// Name of the learned projection of hidden states, among the trained tensors.
 pub const HIDDEN_PROJECTION: &str = "hidden_projection.weight";
@@ -33,17 +36,24 @@ pub struct Model {
     encoder: Encoder,
     head: MaskedLmHead,
     projection: Option<Tensor>,
+    grid: Option<Grid>,
 }
 
 impl Model {
     /// A model over `parameters`, computing in `dtype` (parameters keep their own type and are cast at use).
     pub fn new(config: ModelConfig, parameters: Parameters, dtype: DType) -> Result<Self> {
+        Self::build(config, parameters, dtype, None)
+    }
+
+    fn build(config: ModelConfig, parameters: Parameters, dtype: DType, grid: Option<Grid>) -> Result<Self> {
+        let source = Source { parameters: &parameters, grid: grid.as_ref() };
         Ok(Self {
-            encoder: Encoder::new(&config, &parameters, dtype)?,
-            head: MaskedLmHead::new(&config, &parameters, dtype)?,
+            encoder: Encoder::new(&config, source, dtype)?,
+            head: MaskedLmHead::new(&config, source)?,
             projection: None,
             config,
             parameters,
+            grid,
         })
     }
 

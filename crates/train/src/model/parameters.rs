@@ -46,6 +46,11 @@ impl Parameters {
         Ok(self)
     }
 
+    /// Whose names the tensors have.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
     /// The tensor of a part; clones share its storage and, for trainable ones, its identity in gradients.
     pub fn get(&self, part: Part, slot: Slot) -> Result<Tensor> {
         let name = parameter_name(self.architecture, part, slot);

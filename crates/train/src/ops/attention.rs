@@ -59,6 +59,11 @@ pub fn attention(qkv: &Tensor, sequences: &Arc<Sequences>, heads: usize, mask: O
     if rows != sequences.rows() || width % (3 * heads) != 0 {
         bail!("attention over {rows} rows of {width} numbers, {} tokens, {heads} heads", sequences.rows())
     }
+    super::trace::attention(qkv, sequences, heads, mask)?;
+    #[cfg(feature = "cuda")]
+    if qkv.device().is_cuda() {
+        return super::gpu::attention(qkv, sequences, heads, mask);
+    }
     if super::fused(qkv) {
         let op = Attention { sequences: sequences.clone(), heads, h: width / 3, mask };
         qkv.contiguous()?.apply_op1(op)

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 pub(super) const ROWS: usize = 64;
 
 /// The contiguous `f32` numbers behind a custom operation's argument.
-pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let CpuStorage::F32(values) = storage else { bail!("the fused operations take f32 tensors") };
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&values[start..end]),
@@ -16,7 +16,7 @@ pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a 
 }
 
 /// Calls `f` with the numbers of a contiguous CPU tensor.
-pub(super) fn with_slice<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+pub(crate) fn with_slice<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
     let tensor = tensor.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { bail!("the fused operations take tensors on the CPU") };
@@ -26,12 +26,12 @@ pub(super) fn with_slice<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<T>
 /// Runs `f` with the widest vector instructions of this processor. Rust never contracts a multiplication and an
 /// addition, so the result has the same bits with any of them.
 #[inline]
-pub(super) fn vectorized<T>(f: impl FnOnce() -> T) -> T {
+pub(crate) fn vectorized<T>(f: impl FnOnce() -> T) -> T {
     pulp::Arch::new().dispatch(f)
 }
 
 /// Calls `f(first row, rows of out)` for blocks of [`ROWS`] rows in parallel.
-pub(super) fn for_rows(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+pub(crate) fn for_rows(out: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
     out.par_chunks_mut(ROWS * width).enumerate().for_each(|(block, rows)| {
         vectorized(
             #[inline(always)]
@@ -65,7 +65,7 @@ pub(super) fn sum_rows(rows: usize, width: usize, f: impl Fn(usize, usize, &mut 
 
 /// Dot product in 16 lanes, so that it vectorizes without reassociation by the compiler.
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 16];
     let ((a16, a_rest), (b16, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     for (x, y) in a16.iter().zip(b16) {
@@ -81,7 +81,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// Sum in 16 lanes of `f` over the elements.
 #[inline(always)]
-pub(super) fn sum_by(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+pub(crate) fn sum_by(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; 16];
     let (chunks, rest) = x.as_chunks::<16>();
     for chunk in chunks {
@@ -97,7 +97,7 @@ pub(super) fn sum_by(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 
 /// Largest element.
 #[inline(always)]
-pub(super) fn max(x: &[f32]) -> f32 {
+pub(crate) fn max(x: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; 16];
     let (chunks, rest) = x.as_chunks::<16>();
     for chunk in chunks {

@@ -87,12 +87,26 @@ impl Mask {
     #[inline(always)]
     pub(super) fn key_factors(&self, row: usize, head: usize, factors: &mut [f32]) {
         for (i, block) in factors.chunks_mut(32).enumerate() {
-            let words = draws::<4>(self.key, self.offset + 4 * i as u64, row as u32, head as u32);
-            let mut all = [0.0; 32];
-            for (k, f) in all.iter_mut().enumerate() {
-                *f = self.factor(words[k / 8][k % 8 / 2], k % 2);
-            }
-            block.copy_from_slice(&all[..block.len()]);
+            block.copy_from_slice(&self.key_factors_of(i, row, head)[..block.len()]);
+        }
+    }
+
+    /// The factors of 32 keys.
+    #[inline(always)]
+    fn key_factors_of(&self, block: usize, row: usize, head: usize) -> [f32; 32] {
+        let words = draws::<4>(self.key, self.offset + 4 * block as u64, row as u32, head as u32);
+        let mut all = [0.0; 32];
+        for (k, f) in all.iter_mut().enumerate() {
+            *f = self.factor(words[k / 8][k % 8 / 2], k % 2);
+        }
+        all
+    }
+
+    /// Multiplies the probabilities of one query by their factors: see [`Mask::key_factors`].
+    #[inline(always)]
+    pub(crate) fn apply_to_keys(&self, row: usize, head: usize, probabilities: &mut [f32]) {
+        for (i, block) in probabilities.chunks_mut(32).enumerate() {
+            self.key_factors_of(i, row, head).iter().zip(block).for_each(|(f, p)| *p *= f);
         }
     }
 
@@ -127,6 +141,13 @@ const WIDTH: usize = 256;
 
 /// `x` with dropout.
 pub fn dropout_rows(x: &Tensor, mask: Option<Mask>) -> Result<Tensor> {
+    if let Some(mask) = &mask {
+        super::trace::dropout(x, None, mask)?;
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            return super::gpu::dropout(x, None, *mask);
+        }
+    }
     match mask {
         None => Ok(x.clone()),
         Some(mask) if super::fused(x) => x.contiguous()?.apply_op1(Rows(mask)),
@@ -136,6 +157,13 @@ pub fn dropout_rows(x: &Tensor, mask: Option<Mask>) -> Result<Tensor> {
 
 /// `residual + dropout(x)`.
 pub fn dropout_add(x: &Tensor, residual: &Tensor, mask: Option<Mask>) -> Result<Tensor> {
+    if let Some(mask) = &mask {
+        super::trace::dropout(x, Some(residual), mask)?;
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            return super::gpu::dropout(x, Some(residual), *mask);
+        }
+    }
     match mask {
         None => x + residual,
         Some(mask) if super::fused(x) => x.apply_op2(residual, Add(mask)),

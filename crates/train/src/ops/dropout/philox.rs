@@ -9,6 +9,7 @@ pub(crate) fn philox<const N: usize>(mut key: [u32; 2], mut counter: [[u32; N]; 
         ((product >> 32) as u32, product as u32)
     };
     for _ in 0..10 {
+        #[expect(clippy::needless_range_loop, reason = "four arrays are walked together")]
         for i in 0..N {
             let (high0, low0) = wide(0xD251_1F53, counter[0][i]);
             let (high1, low1) = wide(0xCD9E_8D57, counter[2][i]);

@@ -7,7 +7,7 @@ mod counting;
 #[cfg(test)]
 pub(crate) mod emulated;
 
-pub(crate) use counting::{Counted, Counting};
+pub(crate) use counting::Counting;
 
 use crate::ops::Mask;
 use candle_core::Result;

@@ -39,7 +39,6 @@ pub(crate) fn scale<M: Machine>(machine: &M, kind: Kind, x: &M::Buffer, factor: 
 
 /// Constants of an AdamW step, as the kernel takes them.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(any(test, feature = "cuda")), expect(dead_code, reason = "the CPU has its own loops"))]
 pub(crate) struct AdamW {
     pub(crate) gradient_scale: f32,
     pub(crate) beta1: f32,
@@ -54,7 +53,6 @@ pub(crate) struct AdamW {
 }
 
 /// One step of `n` weights and their moments `[2, n]`, in place.
-#[cfg_attr(not(any(test, feature = "cuda")), expect(dead_code, reason = "the CPU has its own loops"))]
 pub(crate) fn adamw<M: Machine>(
     machine: &M,
     weights: &M::Buffer,
@@ -69,7 +67,6 @@ pub(crate) fn adamw<M: Machine>(
 }
 
 /// The sum of the squares of all elements of `tensors` (`f32`, with their lengths), a scalar on the machine.
-#[cfg_attr(not(any(test, feature = "cuda")), expect(dead_code, reason = "the CPU has its own loops"))]
 pub(crate) fn square_sum<M: Machine>(machine: &M, tensors: &[(M::Buffer, usize)]) -> Result<M::Buffer> {
     // At most 64 blocks for each tensor; the second kernel reads them in order.
     let parts: Vec<usize> = tensors.iter().map(|&(_, n)| blocks(n, 16).min(64)).collect();

@@ -16,6 +16,9 @@ pub(crate) struct Projection<'a, B> {
     pub(crate) k: usize,
 }
 
+/// Logits held at once on a GPU, for each model: 128 MB in bf16.
+pub(crate) const CHUNK: usize = 64 << 20;
+
 /// Everything but the tensors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {

@@ -1,0 +1,11 @@
+//! What runs on NVIDIA's GPUs only.
+
+mod gemm;
+mod launch;
+mod machine;
+mod memory;
+mod module;
+pub mod query;
+
+pub(crate) use machine::Gpu;
+pub(crate) use memory::{Memory, kind};
