@@ -27,6 +27,9 @@ pub enum Error {
     /// The GPU that was asked for cannot be used.
     #[error("{0}")]
     Device(String),
+    /// The user ended the program.
+    #[error("{0}")]
+    Interrupted(String),
     /// A loss or gradient became NaN or infinite.
     #[error(
         "{what} is {value} at step {step}: training has diverged; \

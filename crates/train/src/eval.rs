@@ -84,7 +84,7 @@ pub fn evaluate(
     let mut sums = Sums::default();
     for (index, sequences) in chosen.chunks(options.batch_size.max(1)).enumerate() {
         let mut rng = stream(options.seed, Purpose::Evaluation, index as u64);
-        let batch = data.batch(sequences, masker, &mut rng);
+        let batch = data.batch(sequences, masker, &mut rng)?;
         sums.add(model, teacher, &batch)?;
         progress(sequences.len());
     }

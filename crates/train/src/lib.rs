@@ -11,6 +11,7 @@ pub mod device;
 pub mod error;
 pub mod eval;
 pub mod files;
+pub mod hub;
 pub mod loss;
 pub mod metrics;
 pub mod model;

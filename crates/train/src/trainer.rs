@@ -154,7 +154,7 @@ impl Trainer<'_> {
     ) -> Result<usize> {
         let recipe = self.recipe;
         let mut rng = stream(recipe.seed, Purpose::Masking, index);
-        let batch = self.data.batch(sequences, self.masker, &mut rng);
+        let batch = self.data.batch(sequences, self.masker, &mut rng)?;
         let rows = batch.rows();
         let labelled = batch.labelled().0.len().max(1);
         let parts: Vec<(usize, Batch)> = batch.split(recipe.parts).into_iter().enumerate().collect();

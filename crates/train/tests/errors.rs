@@ -152,7 +152,10 @@ fn teacher_and_data_that_do_not_fit() {
     assert_ne!(swapped, vocabulary);
     std::fs::write(bench.path("vocab.txt"), swapped).unwrap();
     bench.prepare("swapped");
-    mentions(&distill(&bench.text("swapped"), &[]), &["teacher", "vocab.txt", "but others", "train prepare"]);
+    mentions(
+        &distill(&bench.text("swapped"), &[]),
+        &["teacher", "2 entries differ", "`red` against `green`", "train prepare"],
+    );
     std::fs::write(bench.path("vocab.txt"), vocabulary.clone() + "extra\n").unwrap();
     bench.prepare("larger");
     mentions(&distill(&bench.text("larger"), &[]), &["30 entries", "31", "train prepare"]);

@@ -4,9 +4,9 @@ use super::device::DeviceOptions;
 use super::options::{RecipeOptions, ReportingOptions};
 use super::qat::QatOptions;
 use super::student::StudentOptions;
-use crate::Result;
 use crate::data::DataFolder;
 use crate::model::{Model, ModelFolder};
+use crate::{Result, hub};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -72,8 +72,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
     recipe.qat = options.qat.apply(recipe.qat)?;
     recipe.check()?;
 
-    let data = DataFolder::open(&options.data)?;
-    let folder = ModelFolder::open(&options.teacher)?;
+    let data = DataFolder::open(&hub::resolve(&options.data)?)?;
+    let folder = ModelFolder::open(&hub::resolve(&options.teacher)?)?;
     data.check_model(&options.teacher, &folder)?;
     let (device, dtype) = options.device.open()?;
     let needs_teacher = recipe.objective.needs_teacher();

@@ -8,7 +8,7 @@ use crate::eval::{EvaluationOptions, evaluate};
 use crate::metrics::Progress;
 use crate::model::{Model, ModelFolder};
 use crate::recipe::MaskingConfig;
-use crate::{Error, Result};
+use crate::{Error, Result, hub};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -46,10 +46,10 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let data = DataFolder::open(&options.data)?;
+    let data = DataFolder::open(&hub::resolve(&options.data)?)?;
     let (device, dtype) = options.device.open()?;
     let open = |path: &Path| -> Result<ModelFolder> {
-        let folder = ModelFolder::open(path)?;
+        let folder = ModelFolder::open(&hub::resolve(path)?)?;
         data.check_model(path, &folder)?;
         Ok(folder)
     };

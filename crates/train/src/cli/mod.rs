@@ -37,7 +37,7 @@ enum Verb {
     Devices(devices::Options),
 }
 
-/// Parses the arguments and runs the verb. Exit codes: 0 success, 1 failure, 2 wrong usage.
+/// Parses the arguments and runs the verb. Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::from(1)
+            ExitCode::from(if matches!(error, Error::Interrupted(_)) { 130 } else { 1 })
         }
     }
 }

@@ -5,7 +5,7 @@ use super::options::{RecipeOptions, ReportingOptions};
 use crate::data::DataFolder;
 use crate::model::{Architecture, Model, ModelConfig, random};
 use crate::recipe::Preset;
-use crate::{Error, Result};
+use crate::{Error, Result, hub};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     options.reporting.check_output(&options.output)?;
     let recipe = options.recipe.recipe()?.for_pretraining();
     recipe.check()?;
-    let data = DataFolder::open(&options.data)?;
+    let data = DataFolder::open(&hub::resolve(&options.data)?)?;
     let tiny = options.recipe.preset == Preset::Tiny;
     let (layers, hidden, head, positions) = if tiny { (4, 128, 32, data.index.max_length) } else { (12, 768, 64, 512) };
     let hidden = options.hidden.unwrap_or(hidden);

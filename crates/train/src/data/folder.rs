@@ -1,5 +1,6 @@
 //! A prepared data folder, opened for training or evaluation.
 
+use super::vocabulary::compare;
 use super::{Batch, Dataset, Index, Masker};
 use crate::model::{ModelConfig, ModelFolder};
 use crate::recipe::MaskingConfig;
@@ -35,7 +36,7 @@ impl DataFolder {
 
     /// The training sequences.
     pub fn train(&self) -> Result<Dataset> {
-        Dataset::read(&self.path, &self.index.train, self.index.vocabulary_size)
+        Dataset::open(&self.path, &self.index.train, &self.index)
     }
 
     /// The held-out sequences.
@@ -47,7 +48,7 @@ impl DataFolder {
                 "run `train prepare` with --held-out FILES or --held-out-every N",
             ));
         }
-        Dataset::read(&self.path, &self.index.held_out, self.index.vocabulary_size)
+        Dataset::open(&self.path, &self.index.held_out, &self.index)
     }
 
     /// Draws masked-LM targets with the weights of this text.
@@ -59,28 +60,23 @@ impl DataFolder {
     /// Fails when a model was not made for this vocabulary, or cannot take the longest sequence.
     pub fn check_model(&self, path: &Path, model: &ModelFolder) -> Result<()> {
         let index = &self.index;
-        if model.config.vocab_size != index.vocabulary_size {
-            return Err(Error::file(
-                path,
-                format!("its vocabulary has {} entries, the data's {}", model.config.vocab_size, index.vocabulary_size),
-                "run `train prepare` with the model's vocab.txt",
-            ));
+        let next = "run `train prepare` with the model's vocabulary";
+        let (has, needs) = (model.config.vocab_size, index.vocabulary_size);
+        let difference = model.vocabulary.as_ref().map(|bytes| compare(bytes, &self.vocabulary));
+        // A model may have rows beyond its vocabulary, as padding; without a vocabulary there is only the number.
+        if has < needs || (has > needs && difference != Some(None)) {
+            let reason = format!("its vocabulary has {has} entries, the data's {needs}");
+            return Err(Error::file(path, reason, next));
         }
-        match &model.vocabulary {
-            Some(bytes) if files::sha256(bytes) != index.vocabulary_sha256 && !same_lines(bytes, &self.vocabulary) => {
-                Err(Error::file(
-                    path,
-                    "its vocab.txt has as many entries as the data's, but others",
-                    "run `train prepare` with the model's vocab.txt",
-                ))
-            }
-            Some(_) if model.lowercase.is_some_and(|lowercase| lowercase != index.lowercase) => Err(Error::file(
-                path,
-                "the model and the data do not agree on lower-casing",
-                "run `train prepare` with or without --cased, as the model wants it",
-            )),
-            _ => self.check_positions(&model.config),
+        if let Some(Some(difference)) = difference {
+            let reason = format!("its vocabulary is not the data's: {difference}");
+            return Err(Error::file(path, reason, next));
         }
+        if model.vocabulary.is_some() && model.lowercase.is_some_and(|lowercase| lowercase != index.lowercase) {
+            let next = "run `train prepare` with or without --cased, as the model wants it";
+            return Err(Error::file(path, "the model and the data do not agree on lower-casing", next));
+        }
+        self.check_positions(&model.config)
     }
 
     /// Fails when a sequence may be longer than the model's positions.
@@ -99,24 +95,22 @@ impl DataFolder {
     }
 }
 
-/// Whether two vocabularies have the same entries, whatever their line ends.
-fn same_lines(a: &[u8], b: &[u8]) -> bool {
-    let lines = |bytes| String::from_utf8_lossy(bytes).lines().map(|l| l.trim_end().to_string()).collect::<Vec<_>>();
-    lines(a) == lines(b)
-}
-
 impl Dataset {
     /// Packs some sequences and masks them.
-    pub fn batch(&self, sequences: &[u32], masker: &Masker, rng: &mut ChaCha8Rng) -> Batch {
+    ///
+    /// # Errors
+    ///
+    /// A damaged shard.
+    pub fn batch(&self, sequences: &[u32], masker: &Masker, rng: &mut ChaCha8Rng) -> Result<Batch> {
         let (mut ids, mut positions, mut lengths) = (vec![], vec![], vec![]);
         for &i in sequences {
             let start = ids.len();
-            self.extend(i as usize, &mut ids);
+            self.extend(i as usize, &mut ids)?;
             let length = ids.len() - start;
             positions.extend(0..length as u32);
             lengths.push(length);
         }
         let labels = masker.mask(&mut ids, rng);
-        Batch { ids, positions, labels, lengths }
+        Ok(Batch { ids, positions, labels, lengths })
     }
 }

@@ -2,16 +2,18 @@
 
 mod batch;
 pub mod batches;
-mod corpus;
 mod folder;
+mod mapped;
 mod masking;
 mod prepare;
 mod shards;
-mod vocabulary;
+mod text;
+pub mod vocabulary;
 
 pub use batch::Batch;
 pub use folder::DataFolder;
 pub use masking::Masker;
-pub use prepare::{Preparation, prepare};
+pub use prepare::{Preparation, Prepared, Watch, prepare};
 pub use shards::{Dataset, Index, ShardEntry};
-pub use vocabulary::{Special, Vocabulary};
+pub use text::{BadLine, BadLines, Compression, Format, Input, Inputs};
+pub use vocabulary::{Encoder, Special, Vocabulary};

@@ -3,6 +3,7 @@
 use super::config::{Architecture, ModelConfig};
 use super::names::parameter_shapes;
 use super::parameters::Parameters;
+use crate::data::vocabulary::Source;
 use crate::{Error, Result, files};
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
@@ -16,9 +17,9 @@ pub struct ModelFolder {
     path: PathBuf,
     /// From `config.json`.
     pub config: ModelConfig,
-    /// `vocab.txt`, when there is one.
+    /// `vocab.txt`, or what `tokenizer.json` makes of it, when there is one.
     pub vocabulary: Option<Vec<u8>>,
-    /// `tokenizer_config.json`'s `do_lower_case`, when there is one.
+    /// Whether text is lower-cased, when the folder says so.
     pub lowercase: Option<bool>,
 }
 
@@ -30,12 +31,9 @@ impl ModelFolder {
             return Err(Error::file(path, reason, "name a folder with config.json and model.safetensors"));
         }
         let config = ModelConfig::read(&path.join("config.json"))?;
-        let vocabulary = path.join("vocab.txt");
-        let vocabulary = vocabulary.exists().then(|| files::read(&vocabulary)).transpose()?;
-        let lowercase = std::fs::read(path.join("tokenizer_config.json"))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok())
-            .and_then(|json| json["do_lower_case"].as_bool());
+        let source = Source::of_folder(path)?;
+        let lowercase = source.as_ref().and_then(|source| source.lowercase);
+        let vocabulary = source.map(|source| source.bytes);
         Ok(Self { path: path.to_path_buf(), config, vocabulary, lowercase })
     }
 
