@@ -4,7 +4,7 @@
 //! library that is not there answers with a status that the library itself never returns (see
 //! `crates/xtask/src/cuda/shim.rs`), so what is missing can be told from the error.
 
-// Two calls for which there is no safe function.
+// Calls for which there is no safe function.
 #![allow(unsafe_code)]
 
 use candle_core::Device;
@@ -42,6 +42,10 @@ pub fn open(ordinal: Option<usize>) -> Result<(Device, String), String> {
     }
     let device = Device::new_cuda_with_stream(ordinal).map_err(|error| explain(&error))?;
     keep_memory(&context).map_err(|error| driver(&error))?;
+    if let Device::Cuda(device) = &device {
+        // SAFETY: this process has one stream for each GPU, the one made here: memory is written, read and freed in its order.
+        unsafe { device.disable_event_tracking() };
+    }
     Ok((device, text))
 }
 

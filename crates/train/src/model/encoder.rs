@@ -3,7 +3,10 @@
 use super::config::{Architecture, ModelConfig};
 use super::grid::Source;
 use super::names::{Part, Slot};
-use crate::ops::{Dropout, Sequences, attention, dropout_add, dropout_rows, gelu, layer_norm, linear};
+use crate::ops::{
+    Dropout, Looked, Mask, Sequences, attention, dropout_rows, embeddings, layer_norm, linear, linear_gelu,
+    residual_norm,
+};
 use crate::qat::{self, Parameter};
 use candle_core::{D, DType, Device, Result, Tensor};
 use std::sync::Arc;
@@ -15,6 +18,8 @@ pub struct Tokens {
     ids: Tensor,
     /// Position of each token in its sequence, `[rows]`.
     positions: Tensor,
+    /// Both on the host.
+    on_host: [Arc<[u32]>; 2],
     /// Where the sequences begin.
     pub sequences: Arc<Sequences>,
 }
@@ -25,10 +30,14 @@ impl Tokens {
         Ok(Self {
             ids: Tensor::new(ids, device)?,
             positions: Tensor::new(positions, device)?,
+            on_host: [ids.into(), positions.into()],
             sequences: Arc::new(sequences),
         })
     }
 }
+
+/// [`linear`] or [`linear_gelu`].
+type Operation = fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
 
 /// Weight and bias of a matrix or LayerNorm.
 #[derive(Clone, Debug)]
@@ -43,7 +52,11 @@ impl Pair {
     }
 
     pub(super) fn linear(&self, x: &Tensor) -> Result<Tensor> {
-        self.product(x, &self.weight.value()?, &self.bias.value()?)
+        self.product(linear, x, &self.weight.value()?, &self.bias.value()?)
+    }
+
+    pub(super) fn linear_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        self.product(linear_gelu, x, &self.weight.value()?, &self.bias.value()?)
     }
 
     /// Several matrices over the same rows as one product: the stacked weights are small next to the activations.
@@ -52,15 +65,14 @@ impl Pair {
             let parts: Result<Vec<Tensor>> = parts.into_iter().map(Parameter::value).collect();
             Tensor::cat(&parts?, 0)
         });
-        pairs[0].product(x, &weight?, &bias?)
+        pairs[0].product(linear, x, &weight?, &bias?)
     }
 
     /// On the grid, the rows are rounded as the runtime rounds them for a matrix of integers.
-    fn product(&self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (weight.to_dtype(x.dtype())?, bias.to_dtype(x.dtype())?);
+    fn product(&self, operation: Operation, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         match self.on_grid() {
-            true => linear(&qat::round_rows(x, x.dim(D::Minus1)?)?, &weight, &bias),
-            false => linear(x, &weight, &bias),
+            true => operation(&qat::round_rows(x, x.dim(D::Minus1)?)?, weight, bias),
+            false => operation(x, weight, bias),
         }
     }
 
@@ -70,6 +82,10 @@ impl Pair {
 
     pub(super) fn norm(&self, x: &Tensor, eps: f64) -> Result<Tensor> {
         layer_norm(x, self.weight.tensor(), self.bias.tensor(), eps)
+    }
+
+    fn residual_norm(&self, y: &Tensor, residual: &Tensor, mask: Option<Mask>, eps: f64) -> Result<Tensor> {
+        residual_norm(y, residual, mask, self.weight.tensor(), self.bias.tensor(), eps)
     }
 }
 
@@ -113,16 +129,40 @@ impl Encoder {
 
     /// Hidden states `[rows, hidden]` after the embeddings and after each layer. All token types are 0.
     pub fn forward(&self, tokens: &Tokens, dropout: &mut Dropout) -> Result<Vec<Tensor>> {
-        let mut x = (self.words.rows(&tokens.ids)? + self.positions.rows(&tokens.positions)?)?;
-        if let Some(types) = &self.token_types {
-            x = x.broadcast_add(&types.tensor().get(0)?)?;
-        }
-        let x = self.norm.norm(&x.to_dtype(self.dtype)?, self.eps)?;
-        let mut states = vec![dropout_rows(&x, dropout.mask(self.dropout, x.elem_count()))?];
+        let mask = |dropout: &mut Dropout, len| dropout.mask(self.dropout, len);
+        let first = if self.words.on_grid() || self.positions.on_grid() {
+            let x = self.sum_on_grid(tokens)?;
+            let x = self.norm.norm(&x.to_dtype(self.dtype)?, self.eps)?;
+            dropout_rows(&x, mask(dropout, x.elem_count()))?
+        } else {
+            let looked = Looked {
+                words: self.words.tensor(),
+                positions: self.positions.tensor(),
+                types: self.token_types.as_ref().map(Parameter::tensor),
+                ids: &tokens.ids,
+                places: &tokens.positions,
+                on_host: &tokens.on_host,
+                gamma: self.norm.weight.tensor(),
+                beta: self.norm.bias.tensor(),
+                eps: self.eps,
+            };
+            let len = tokens.ids.elem_count() * self.words.tensor().dim(1)?;
+            embeddings(&looked, mask(dropout, len), self.dtype)?
+        };
+        let mut states = vec![first];
         for layer in &self.layers {
             states.push(layer.forward(&states[states.len() - 1], &tokens.sequences, dropout)?);
         }
         Ok(states)
+    }
+
+    /// The sum of the embeddings with the values of the packed file.
+    fn sum_on_grid(&self, tokens: &Tokens) -> Result<Tensor> {
+        let mut x = (self.words.rows(&tokens.ids)? + self.positions.rows(&tokens.positions)?)?;
+        if let Some(types) = &self.token_types {
+            x = x.broadcast_add(&types.tensor().get(0)?)?;
+        }
+        Ok(x)
     }
 }
 
@@ -174,11 +214,11 @@ impl Layer {
         let context = attention(&qkv, sequences, self.heads, mask)?;
         let mut residual = |y: &Tensor, p: f64, x: &Tensor, norm: &Pair| {
             let mask = dropout.mask(p, y.elem_count());
-            norm.norm(&dropout_add(y, x, mask)?, self.eps)
+            norm.residual_norm(y, x, mask, self.eps)
         };
         let x =
             residual(&self.attention_output.linear(&context)?, self.attention_output_dropout, x, &self.attention_norm)?;
-        let inner = gelu(&self.feed_forward_in.linear(&x)?)?;
+        let inner = self.feed_forward_in.linear_gelu(&x)?;
         residual(&self.feed_forward_out.linear(&inner)?, self.dropout, &x, &self.output_norm)
     }
 }

@@ -4,9 +4,9 @@ use super::config::ModelConfig;
 use super::encoder::Pair;
 use super::grid::Source;
 use super::names::{Part, Slot};
-use crate::ops::{Projection, gelu};
+use crate::ops::Projection;
 use crate::qat::{self, Parameter};
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 
 /// Head over the word embeddings of the encoder.
 #[derive(Debug)]
@@ -16,28 +16,25 @@ pub struct MaskedLmHead {
     words: Parameter,
     bias: Parameter,
     eps: f64,
-    dtype: DType,
 }
 
 impl MaskedLmHead {
-    pub(super) fn new(config: &ModelConfig, source: Source, dtype: DType) -> Result<Self> {
+    pub(super) fn new(config: &ModelConfig, source: Source) -> Result<Self> {
         Ok(Self {
             transform: Pair::new(source, Part::Transform)?,
             norm: Pair::new(source, Part::TransformNorm)?,
             words: source.get(Part::Words, Slot::Weight)?,
             bias: source.get(Part::Decoder, Slot::Bias)?,
             eps: config.layer_norm_eps,
-            dtype,
         })
     }
 
     /// Transforms hidden rows `[n, hidden]`; the product with the vocabulary is left to the loss.
     pub fn project(&self, hidden: &Tensor) -> Result<Projection> {
-        let mut hidden = self.norm.norm(&gelu(&self.transform.linear(hidden)?)?, self.eps)?;
+        let mut hidden = self.norm.norm(&self.transform.linear_gelu(hidden)?, self.eps)?;
         if self.words.on_grid() {
             hidden = qat::round_rows(&hidden, hidden.dim(D::Minus1)?)?;
         }
-        let (weight, bias) = (self.words.value()?, self.bias.value()?);
-        Ok(Projection { hidden, weight: weight.to_dtype(self.dtype)?, bias: bias.to_dtype(self.dtype)? })
+        Ok(Projection { hidden, weight: self.words.value()?, bias: self.bias.value()? })
     }
 }

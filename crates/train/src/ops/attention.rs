@@ -24,6 +24,11 @@ impl Sequences {
         Self { starts }
     }
 
+    /// First row of each sequence, then the total number of rows.
+    pub fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
     /// Number of sequences.
     pub fn count(&self) -> usize {
         self.starts.len() - 1
@@ -48,11 +53,16 @@ impl Sequences {
 /// `softmax(Q K^T / sqrt(d)) V` per sequence and head.
 ///
 /// `qkv [rows, 3 h]` holds queries, keys and values side by side; the result is `[rows, h]`. `mask` drops attention
-/// probabilities; it has `heads * sequences.pairs()` elements in the order (sequence, head, query, key).
+/// probabilities, drawn by (query, head, key).
 pub fn attention(qkv: &Tensor, sequences: &Arc<Sequences>, heads: usize, mask: Option<Mask>) -> Result<Tensor> {
     let (rows, width) = qkv.dims2()?;
     if rows != sequences.rows() || width % (3 * heads) != 0 {
         bail!("attention over {rows} rows of {width} numbers, {} tokens, {heads} heads", sequences.rows())
+    }
+    super::trace::attention(qkv, sequences, heads, mask)?;
+    #[cfg(feature = "cuda")]
+    if qkv.device().is_cuda() {
+        return super::gpu::attention(qkv, sequences, heads, mask);
     }
     if super::fused(qkv) {
         let op = Attention { sequences: sequences.clone(), heads, h: width / 3, mask };
@@ -77,8 +87,10 @@ struct Head<'a> {
     /// First column of the head within queries, keys or values.
     column: usize,
     d: usize,
-    /// `[length, length]`, and the scale.
-    mask: Option<(&'a [u8], f32)>,
+    mask: Option<Mask>,
+    /// First row of the sequence in the batch, and the head's number: where its dropout is drawn.
+    row: usize,
+    number: usize,
 }
 
 const QUERY: usize = 0;
@@ -123,25 +135,25 @@ impl Head<'_> {
         }
     }
 
-    /// Multiplies row `i` by its dropout factors.
+    /// The dropout factors of row `i`.
     #[inline(always)]
-    fn drop(&self, i: usize, p: &mut [f32]) {
-        if let Some((keep, scale)) = self.mask {
-            let length = self.length();
-            let keep = &keep[i * length..][..length];
-            for (p, &k) in p.iter_mut().zip(keep) {
-                *p *= f32::from(k) * scale;
-            }
+    fn factors(&self, i: usize, factors: &mut [f32]) {
+        match &self.mask {
+            Some(mask) => mask.key_factors(self.row + i, self.number, &mut factors[..self.length()]),
+            None => factors.fill(1.0),
         }
     }
 
     /// Adds the weighted values into `out [length, h]`.
     #[inline(always)]
-    fn forward(&self, out: &mut [f32], p: &mut [f32]) {
+    fn forward(&self, out: &mut [f32], p: &mut [f32], factors: &mut [f32]) {
         let length = self.length();
         for i in 0..length {
             self.probabilities(i, p);
-            self.drop(i, p);
+            if self.mask.is_some() {
+                self.factors(i, factors);
+                multiply(p, factors);
+            }
             let out = &mut out[i * self.h + self.column..][..self.d];
             for (j, &p) in p[..length].iter().enumerate() {
                 axpy(p, &self.qkv[self.at(j, VALUE)], out);
@@ -151,14 +163,15 @@ impl Head<'_> {
 
     /// Adds the gradient of `qkv` into `out [length, 3 h]`, given the gradient of the result.
     #[inline(always)]
-    fn backward(&self, grad: &[f32], out: &mut [f32], p: &mut [f32], dp: &mut [f32]) {
+    fn backward(&self, grad: &[f32], out: &mut [f32], [p, dp, factors]: [&mut [f32]; 3]) {
         let scale = 1.0 / (self.d as f32).sqrt();
         let length = self.length();
         for i in 0..length {
             let grad = &grad[i * self.h + self.column..][..self.d];
             self.probabilities(i, p);
+            self.factors(i, factors);
             dp.copy_from_slice(p);
-            self.drop(i, dp);
+            multiply(dp, factors);
             for (j, &dropped) in dp[..length].iter().enumerate() {
                 axpy(dropped, grad, &mut out[self.at(j, VALUE)]);
             }
@@ -167,7 +180,7 @@ impl Head<'_> {
             for (j, dp) in scores.iter_mut().enumerate() {
                 *dp = dot(grad, &self.qkv[self.at(j, VALUE)]);
             }
-            self.drop(i, dp);
+            multiply(dp, factors);
             let mean = dot(p, dp);
             for (j, (p, dp)) in p.iter().zip(dp.iter()).take(length).enumerate() {
                 let ds = p * (dp - mean) * scale;
@@ -175,6 +188,13 @@ impl Head<'_> {
                 axpy(ds, &self.qkv[self.at(i, QUERY)], &mut out[self.at(j, KEY)]);
             }
         }
+    }
+}
+
+#[inline(always)]
+fn multiply(values: &mut [f32], factors: &[f32]) {
+    for (v, f) in values.iter_mut().zip(factors) {
+        *v *= f;
     }
 }
 
@@ -200,23 +220,19 @@ impl Attention {
     fn each(&self, qkv: &[f32], out: &mut [f32], width: usize, f: impl Fn(&Head, usize, &mut [f32]) + Sync) {
         let (d, h) = (self.h / self.heads, self.h);
         let mut tasks = Vec::with_capacity(self.sequences.count());
-        let (mut rest, mut row, mut pair) = (out, 0, 0);
+        let (mut rest, mut row) = (out, 0);
         for length in self.sequences.lengths() {
             let (mine, others) = rest.split_at_mut(length * width);
-            tasks.push((row, pair, length, mine));
-            (rest, row, pair) = (others, row + length, pair + self.heads * length * length);
+            tasks.push((row, length, mine));
+            (rest, row) = (others, row + length);
         }
-        tasks.into_par_iter().for_each(|(row, pair, length, out)| {
+        tasks.into_par_iter().for_each(|(row, length, out)| {
             vectorized(
                 #[inline(always)]
                 || {
                     for head in 0..self.heads {
-                        let mask = self.mask.as_ref().map(|mask| {
-                            let start = pair + head * length * length;
-                            (&mask.keep[start..start + length * length], mask.scale)
-                        });
                         let qkv = &qkv[row * 3 * h..][..length * 3 * h];
-                        f(&Head { qkv, h, column: head * d, d, mask }, row, out);
+                        f(&Head { qkv, h, column: head * d, d, mask: self.mask, row, number: head }, row, out);
                     }
                 },
             );
@@ -238,8 +254,8 @@ impl CustomOp1 for Attention {
             self.h,
             #[inline(always)]
             |head, _, out| {
-                let mut p = head.buffer();
-                head.forward(out, &mut p);
+                let (mut p, mut factors) = (head.buffer(), head.buffer());
+                head.forward(out, &mut p, &mut factors);
             },
         );
         Ok((CpuStorage::F32(out), (rows, self.h).into()))
@@ -257,8 +273,8 @@ impl CustomOp1 for Attention {
                     #[inline(always)]
                     |head, row, out| {
                         let length = head.length();
-                        let (mut p, mut dp) = (head.buffer(), head.buffer());
-                        head.backward(&grad[row * h..][..length * h], out, &mut p, &mut dp);
+                        let [mut p, mut dp, mut factors] = [(); 3].map(|()| head.buffer());
+                        head.backward(&grad[row * h..][..length * h], out, [&mut p, &mut dp, &mut factors]);
                     },
                 );
                 Ok(out)
@@ -310,16 +326,15 @@ fn composed(qkv: &Tensor, sequences: &Sequences, heads: usize, mask: Option<Mask
 /// Dropout factors as `[sequences, heads, longest, longest]`.
 fn padded_mask(mask: &Mask, sequences: &Sequences, heads: usize, longest: usize, device: &Device) -> Result<Tensor> {
     let mut factors = vec![0.0f32; sequences.count() * heads * longest * longest];
-    let mut keep = mask.keep.iter();
+    let mut row = 0;
     for (i, length) in sequences.lengths().enumerate() {
         for head in 0..heads {
             for query in 0..length {
                 let start = ((i * heads + head) * longest + query) * longest;
-                for (factor, &k) in factors[start..start + length].iter_mut().zip(keep.by_ref()) {
-                    *factor = f32::from(k) * mask.scale;
-                }
+                mask.key_factors(row + query, head, &mut factors[start..start + length]);
             }
         }
+        row += length;
     }
     Tensor::from_vec(factors, (sequences.count(), heads, longest, longest), device)
 }
@@ -343,7 +358,7 @@ mod tests {
         let (sequences, mask) = case();
         let qkv = random(&[16, 3 * 2 * 5], 1);
         for mask in [None, Some(mask)] {
-            let fused = attention(&qkv, &sequences, 2, mask.clone()).unwrap();
+            let fused = attention(&qkv, &sequences, 2, mask).unwrap();
             let composed = composed(&qkv, &sequences, 2, mask).unwrap();
             assert!(distance(&fused, &composed) < 2e-6);
         }
@@ -354,12 +369,8 @@ mod tests {
         let (sequences, mask) = case();
         let weights = random(&[16, 10], 2);
         for mask in [None, Some(mask)] {
-            check_gradient(&[random(&[16, 30], 1)], |v| {
-                (attention(&v[0], &sequences, 2, mask.clone())? * &weights)?.sum_all()
-            });
-            check_gradient(&[random(&[16, 30], 1)], |v| {
-                (composed(&v[0], &sequences, 2, mask.clone())? * &weights)?.sum_all()
-            });
+            check_gradient(&[random(&[16, 30], 1)], |v| (attention(&v[0], &sequences, 2, mask)? * &weights)?.sum_all());
+            check_gradient(&[random(&[16, 30], 1)], |v| (composed(&v[0], &sequences, 2, mask)? * &weights)?.sum_all());
         }
     }
 }

@@ -5,6 +5,11 @@ use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Tensor
 
 /// Mean over rows of `1 - cos(student, teacher)`, a scalar. Nothing flows back to the teacher.
 pub fn cosine_loss(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+    super::trace::cosine(student)?;
+    #[cfg(feature = "cuda")]
+    if student.device().is_cuda() {
+        return super::gpu::cosine_loss(student, teacher);
+    }
     if super::fused(student) {
         return student.contiguous()?.apply_op2(&teacher.detach().contiguous()?, Cosine);
     }

@@ -6,6 +6,11 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 /// Elementwise GELU (the exact form, not the tanh approximation).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    super::trace::gelu(x, None)?;
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::gpu::gelu(x, None);
+    }
     if super::fused(x) { x.contiguous()?.apply_op1(Gelu) } else { x.gelu_erf() }
 }
 

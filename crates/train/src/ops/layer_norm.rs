@@ -5,6 +5,11 @@ use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor
 
 /// `x [n, h]`, `gamma [h]`, `beta [h]`. Statistics are taken in `f32` whatever the type of `x`.
 pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Result<Tensor> {
+    super::trace::residual_norm(x, None, None, [gamma, beta], eps)?;
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::gpu::layer_norm(x, None, None, [gamma, beta], eps);
+    }
     if super::fused(x) {
         return x.contiguous()?.apply_op3(gamma, beta, LayerNorm { eps: eps as f32 });
     }

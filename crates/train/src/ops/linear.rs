@@ -4,9 +4,26 @@ use super::storage::{for_rows, slice, sum_rows, with_slice};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-/// `x [n, k]`, `weight [m, k]`, `bias [m]` to `[n, m]`.
+/// `x [n, k]`, `weight [m, k]`, `bias [m]` to `[n, m]`, in the type of `x`; weights and bias are cast to it.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if super::fused(x) { x.apply_op3(weight, bias, Linear) } else { x.matmul(&weight.t()?)?.broadcast_add(bias) }
+    super::trace::linear(x, weight, Some(bias))?;
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::gpu::linear(x, weight, Some(bias));
+    }
+    let (weight, bias) = (weight.to_dtype(x.dtype())?, bias.to_dtype(x.dtype())?);
+    if super::fused(x) { x.apply_op3(&weight, &bias, Linear) } else { x.matmul(&weight.t()?)?.broadcast_add(&bias) }
+}
+
+/// GELU of [`linear`]. On GPUs the bias is added with the GELU, and its gradient falls out of the same pass.
+pub fn linear_gelu(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    super::trace::linear_gelu(x, weight, bias)?;
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::gpu::gelu(&super::gpu::linear(x, weight, None)?, Some(bias));
+    }
+    let _pause = super::trace::pause();
+    super::gelu(&linear(x, weight, bias)?)
 }
 
 struct Linear;

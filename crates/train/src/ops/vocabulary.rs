@@ -58,7 +58,7 @@ pub struct VocabularyLoss {
 }
 
 impl Targets {
-    fn labelled(&self) -> usize {
+    pub(super) fn labelled(&self) -> usize {
         self.labels.iter().filter(|&&label| label != IGNORE).count()
     }
 }
@@ -66,6 +66,11 @@ impl Targets {
 /// Soft-target and masked-LM loss of the student's logits. Gradients reach `hidden`, `weight` and `bias` of the student,
 /// never the teacher.
 pub fn vocabulary_loss(student: &Projection, targets: Targets) -> Result<VocabularyLoss> {
+    super::trace::vocabulary(student, &targets)?;
+    #[cfg(feature = "cuda")]
+    if student.hidden.device().is_cuda() {
+        return super::gpu::vocabulary_loss(student, &targets);
+    }
     if !super::fused(&student.hidden) {
         return composed(student, &targets);
     }
@@ -82,7 +87,10 @@ pub fn vocabulary_loss(student: &Projection, targets: Targets) -> Result<Vocabul
 
 /// [`vocabulary_loss`] with candle's own operations: for other devices, and the reference in tests.
 pub(super) fn composed(student: &Projection, targets: &Targets) -> Result<VocabularyLoss> {
-    let logits = |p: &Projection| p.hidden.matmul(&p.weight.t()?)?.broadcast_add(&p.bias)?.to_dtype(DType::F32);
+    let logits = |p: &Projection| {
+        let (weight, bias) = (p.weight.to_dtype(p.hidden.dtype())?, p.bias.to_dtype(p.hidden.dtype())?);
+        p.hidden.matmul(&weight.t()?)?.broadcast_add(&bias)?.to_dtype(DType::F32)
+    };
     let s = logits(student)?;
     let device = s.device();
     let zero = Tensor::zeros((), DType::F32, device)?;
@@ -121,6 +129,10 @@ pub(super) fn composed(student: &Projection, targets: &Targets) -> Result<Vocabu
 
 /// Per-row figures for evaluation, without gradients: [`RowStatistics`] of each row at temperature 1.
 pub fn vocabulary_statistics(student: &Projection, targets: &Targets) -> Result<Vec<RowStatistics>> {
+    #[cfg(feature = "cuda")]
+    if student.hidden.device().is_cuda() {
+        return super::gpu::vocabulary_statistics(student, targets);
+    }
     let cpu = |p: &Projection| -> Result<Projection> {
         let to = |t: &Tensor| t.to_device(&candle_core::Device::Cpu)?.to_dtype(DType::F32)?.contiguous();
         Ok(Projection { hidden: to(&p.hidden)?, weight: to(&p.weight)?, bias: to(&p.bias)? })

@@ -43,6 +43,11 @@ impl Gradients {
 
     /// Global L2 norm.
     pub fn norm(&self) -> Result<f64> {
+        #[cfg(feature = "cuda")]
+        if self.0.values().next().is_some_and(|gradient| gradient.device().is_cuda()) {
+            let gradients: Vec<&Tensor> = self.0.values().collect();
+            return Ok(f64::from(crate::ops::gpu::square_sum(&gradients)?).sqrt());
+        }
         let mut sum = 0.0;
         for gradient in self.0.values() {
             // Per tensor in f32, over tensors in f64.

@@ -17,11 +17,29 @@ pub(super) struct Update {
 }
 
 impl Update {
+    /// As the GPU's kernel takes them.
+    #[cfg(any(test, feature = "cuda"))]
+    fn constants(&self) -> crate::ops::plan::elementwise::AdamW {
+        crate::ops::plan::elementwise::AdamW {
+            gradient_scale: self.gradient_scale as f32,
+            beta1: self.beta1 as f32,
+            beta2: self.beta2 as f32,
+            keep: (1.0 - self.learning_rate * self.weight_decay) as f32,
+            rate: (self.learning_rate / self.correction1) as f32,
+            correction: (1.0 / self.correction2) as f32,
+            eps: self.eps as f32,
+        }
+    }
+
     /// Updates `var` and its `moments [2, numbers]`.
     pub(super) fn apply(&self, var: &Var, moments: &mut Tensor, gradient: &Tensor) -> TensorResult<()> {
         if var.device().is_cpu() && var.dtype() == DType::F32 {
             moments.inplace_op2(&gradient.contiguous()?, &Moments(*self))?;
             return var.as_tensor().inplace_op2(moments, &Weights(*self));
+        }
+        #[cfg(feature = "cuda")]
+        if var.device().is_cuda() && var.dtype() == DType::F32 {
+            return crate::ops::gpu::adamw(var.as_tensor(), moments, gradient, self.constants());
         }
         let gradient = (gradient.to_dtype(DType::F32)?.flatten_all()? * self.gradient_scale)?;
         let first = ((moments.get(0)? * self.beta1)? + (&gradient * (1.0 - self.beta1))?)?;
@@ -117,6 +135,36 @@ mod tests {
             w = w * (1.0 - rate * c.weight_decay) - rate * mhat / (vhat.sqrt() + c.eps);
         }
         w
+    }
+
+    #[test]
+    fn the_gpus_kernel_does_the_same() {
+        use crate::ops::machine::{Kind, emulated};
+        use crate::ops::plan::elementwise::adamw;
+        use crate::ops::testing::random;
+        let Some(machine) = emulated::Emulated::start() else { return };
+        let update = Update {
+            beta1: 0.9,
+            beta2: 0.98,
+            eps: 1e-6,
+            gradient_scale: 0.5,
+            learning_rate: 0.01,
+            weight_decay: 0.1,
+            correction1: 0.19,
+            correction2: 0.04,
+        };
+        let (weights, gradient) = (random(&[701], 1), random(&[701], 2));
+        let mut moments = random(&[2, 701], 3).abs().unwrap();
+        let numbers = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let on = [&weights, &moments, &gradient].map(|t| emulated::Buffer::new(Kind::F32, &numbers(t)));
+        adamw(&machine, &on[0], &on[1], &on[2], 701, update.constants()).unwrap();
+        let var = Var::from_tensor(&weights).unwrap();
+        update.apply(&var, &mut moments, &gradient).unwrap();
+        for (on, exact) in [(&on[0], numbers(&var)), (&on[1], numbers(&moments))] {
+            for (a, b) in on.values().iter().zip(exact) {
+                assert!((a - b).abs() <= 1e-6 * b.abs().max(1.0), "{a}, not {b}");
+            }
+        }
     }
 
     #[test]

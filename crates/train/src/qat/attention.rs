@@ -38,8 +38,11 @@ struct Head<'a> {
     rounded: Vec<f32>,
     /// `[n]`: the scales of the values.
     scales: Vec<f32>,
-    /// The dropout mask, and which of its elements is the first of this head.
-    mask: Option<(&'a Mask, usize)>,
+    /// The dropout mask.
+    mask: Option<&'a Mask>,
+    /// First row of the sequence in the batch, and the head's number: where dropout is drawn.
+    row: usize,
+    number: usize,
 }
 
 const QUERY: usize = 0;
@@ -99,8 +102,8 @@ impl Head<'_> {
     /// Multiplies row `i` by its dropout factors.
     #[inline(always)]
     fn drop(&self, i: usize, row: &mut [f32]) {
-        if let Some((mask, first)) = self.mask {
-            mask.apply_at(first + i * self.n, row);
+        if let Some(mask) = self.mask {
+            mask.apply_to_keys(self.row + i, self.number, row);
         }
     }
 
@@ -150,35 +153,34 @@ fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
 impl Attention {
     /// The rounded form of one head of the sequence `qkv [n, 3 h]`.
     #[inline(always)]
-    fn head<'a>(&'a self, qkv: &[f32], head: usize, first_pair: usize) -> Head<'a> {
+    fn head<'a>(&'a self, qkv: &[f32], number: usize, row: usize) -> Head<'a> {
         let (h, d) = (self.h, self.h / self.heads);
         let n = qkv.len() / (3 * h);
         let (mut rounded, mut scales) = (vec![0.0; 3 * n * d], vec![0.0; n]);
         for part in [QUERY, KEY, VALUE] {
             for token in 0..n {
-                let row = &mut rounded[(part * n + token) * d..][..d];
-                row.copy_from_slice(&qkv[token * 3 * h + part * h + head * d..][..d]);
+                let numbers = &mut rounded[(part * n + token) * d..][..d];
+                numbers.copy_from_slice(&qkv[token * 3 * h + part * h + number * d..][..d]);
                 // The values' scales are the ones that stay.
-                scales[token] = round_row(row);
+                scales[token] = round_row(numbers);
             }
         }
-        let mask = self.mask.as_ref().map(|mask| (mask, first_pair + head * n * n));
-        Head { n, d, rounded, scales, mask }
+        Head { n, d, rounded, scales, mask: self.mask.as_ref(), row, number }
     }
 
-    /// Calls `f(qkv, first row, first pair, rows of out)` for each sequence, in parallel.
-    fn each(&self, qkv: &[f32], out: &mut [f32], width: usize, f: impl Fn(&[f32], usize, usize, &mut [f32]) + Sync) {
+    /// Calls `f(qkv, first row, rows of out)` for each sequence, in parallel.
+    fn each(&self, qkv: &[f32], out: &mut [f32], width: usize, f: impl Fn(&[f32], usize, &mut [f32]) + Sync) {
         let mut tasks = Vec::with_capacity(self.sequences.count());
-        let (mut rest, mut row, mut pair) = (out, 0, 0);
+        let (mut rest, mut row) = (out, 0);
         for n in self.sequences.lengths() {
             let (mine, others) = rest.split_at_mut(n * width);
-            tasks.push((&qkv[row * 3 * self.h..][..n * 3 * self.h], row, pair, mine));
-            (rest, row, pair) = (others, row + n, pair + self.heads * n * n);
+            tasks.push((&qkv[row * 3 * self.h..][..n * 3 * self.h], row, mine));
+            (rest, row) = (others, row + n);
         }
-        tasks.into_par_iter().for_each(|(qkv, row, pair, out)| {
+        tasks.into_par_iter().for_each(|(qkv, row, out)| {
             vectorized(
                 #[inline(always)]
-                || f(qkv, row, pair, out),
+                || f(qkv, row, out),
             )
         });
     }
@@ -198,10 +200,10 @@ impl CustomOp1 for Attention {
             &mut out,
             h,
             #[inline(always)]
-            |qkv, _, pair, out| {
+            |qkv, row, out| {
                 let mut rows = Rows::new(qkv.len() / (3 * h));
                 for head in 0..self.heads {
-                    self.head(qkv, head, pair).forward(out, h, head * d, &mut rows);
+                    self.head(qkv, head, row).forward(out, h, head * d, &mut rows);
                 }
             },
         );
@@ -218,12 +220,12 @@ impl CustomOp1 for Attention {
                     &mut out,
                     3 * h,
                     #[inline(always)]
-                    |qkv, row, pair, out| {
+                    |qkv, row, out| {
                         let n = qkv.len() / (3 * h);
                         let (mut rows, grad) = (Rows::new(n), &grad[row * h..][..n * h]);
                         for head in 0..self.heads {
                             let mut mine = vec![0.0; 3 * n * d];
-                            self.head(qkv, head, pair).backward(grad, h, head * d, &mut rows, &mut mine);
+                            self.head(qkv, head, row).backward(grad, h, head * d, &mut rows, &mut mine);
                             for (at, mine) in mine.chunks_exact(d).enumerate() {
                                 let (part, token) = (at / n, at % n);
                                 out[token * 3 * h + part * h + head * d..][..d].copy_from_slice(mine);
@@ -266,8 +268,8 @@ mod tests {
                 let grads = (&y * &weights).unwrap().sum_all().unwrap().backward().unwrap();
                 (y.detach(), grads.get(&qkv).unwrap().clone())
             };
-            let (y, gradient) = run(&|qkv| attention(qkv, &sequences, 2, mask.clone()));
-            let float = run(&|qkv| ops::attention(&round_rows(qkv, 8)?, &sequences, 2, mask.clone()));
+            let (y, gradient) = run(&|qkv| attention(qkv, &sequences, 2, mask));
+            let float = run(&|qkv| ops::attention(&round_rows(qkv, 8)?, &sequences, 2, mask));
             let (moved, turned) = (distance(&y, &float.0), distance(&gradient, &float.1));
             assert!(moved > 1e-5 && moved < 0.04, "{moved}");
             assert!(turned > 1e-5 && turned < 0.04, "{turned}");

@@ -1,0 +1,11 @@
+// Every kernel, compiled as one unit.
+#include "adamw.cu"
+#include "attention.cu"
+#include "attention_simple.cu"
+#include "cosine.cu"
+#include "dropout.cu"
+#include "embedding.cu"
+#include "gelu.cu"
+#include "norm.cu"
+#include "reduce.cu"
+#include "vocabulary.cu"
