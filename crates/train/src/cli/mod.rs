@@ -1,5 +1,6 @@
 //! The command line: one file per verb. Data goes to standard output, everything for people to standard error.
 
+mod bench;
 mod device;
 mod devices;
 mod distill;
@@ -42,6 +43,7 @@ enum Verb {
     Launch(launch::Options),
     Eval(eval::Options),
     Report(report::Options),
+    Bench(bench::Options),
     Step(step::Options),
     Devices(devices::Options),
 }
@@ -81,6 +83,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Launch(options) => launch::run(options),
         Verb::Eval(options) => eval::run(options),
         Verb::Report(options) => report::run(options),
+        Verb::Bench(options) => bench::run(options),
         Verb::Step(options) => step::run(options),
         Verb::Devices(options) => devices::run(options),
     }

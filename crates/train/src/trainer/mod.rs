@@ -1,5 +1,6 @@
 //! The training loop, the same for pretraining and distillation, for one process and for many.
 
+mod bench;
 mod dump;
 mod exact;
 mod interval;
@@ -10,6 +11,7 @@ mod run;
 mod state;
 mod step;
 
+pub use bench::Bench;
 pub use state::{Best, State};
 
 use crate::checkpoint::Keeper;
@@ -21,6 +23,7 @@ use crate::model::Model;
 use crate::optim::AdamW;
 use crate::recipe::Recipe;
 use crate::{Error, Result};
+use parts::Computation;
 use run::Run;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -103,6 +106,10 @@ impl Trainer<'_> {
             let batches = batches::per_epoch(self.data.lengths(), recipe.batch_size) as f64;
             ((batches * recipe.epochs / recipe.accumulation as f64).ceil() as usize).max(1)
         })
+    }
+
+    fn computation(&self) -> Computation<'_> {
+        Computation { student: self.student, teacher: self.teacher, recipe: self.recipe }
     }
 
     /// Trains from `state` to the end; the student's tensors change in place. Rank 0 has the `metrics`.

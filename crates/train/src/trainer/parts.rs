@@ -1,13 +1,14 @@
 //! Forward and backward pass over the parts of one batch.
 
-use super::Trainer;
 use super::interval::BatchLosses;
 use super::micro::{MicroBatches, Piece};
 use crate::Result;
 use crate::data::Batch;
 use crate::loss::{Objective, losses};
+use crate::model::Model;
 use crate::ops::Dropout;
 use crate::optim::Gradients;
+use crate::recipe::Recipe;
 use crate::rng::{Purpose, stream};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
@@ -68,7 +69,30 @@ impl PartLosses {
     }
 }
 
-impl Trainer<'_> {
+/// What turns a batch into losses and gradients, wherever the batch came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Computation<'a> {
+    pub(super) student: &'a Model,
+    pub(super) teacher: Option<&'a Model>,
+    pub(super) recipe: &'a Recipe,
+}
+
+impl Computation<'_> {
+    /// How batches are cut for one of `world` processes: into micro-batches of `micro_tokens` rows where that is given; else as
+    /// the memory of a GPU allows, of which `free` bytes are free, and into the recipe's parts on the CPU.
+    pub(super) fn cut(&self, world: usize, micro_tokens: Option<usize>, free: Option<u64>) -> Cut {
+        let student = self.student;
+        if let Some(rows) = micro_tokens {
+            return Cut::Micro(MicroBatches::of(rows));
+        }
+        if student.device().is_cpu() {
+            return Cut::Parts((self.recipe.parts / world).max(1));
+        }
+        let trainable = student.parameters.trainable().map(|(_, var)| var.elem_count()).sum();
+        let width = student.dtype().size_in_bytes();
+        Cut::Micro(MicroBatches::fitting(free.unwrap_or(8 << 30), &student.config, trainable, width))
+    }
+
     /// Adds the gradients of this rank's piece of a batch to `gradients`.
     pub(super) fn accumulate(
         &self,

@@ -1,7 +1,6 @@
 //! A run under way: what happens between steps.
 
 use super::exact::Exact;
-use super::micro::MicroBatches;
 use super::order::Order;
 use super::parts::Cut;
 use super::{State, Summary, Trainer};
@@ -165,21 +164,9 @@ impl<'a> Run<'a> {
 }
 
 impl Trainer<'_> {
-    /// How batches are cut; `known` rows are what the device took before.
+    /// How batches are cut; `known` rows are what a GPU took before.
     fn cut(&self, known: Option<usize>) -> Cut {
-        let student = self.student;
-        if let Some(rows) = self.micro_tokens {
-            return Cut::Micro(MicroBatches::of(rows));
-        }
-        if student.device().is_cpu() {
-            return Cut::Parts((self.recipe.parts / self.group.world()).max(1));
-        }
-        let trainable = student.parameters.trainable().map(|(_, var)| var.elem_count()).sum();
-        let width = student.dtype().size_in_bytes();
-        let free = self.free_memory.unwrap_or(8 << 30);
-        Cut::Micro(match known {
-            Some(rows) => MicroBatches::of(rows),
-            None => MicroBatches::fitting(free, &student.config, trainable, width),
-        })
+        let known = known.filter(|_| !self.student.device().is_cpu());
+        self.computation().cut(self.group.world(), self.micro_tokens.or(known), self.free_memory)
     }
 }

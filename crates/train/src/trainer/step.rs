@@ -31,7 +31,7 @@ impl Run<'_> {
             tokens += whole.rows();
             let piece = trainer.piece(batch);
             drawn.push((index, sequences.to_vec()));
-            parts.push(trainer.accumulate((whole, piece), &mut self.cut, &mut gradients)?);
+            parts.push(trainer.computation().accumulate((whole, piece), &mut self.cut, &mut gradients)?);
         }
         let mut losses = PartLosses::sum(&parts)?;
         let stop = trainer.agree(&mut losses)?;
