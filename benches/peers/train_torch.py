@@ -120,7 +120,7 @@ def main():
         "tokens_per_s": round(rows / median),
         "model_tflops": round(flop / median / 1e12, 3),
         "peak_gb": round(peak / 1e9, 2),
-        "loss": round(float(loss), 3),
+        "loss": round(loss.item(), 3),
     }
     print(json.dumps(figures))
 

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use crate::ops::machine::Kind;
-use candle_core::cuda::cudarc::driver::{CudaStream, DevicePtr, DeviceRepr};
+use candle_core::cuda::cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr};
 use candle_core::cuda::{CudaDType, CudaDevice};
 use candle_core::{CudaStorage, DType, Result, Storage, Tensor, bail};
 use half::bf16;
@@ -62,12 +62,10 @@ impl Memory {
     pub(super) fn new(device: &CudaDevice, stream: &CudaStream, kind: Kind, len: usize) -> Result<Self> {
         // At least one element: the driver refuses to allocate nothing.
         let len = len.max(1);
-        // SAFETY: every bit pattern is a value of these types, and the plans of `ops::plan` write each buffer before they
-        // read it (the emulator of the tests fills new buffers with numbers that are none).
         let storage = match kind {
-            Kind::F32 => CudaStorage::wrap_cuda_slice(unsafe { device.alloc::<f32>(len)? }, device.clone()),
-            Kind::Bf16 => CudaStorage::wrap_cuda_slice(unsafe { device.alloc::<bf16>(len)? }, device.clone()),
-            Kind::U32 => CudaStorage::wrap_cuda_slice(unsafe { device.alloc::<u32>(len)? }, device.clone()),
+            Kind::F32 => CudaStorage::wrap_cuda_slice(fresh::<f32>(device, len)?, device.clone()),
+            Kind::Bf16 => CudaStorage::wrap_cuda_slice(fresh::<bf16>(device, len)?, device.clone()),
+            Kind::U32 => CudaStorage::wrap_cuda_slice(fresh::<u32>(device, len)?, device.clone()),
         };
         Self::owned(storage, stream, kind)
     }
@@ -92,4 +90,11 @@ impl Memory {
             Owner::Tensor(_) => bail!("a tensor's memory cannot become another tensor's"),
         }
     }
+}
+
+/// New memory of any contents.
+fn fresh<T: DeviceRepr>(device: &CudaDevice, len: usize) -> Result<CudaSlice<T>> {
+    // SAFETY: every bit pattern is a value of the types in use, and the plans of `ops::plan` write each buffer before they read
+    // it (the emulator of the tests fills new buffers with numbers that are none).
+    unsafe { device.alloc::<T>(len) }
 }

@@ -159,6 +159,9 @@ pub(super) fn attention(qkv: &Tensor, sequences: &Arc<Sequences>, heads: usize, 
     Ok(out)
 }
 
+/// What is done with the tables and the LayerNorm's parameters.
+type WithTables<'a> = &'a mut dyn FnMut(&embedding::Tables<'_, Memory>, [&Memory; 2]) -> Result<()>;
+
 pub(super) fn embeddings(looked: &Looked<'_>, mask: Option<Mask>, dtype: DType) -> Result<Tensor> {
     let gpu = Gpu::of(looked.words)?;
     let kind = if dtype == DType::F32 { Kind::F32 } else { Kind::Bf16 };
@@ -170,7 +173,7 @@ pub(super) fn embeddings(looked: &Looked<'_>, mask: Option<Mask>, dtype: DType) 
     let wanted: Vec<bool> = inputs.iter().map(|t| t.track_op()).collect();
     let (ids, places) = (looked.ids.clone(), looked.places.clone());
     // Runs `f` with the tables in the GPU's memory.
-    let with = move |gpu: &Gpu, f: &mut dyn FnMut(&embedding::Tables<'_, Memory>, [&Memory; 2]) -> Result<()>| {
+    let with = move |gpu: &Gpu, f: WithTables<'_>| {
         let memory: Vec<Memory> = kept.iter().map(|t| float(gpu, t)).collect::<Result<_>>()?;
         let (ids, places) = (gpu.memory(&ids)?, gpu.memory(&places)?);
         let tables = embedding::Tables {
