@@ -10,8 +10,8 @@ use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result as TensorResult,
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-/// A group whose data and control go over TCP: [sums](super::chain) along a chain of neighbours, and a
-/// [watch](super::watch) over who is alive.
+/// A group whose data and control go over TCP: sums (`chain`) along a chain of neighbours, and a
+/// watch (`watch`) over who is alive.
 #[derive(Debug)]
 pub struct TcpGroup {
     rank: usize,

@@ -2,7 +2,7 @@
 //! through to the float32 parameters.
 //!
 //! What is trained is then what is packed. The arithmetic of the packed file is written down here a second time, because
-//! training and device code depend on each other only through folders: [`int8`] and [`int4`] for weights, [`activations`]
+//! training and device code depend on each other only through folders: [`int8`] and [`int4`] for weights, `activations`
 //! for rows that are quantized on the fly, [`attention()`] for queries, keys, values and probabilities. Tests of the
 //! workspace hold it against what the packer writes, bit for bit. `docs/quantization-aware.md` states it in formulas.
 

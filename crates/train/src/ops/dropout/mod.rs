@@ -20,7 +20,7 @@ pub struct Dropout {
 /// Which elements are kept, as a function of their place; kept ones are multiplied by `scale`.
 ///
 /// Element `i` takes 16-bit part `i % 8` of Philox counter `offset + i / 8` and is dropped when it is below `threshold`.
-/// Attention probabilities have counters of their own: [`Mask::key_factors`].
+/// Attention probabilities have counters of their own: `Mask::key_factors`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mask {
     /// Key of the generator.
