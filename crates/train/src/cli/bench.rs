@@ -39,7 +39,7 @@ pub(super) struct Options {
     /// At most this many tokens at once
     #[arg(long, value_name = "N", conflicts_with = "sweep")]
     micro_tokens: Option<usize>,
-    /// Tries micro-batches of 1, 2, 4, ... sequences and prints the fastest
+    /// Tries micro-batches of 1, 2, 4, ... sequences and prints the fastest; the peak of memory is that of all so far
     #[arg(long)]
     sweep: bool,
     /// Adds the launches, bytes and operations that a step takes on a GPU, counted from shapes on any machine
@@ -66,17 +66,17 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let student = Model::new(student, trained, dtype)?;
     let measured = |micro| measure(options, (&student, &teacher), &recipe, micro, at_start);
     let mut best = measured(options.micro_tokens.or(options.sweep.then_some(options.tokens)))?;
-    let mut sequences = 2;
-    while options.sweep && sequences < 2 * options.batch {
-        let next = measured(Some(sequences.min(options.batch) * options.tokens))?;
+    let mut sequences = 1;
+    while options.sweep && sequences < options.batch {
+        sequences = (2 * sequences).min(options.batch);
+        let next = measured(Some(sequences * options.tokens))?;
         eprintln!("{next}");
         if next["tokens_per_s"].as_u64() > best["tokens_per_s"].as_u64() {
             best = next;
         }
-        sequences *= 2;
     }
     if options.trace {
-        best["trace"] = traced(options, (&student, &teacher), &recipe)?;
+        best["trace"] = traced(options, (&student, &teacher), &recipe, best["micro_tokens"].as_u64())?;
     }
     best["device"] = device_name(&device).into();
     best["precision"] = if dtype == DType::BF16 { "bf16" } else { "f32" }.into();
@@ -168,9 +168,14 @@ fn peak(device: &Device, at_start: Option<u64>) -> Option<u64> {
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
 }
 
-/// Counts of one step by operation, and their sums.
-fn traced(options: &Options, (student, teacher): (&Model, &Model), recipe: &Recipe) -> Result<Value> {
-    let rows = options.batch * options.tokens;
+/// Counts of one step by operation, and their sums: in micro-batches where the step was measured so, else in one piece.
+fn traced(
+    options: &Options,
+    (student, teacher): (&Model, &Model),
+    recipe: &Recipe,
+    micro_tokens: Option<u64>,
+) -> Result<Value> {
+    let rows = micro_tokens.map_or(options.batch * options.tokens, |rows| rows as usize);
     let mut bench = Bench::new((student, Some(teacher)), recipe, Some(rows), None)?;
     let counting = trace::start();
     bench.step(random_batch(options, student.config.vocab_size as u32, 0))?;

@@ -13,24 +13,29 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// they started, and many launchers pass it on.
 const REPEATED: Duration = Duration::from_secs(1);
 
-/// A flag that the first Ctrl-C or SIGTERM sets; a later one ends the program at once.
-pub(super) fn listen() -> &'static AtomicBool {
+/// Calls `stop` at the first Ctrl-C or SIGTERM; a later one ends the program at once.
+pub(super) fn on_first(stop: impl Fn() + Send + 'static) {
     let mut first: Option<Instant> = None;
-    let handler = move || {
-        STOP.store(true, Ordering::Relaxed);
-        match first {
-            None => {
-                first = Some(Instant::now());
-                if comm::speaks() {
-                    eprintln!("finishing this step, then saving; once more to end at once");
-                }
-            }
-            Some(first) if first.elapsed() > REPEATED => std::process::exit(EXIT_CODE.into()),
-            Some(_) => {}
+    let handler = move || match first {
+        None => {
+            first = Some(Instant::now());
+            stop();
         }
+        Some(first) if first.elapsed() > REPEATED => std::process::exit(EXIT_CODE.into()),
+        Some(_) => {}
     };
     if let Err(e) = ctrlc::set_handler(handler) {
-        eprintln!("note: Ctrl-C will end the run without saving ({e})");
+        eprintln!("note: Ctrl-C will end the program without saving ({e})");
     }
+}
+
+/// A flag that the first Ctrl-C or SIGTERM sets.
+pub(super) fn listen() -> &'static AtomicBool {
+    on_first(|| {
+        STOP.store(true, Ordering::Relaxed);
+        if comm::speaks() {
+            eprintln!("finishing this step, then saving; once more to end at once");
+        }
+    });
     &STOP
 }

@@ -1,5 +1,6 @@
 //! `train launch`: several processes on this machine that train one model.
 
+use super::safety::at_least_1;
 use crate::{Error, Result};
 use clap::Args;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -27,10 +28,6 @@ pub(super) struct Options {
     /// What to run: distill, pretrain or resume, with all options
     #[arg(last = true, required = true, value_name = "VERB AND OPTIONS")]
     command: Vec<String>,
-}
-
-fn at_least_1(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {

@@ -1,5 +1,6 @@
 //! `train prepare`: text to token shards.
 
+use super::interrupt;
 use crate::data::{DataFolder, Index, Inputs, Preparation, Prepared, Vocabulary, Watch, prepare};
 use crate::metrics::Progress;
 use crate::{Error, Result, hub};
@@ -92,7 +93,8 @@ pub(super) fn run(options: &Options) -> Result<()> {
         threads,
     };
     let watch = Arc::new(Watch::default());
-    stop_on_interrupt(&watch)?;
+    let stopped = watch.clone();
+    interrupt::on_first(move || stopped.stop.store(true, Ordering::Relaxed));
     let start = Instant::now();
     let prepared = with_progress(&preparation, &watch, || prepare(&preparation, &vocabulary, output, &watch))?;
     report(&prepared, output, options, start.elapsed().as_secs_f64());
@@ -122,17 +124,6 @@ fn inputs(names: &[PathBuf]) -> Result<Inputs> {
 
 fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-/// The first Ctrl-C (or SIGTERM) asks for an end, the second one ends at once, should a file not let go.
-fn stop_on_interrupt(watch: &Arc<Watch>) -> Result<()> {
-    let watch = watch.clone();
-    ctrlc::set_handler(move || {
-        if watch.stop.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .map_err(|e| Error::Config(format!("cannot listen for Ctrl-C: {e}")))
 }
 
 /// Runs `f` under a bar of the bytes read, with lines a second.

@@ -32,7 +32,8 @@ pub(super) struct SafetyOptions {
     pub(super) micro_tokens: Option<usize>,
 }
 
-fn at_least_1(text: &str) -> Result<usize, String> {
+/// Parses a number of things of which there has to be one.
+pub(super) fn at_least_1(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "give a whole number of at least 1".into())
 }
 

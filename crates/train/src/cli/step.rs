@@ -1,7 +1,7 @@
 //! `train step`: the losses and gradients of one given batch, for parity checks.
 
 use super::device::DeviceOptions;
-use crate::data::Batch;
+use crate::data::{Batch, vocabulary};
 use crate::device::compute_dtype;
 use crate::loss::{Objective, losses};
 use crate::model::{Model, ModelFolder, write_tensors};
@@ -69,6 +69,12 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let teacher = ModelFolder::open(&options.teacher)?;
     let student = ModelFolder::open(&options.student)?;
     super::check_pair(&student.config, &teacher.config, &objective, HiddenMismatch::Error)?;
+    if let (Some(mine), Some(theirs)) = (&student.vocabulary, &teacher.vocabulary)
+        && let Some(difference) = vocabulary::compare(mine, theirs)
+    {
+        let reason = format!("its vocabulary is not the teacher's: {difference}");
+        return Err(Error::file(&options.student, reason, "both need the same vocabulary"));
+    }
     let batch = Batch::read(&options.batch)?;
     for folder in [&student, &teacher] {
         batch

@@ -43,7 +43,8 @@ pub fn open(ordinal: Option<usize>) -> Result<(Device, String), String> {
     let device = Device::new_cuda_with_stream(ordinal).map_err(|error| explain(&error))?;
     keep_memory(&context).map_err(|error| driver(&error))?;
     if let Device::Cuda(device) = &device {
-        // SAFETY: this process has one stream for each GPU, the one made here: memory is written, read and freed in its order.
+        // SAFETY: candle works on one stream for each GPU, the one made here: memory is written, read and freed in its order. The only
+        // other stream is `comm::NcclGroup`'s, which is ordered before and after this one by events of its own and holds its memory.
         unsafe { device.disable_event_tracking() };
     }
     Ok((device, text))

@@ -1,4 +1,4 @@
-//! One parameter's AdamW update: two passes in place on the CPU, a composition elsewhere.
+//! One parameter's AdamW update: two passes in place on the CPU, one kernel on a GPU, a composition elsewhere.
 
 use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result as TensorResult, Tensor, Var, bail};
 use rayon::prelude::*;

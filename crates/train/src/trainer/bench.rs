@@ -1,6 +1,5 @@
 //! Steps on given batches, for measuring.
 
-use super::micro::MicroBatches;
 use super::parts::{Computation, Cut, PartLosses, Whole};
 use crate::Result;
 use crate::data::Batch;
@@ -46,7 +45,7 @@ impl<'a> Bench<'a> {
     /// Rows computed at once, where they go one micro-batch after another.
     pub fn micro_tokens(&self) -> Option<usize> {
         match self.cut {
-            Cut::Micro(micro) => Some(MicroBatches::rows(micro)),
+            Cut::Micro(micro) => Some(micro.rows()),
             Cut::Parts(_) => None,
         }
     }

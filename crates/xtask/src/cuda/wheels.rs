@@ -1,14 +1,13 @@
 //! Gets files from a Python package index: with pip, or without it with curl or wget where the index is known.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 
-use crate::shell::{has, output, run};
+use crate::shell::{has, output, run, sha256};
 
 /// One file of a package, pinned.
 pub(super) struct Wheel {
@@ -156,21 +155,6 @@ fn download(address: &str, path: &Path) -> Result<()> {
         bail!("the download failed ({status})");
     }
     Ok(())
-}
-
-/// The file's hash in hexadecimal.
-pub(super) fn sha256(path: &Path) -> Result<String> {
-    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-    }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
