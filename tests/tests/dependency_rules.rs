@@ -92,7 +92,11 @@ fn the_foundations_stand_alone() {
 fn the_runtime_needs_only_the_foundations() {
     let packages = direct("Cargo.toml");
     let found = packages["distil-runtime"].iter().map(String::as_str).collect();
-    assert_within("distil-runtime", &found, &["distil-format", "distil-kernels", "distil-tokenizer", "defmt"]);
+    assert_within(
+        "distil-runtime",
+        &found,
+        &["distil-format", "distil-kernels", "distil-tokenizer", "defmt", "ed25519-dalek"],
+    );
 }
 
 #[test]
