@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("--tiny", action="store_true", help="a teacher of 4 layers of 128")
     parser.add_argument("--compile", action="store_true", help="torch.compile of the losses")
     parser.add_argument("--threads", type=int, default=0, help="threads on the CPU")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
 
 
@@ -74,7 +75,7 @@ def multiply_adds(layers, config, tokens):
 
 def main():
     options = arguments()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = options.device
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.set_float32_matmul_precision("high")

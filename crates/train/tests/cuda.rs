@@ -57,10 +57,13 @@ fn compare(what: &str, inputs: &[Tensor], activations: usize, f: impl Fn(&[Tenso
                 Var::from_tensor(&t).unwrap()
             })
             .collect();
-        let out = f(&vars.iter().map(|v| v.as_tensor().clone()).collect::<Vec<_>>()).unwrap();
-        let weights = numbers(out.dims(), 77).to_device(device).unwrap();
-        let loss = (out.to_dtype(DType::F32).unwrap() * weights).unwrap().sum_all().unwrap();
-        let grads = loss.backward().unwrap();
+        let inputs: Vec<_> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+        let (grads, out) = ops::differentiate(|| {
+            let out = f(&inputs)?;
+            let weights = numbers(out.dims(), 77).to_device(device)?;
+            Ok::<_, candle_core::Error>(((out.to_dtype(DType::F32)? * weights)?.sum_all()?, out))
+        })
+        .unwrap();
         let mut all = vec![out];
         all.extend(vars.iter().map(|v| grads.get(v).expect("a gradient").clone()));
         all
@@ -172,8 +175,11 @@ fn a_whole_step() {
         let student = model(Architecture::DistilBert, 1, device, dtype, true);
         let teacher = model(Architecture::Bert, 2, device, dtype, false);
         let mut dropout = Dropout::on(stream(3, Purpose::Dropout, 0));
-        let loss = losses(&student, Some(&teacher), &batch, &Objective::DISTILBERT, &mut dropout).unwrap().total;
-        let grads = loss.backward().unwrap();
+        let (grads, loss) = ops::differentiate(|| {
+            let losses = losses(&student, Some(&teacher), &batch, &Objective::DISTILBERT, &mut dropout)?;
+            Ok::<_, distil_train::Error>((losses.total.clone(), losses.total))
+        })
+        .unwrap();
         let named = student.parameters.trainable().map(|(n, v)| (n.to_string(), grads.get(v).unwrap().clone()));
         (loss.to_dtype(DType::F32).unwrap().to_scalar::<f32>().unwrap(), named.collect::<Vec<_>>())
     };

@@ -5,7 +5,7 @@ use crate::data::{Batch, vocabulary};
 use crate::device::compute_dtype;
 use crate::loss::{Objective, losses};
 use crate::model::{Model, ModelFolder, write_tensors};
-use crate::ops::Dropout;
+use crate::ops::{Dropout, differentiate};
 use crate::recipe::HiddenMismatch;
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
@@ -85,9 +85,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let parameters = student.parameters(&device)?.train(&student.config, |_| false)?;
     let student = Model::new(student.config, parameters, dtype)?;
 
-    let losses = losses(&student, Some(&teacher), &batch, &objective, &mut Dropout::off())?;
-    if let Some(path) = &options.gradients {
-        let mut grads = losses.total.backward()?;
+    let computed = || losses(&student, Some(&teacher), &batch, &objective, &mut Dropout::off());
+    let losses = if let Some(path) = &options.gradients {
+        let (mut grads, losses) = differentiate(|| computed().map(|losses| (losses.total.clone(), losses)))?;
         let mut tensors = BTreeMap::new();
         for (name, var) in student.parameters.trainable() {
             let gradient = match grads.remove(var) {
@@ -97,7 +97,10 @@ pub(super) fn run(options: &Options) -> Result<()> {
             tensors.insert(name, gradient);
         }
         write_tensors(path, &tensors)?;
-    }
+        losses
+    } else {
+        computed()?
+    };
     let scalar = |t: &Tensor| -> Result<f64> { Ok(t.to_dtype(DType::F64)?.to_scalar::<f64>()?) };
     let (ce, mse) = (scalar(&losses.ce)?, scalar(&losses.mse)?);
     let (mlm, cos) = (scalar(&losses.mlm)?, scalar(&losses.cos)?);

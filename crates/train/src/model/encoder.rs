@@ -5,7 +5,7 @@ use super::grid::Source;
 use super::names::{Part, Slot};
 use crate::ops::{
     Dropout, Looked, Mask, Sequences, attention, dropout_rows, embeddings, layer_norm, linear, linear_gelu,
-    residual_norm,
+    linear_stacked, residual_norm,
 };
 use crate::qat::{self, Parameter};
 use candle_core::{D, DType, Device, Result, Tensor};
@@ -36,9 +36,6 @@ impl Tokens {
     }
 }
 
-/// [`linear`] or [`linear_gelu`].
-type Operation = fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
-
 /// Weight and bias of a matrix or LayerNorm.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
@@ -51,29 +48,31 @@ impl Pair {
         Ok(Self { weight: source.get(part, Slot::Weight)?, bias: source.get(part, Slot::Bias)? })
     }
 
+    /// Weight and bias of a matrix that rows of type `dtype` are multiplied by.
+    pub(super) fn matrix(source: Source, part: Part, dtype: DType) -> Result<Self> {
+        let Self { weight, bias } = Self::new(source, part)?;
+        Ok(Self { weight: weight.settled(dtype)?, bias })
+    }
+
     pub(super) fn linear(&self, x: &Tensor) -> Result<Tensor> {
-        self.product(linear, x, &self.weight.value()?, &self.bias.value()?)
+        linear(&self.rows(x)?, &self.weight.value()?, &self.bias.value()?)
     }
 
     pub(super) fn linear_gelu(&self, x: &Tensor) -> Result<Tensor> {
-        self.product(linear_gelu, x, &self.weight.value()?, &self.bias.value()?)
+        linear_gelu(&self.rows(x)?, &self.weight.value()?, &self.bias.value()?)
     }
 
-    /// Several matrices over the same rows as one product: the stacked weights are small next to the activations.
+    /// Several matrices over the same rows.
     fn stacked(pairs: [&Self; 3], x: &Tensor) -> Result<Tensor> {
-        let [weight, bias] = [pairs.map(|pair| &pair.weight), pairs.map(|pair| &pair.bias)].map(|parts| {
-            let parts: Result<Vec<Tensor>> = parts.into_iter().map(Parameter::value).collect();
-            Tensor::cat(&parts?, 0)
-        });
-        pairs[0].product(linear, x, &weight?, &bias?)
+        let [q, k, v] = pairs;
+        let weights = [&q.weight.value()?, &k.weight.value()?, &v.weight.value()?];
+        let biases = [&q.bias.value()?, &k.bias.value()?, &v.bias.value()?];
+        linear_stacked(&q.rows(x)?, &weights, &biases)
     }
 
     /// On the grid, the rows are rounded as the runtime rounds them for a matrix of integers.
-    fn product(&self, operation: Operation, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-        match self.on_grid() {
-            true => operation(&qat::round_rows(x, x.dim(D::Minus1)?)?, weight, bias),
-            false => operation(x, weight, bias),
-        }
+    fn rows(&self, x: &Tensor) -> Result<Tensor> {
+        if self.on_grid() { qat::round_rows(x, x.dim(D::Minus1)?) } else { Ok(x.clone()) }
     }
 
     fn on_grid(&self) -> bool {
@@ -110,7 +109,7 @@ impl Encoder {
             positions: source.get(Part::Positions, Slot::Weight)?,
             token_types,
             norm: Pair::new(source, Part::EmbeddingNorm)?,
-            layers: (0..config.layers).map(|i| Layer::new(config, source, i)).collect::<Result<_>>()?,
+            layers: (0..config.layers).map(|i| Layer::new(config, source, i, dtype)).collect::<Result<_>>()?,
             eps: config.layer_norm_eps,
             dropout: config.dropout,
             dtype,
@@ -185,17 +184,17 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(config: &ModelConfig, source: Source, i: usize) -> Result<Self> {
-        let pair = |part| Pair::new(source, part);
+    fn new(config: &ModelConfig, source: Source, i: usize, dtype: DType) -> Result<Self> {
+        let (matrix, norm) = (|part| Pair::matrix(source, part, dtype), |part| Pair::new(source, part));
         Ok(Self {
-            query: pair(Part::Query(i))?,
-            key: pair(Part::Key(i))?,
-            value: pair(Part::Value(i))?,
-            attention_output: pair(Part::AttentionOutput(i))?,
-            attention_norm: pair(Part::AttentionNorm(i))?,
-            feed_forward_in: pair(Part::FeedForwardIn(i))?,
-            feed_forward_out: pair(Part::FeedForwardOut(i))?,
-            output_norm: pair(Part::OutputNorm(i))?,
+            query: matrix(Part::Query(i))?,
+            key: matrix(Part::Key(i))?,
+            value: matrix(Part::Value(i))?,
+            attention_output: matrix(Part::AttentionOutput(i))?,
+            attention_norm: norm(Part::AttentionNorm(i))?,
+            feed_forward_in: matrix(Part::FeedForwardIn(i))?,
+            feed_forward_out: matrix(Part::FeedForwardOut(i))?,
+            output_norm: norm(Part::OutputNorm(i))?,
             heads: config.heads,
             eps: config.layer_norm_eps,
             attention_output_dropout: match config.architecture {
@@ -257,7 +256,7 @@ mod tests {
             }
         }
         let parameters = Parameters::frozen(&config, tensors).unwrap();
-        let layer = Layer::new(&config, Source { parameters: &parameters, grid: None }, 0).unwrap();
+        let layer = Layer::new(&config, Source { parameters: &parameters, grid: None }, 0, DType::F32).unwrap();
         let x = crate::ops::testing::random(&[6, 32], 3);
         let mut dropout = Dropout::on(stream(1, Purpose::Dropout, index));
         let y = layer.forward(&x, &Arc::new(Sequences::new([6])), &mut dropout).unwrap();

@@ -6,7 +6,7 @@ use super::grid::Source;
 use super::names::{Part, Slot};
 use crate::ops::Projection;
 use crate::qat::{self, Parameter};
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 
 /// Head over the word embeddings of the encoder.
 #[derive(Debug)]
@@ -19,9 +19,9 @@ pub struct MaskedLmHead {
 }
 
 impl MaskedLmHead {
-    pub(super) fn new(config: &ModelConfig, source: Source) -> Result<Self> {
+    pub(super) fn new(config: &ModelConfig, source: Source, dtype: DType) -> Result<Self> {
         Ok(Self {
-            transform: Pair::new(source, Part::Transform)?,
+            transform: Pair::matrix(source, Part::Transform, dtype)?,
             norm: Pair::new(source, Part::TransformNorm)?,
             words: source.get(Part::Words, Slot::Weight)?,
             bias: source.get(Part::Decoder, Slot::Bias)?,

@@ -49,7 +49,7 @@ impl Model {
         let source = Source { parameters: &parameters, grid: grid.as_ref() };
         Ok(Self {
             encoder: Encoder::new(&config, source, dtype)?,
-            head: MaskedLmHead::new(&config, source)?,
+            head: MaskedLmHead::new(&config, source, dtype)?,
             projection: None,
             config,
             parameters,

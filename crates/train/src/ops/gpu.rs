@@ -1,15 +1,17 @@
-//! The operations on GPUs: plans run on the device, their results as nodes of candle's graph.
+//! The operations on GPUs: plans run on the device, their results are written on the tape.
 //!
-//! What the backward pass needs again is kept by the node: tensors that the graph holds anyway, and bfloat16 copies of weights.
+//! What the backward pass needs again is kept on the tape: inputs, and bfloat16 copies of weights.
 
 use super::machine::{Kind, Machine};
-use super::node::node;
 use super::plan::{attention, columns, cosine, elementwise, embedding, linear, norm, vocabulary};
+use super::tape::node;
 use super::{Looked, Mask, Projection, RowStatistics, Sequences, Targets, VocabularyLoss};
 use crate::cuda::{Gpu, Memory, kind};
 use candle_core::op::BackpropOp;
 use candle_core::{DType, Result, Shape, Tensor};
-use std::sync::{Arc, Mutex};
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// A tensor outside any graph.
 fn tensor(memory: Memory, shape: impl Into<Shape>) -> Result<Tensor> {
@@ -43,7 +45,7 @@ pub(super) fn layer_norm(
     let (kept_y, kept_r, like) = (y.detach(), residual.map(Tensor::detach), [gamma.detach(), beta.detach()]);
     let mut inputs = vec![y, gamma, beta];
     inputs.extend(residual);
-    node("layer-norm", &inputs, out.into_storage()?, (n, h), move |grad| {
+    Ok(node(&inputs, out.into_storage()?, (n, h), move |grad| {
         let gpu = Gpu::of(grad)?;
         let (ym, rm) = (gpu.memory(&kept_y)?, kept_r.as_ref().map(|r| gpu.memory(r)).transpose()?);
         let sum = norm::Sum { y: &ym, residual: rm.as_ref(), mask };
@@ -54,7 +56,7 @@ pub(super) fn layer_norm(
         let parameters = tensor(found.parameters, (2, h))?;
         let [dg, db] = [typed(parameters.get(0)?, &like[0])?, typed(parameters.get(1)?, &like[1])?];
         Ok(vec![Some(dy), dg, db, Some(dz)])
-    })
+    }))
 }
 
 pub(super) fn gelu(x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
@@ -66,7 +68,7 @@ pub(super) fn gelu(x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (kept_x, kept_bias) = (x.detach(), bias.map(Tensor::detach));
     let mut inputs = vec![x];
     inputs.extend(bias);
-    node("gelu", &inputs, out.into_storage()?, x.shape(), move |grad| {
+    Ok(node(&inputs, out.into_storage()?, x.shape(), move |grad| {
         let gpu = Gpu::of(grad)?;
         let b = kept_bias.as_ref().map(|b| float(&gpu, b)).transpose()?;
         let xm = gpu.memory(&kept_x)?;
@@ -76,7 +78,7 @@ pub(super) fn gelu(x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
             _ => None,
         };
         Ok(vec![Some(tensor(dx, kept_x.shape())?), db])
-    })
+    }))
 }
 
 pub(super) fn dropout(x: &Tensor, residual: Option<&Tensor>, mask: Mask) -> Result<Tensor> {
@@ -85,48 +87,71 @@ pub(super) fn dropout(x: &Tensor, residual: Option<&Tensor>, mask: Mask) -> Resu
     let out = elementwise::dropout(&gpu, kind, &gpu.memory(x)?, r.as_ref(), &mask, n)?;
     let mut inputs = vec![x];
     inputs.extend(residual);
-    node("dropout", &inputs, out.into_storage()?, x.shape(), move |grad| {
+    Ok(node(&inputs, out.into_storage()?, x.shape(), move |grad| {
         let gpu = Gpu::of(grad)?;
         let dx = elementwise::dropout(&gpu, kind, &gpu.memory(grad)?, None, &mask, n)?;
         Ok(vec![Some(tensor(dx, grad.shape())?), Some(grad.clone())])
-    })
+    }))
 }
 
-/// `bias` may be left to the next operation.
-pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+/// The matrices on top of each other in the type of the activations: frozen ones have it, trained ones are cast into it.
+fn stacked(gpu: &Gpu, kind: Kind, weights: &[&Tensor]) -> Result<Tensor> {
+    let [m, k] = [weights.iter().map(|w| w.dims()[0]).sum(), weights[0].dim(1)?];
+    let plain: Vec<Tensor> = weights.iter().map(|w| w.detach()).collect();
+    let joins = plain.iter().all(|w| w.dtype() == DType::F32 && w.elem_count().is_multiple_of(8));
+    if kind == Kind::Bf16 && joins {
+        let parts: Result<Vec<_>> = plain.iter().map(|w| Ok((gpu.memory(w)?, w.elem_count()))).collect();
+        return tensor(elementwise::joined_bf16(gpu, &parts?)?, (m, k));
+    }
+    let dtype = if kind == Kind::Bf16 { DType::BF16 } else { DType::F32 };
+    Tensor::cat(&plain, 0)?.to_dtype(dtype)
+}
+
+/// `weights` over the same rows, their results side by side. Biases may be left to the next operation.
+pub(super) fn linear(x: &Tensor, weights: &[&Tensor], biases: &[&Tensor]) -> Result<Tensor> {
     let (gpu, kind) = (Gpu::of(x)?, kind(x)?);
-    let ((n, k), (m, _)) = (x.dims2()?, weight.dims2()?);
+    let (n, k) = x.dims2()?;
+    let weight = stacked(&gpu, kind, weights)?;
+    let m = weight.dim(0)?;
     let shape = linear::Shape { n, k, m };
-    let full = float(&gpu, weight)?;
-    let cast = linear::cast_weight(&gpu, kind, &full, m * k)?;
-    let b = bias.map(|b| float(&gpu, b)).transpose()?;
-    let used = cast.as_ref().unwrap_or(&full);
-    let out = linear::linear(&gpu, kind, &gpu.memory(x)?, used, b.as_ref(), shape)?;
-    let kept_weight = match cast {
-        Some(cast) => tensor(cast, (m, k))?,
-        None => weight.to_dtype(DType::F32)?.detach(),
+    let bias = match biases {
+        [] => None,
+        biases => Some(Tensor::cat(&biases.iter().map(|b| b.detach()).collect::<Vec<_>>(), 0)?),
     };
-    let (kept_x, like, like_bias) = (x.detach(), weight.detach(), bias.map(Tensor::detach));
-    let wanted = [x.track_op(), weight.track_op(), bias.is_some_and(Tensor::track_op)];
-    let mut inputs = vec![x, weight];
-    inputs.extend(bias);
-    node("linear", &inputs, out.into_storage()?, (n, m), move |grad| {
+    let b = bias.map(|b| float(&gpu, &b)).transpose()?;
+    let out = linear::linear(&gpu, kind, &gpu.memory(x)?, &gpu.memory(&weight)?, b.as_ref(), shape)?;
+    let (kept_x, like) = (x.detach(), [weights, biases].map(|all| all.iter().map(|t| t.detach()).collect::<Vec<_>>()));
+    let wanted = [x.track_op(), weights.iter().any(|w| w.track_op()), biases.iter().any(|b| b.track_op())];
+    let inputs = [&[x], weights, biases].concat();
+    Ok(node(&inputs, out.into_storage()?, (n, m), move |grad| {
         let gpu = Gpu::of(grad)?;
         let g = gpu.memory(grad)?;
-        let mut found = vec![None, None, None];
+        let mut found = vec![None];
         if wanted[0] {
-            let weight = gpu.memory(&kept_weight)?;
-            found[0] = Some(tensor(linear::input_gradient(&gpu, kind, &g, &weight, shape)?, (n, k))?);
+            found[0] = Some(tensor(linear::input_gradient(&gpu, kind, &g, &gpu.memory(&weight)?, shape)?, (n, k))?);
         }
         if wanted[1] {
             let dw = linear::weight_gradient(&gpu, kind, &g, &gpu.memory(&kept_x)?, shape)?;
-            found[1] = typed(tensor(dw, (m, k))?, &like)?;
+            found.extend(apart(tensor(dw, (m, k))?, &like[0])?);
+        } else {
+            found.extend(like[0].iter().map(|_| None));
         }
-        if let Some(like) = like_bias.as_ref().filter(|_| wanted[2]) {
-            found[2] = typed(tensor(linear::bias_gradient(&gpu, kind, &g, shape)?, m)?, like)?;
+        if wanted[2] {
+            found.extend(apart(tensor(linear::bias_gradient(&gpu, kind, &g, shape)?, m)?, &like[1])?);
         }
         Ok(found)
-    })
+    }))
+}
+
+/// The gradient of a stack as those of its parts.
+fn apart(gradient: Tensor, parts: &[Tensor]) -> Result<Vec<Option<Tensor>>> {
+    let mut row = 0;
+    let part = |part: &Tensor| {
+        let rows = part.dim(0)?;
+        row += rows;
+        typed(gradient.narrow(0, row - rows, rows)?, part)
+    };
+    parts.iter().map(part).collect()
 }
 
 pub(super) fn attention(qkv: &Tensor, sequences: &Arc<Sequences>, heads: usize, mask: Option<Mask>) -> Result<Tensor> {
@@ -139,23 +164,21 @@ pub(super) fn attention(qkv: &Tensor, sequences: &Arc<Sequences>, heads: usize, 
     if !qkv.track_op() {
         return tensor(out, (rows, h));
     }
-    // The node hands its storage on, so the backward pass takes the result from the graph: a detached view of it.
-    let result: Arc<Mutex<Option<Tensor>>> = Arc::default();
+    // The tape hands the storage on, so the backward pass takes the result from the tensor that it becomes.
+    let result: Rc<OnceCell<Tensor>> = Rc::default();
     let (kept_result, kept_qkv, sums) = (result.clone(), qkv.detach(), tensor(sums, (heads, rows))?);
     let sequences = sequences.clone();
-    let out = node("attention", &[qkv], out.into_storage()?, (rows, h), move |grad| {
+    let out = node(&[qkv], out.into_storage()?, (rows, h), move |grad| {
         let gpu = Gpu::of(grad)?;
-        let Some(out) = kept_result.lock().unwrap_or_else(|e| e.into_inner()).take() else {
-            candle_core::bail!("attention was differentiated twice")
-        };
-        let (om, sm) = (gpu.memory(&out)?, gpu.memory(&sums)?);
+        let Some(out) = kept_result.get() else { candle_core::bail!("attention left no result") };
+        let (om, sm) = (gpu.memory(out)?, gpu.memory(&sums)?);
         let saved = attention::Saved { out: &om, sums: &sm };
         let shape = attention::Shape { sequences: &sequences, heads, d, mask };
         let qm = gpu.memory(&kept_qkv)?;
         let dqkv = attention::attention_backward(&gpu, kind, &qm, &saved, &gpu.memory(grad)?, &places, shape)?;
         Ok(vec![Some(tensor(dqkv, kept_qkv.shape())?)])
-    })?;
-    *result.lock().unwrap_or_else(|e| e.into_inner()) = Some(out.detach());
+    });
+    let _ = result.set(out.detach());
     Ok(out)
 }
 
@@ -193,7 +216,7 @@ pub(super) fn embeddings(looked: &Looked<'_>, mask: Option<Mask>, dtype: DType) 
     let Some(out) = out else { candle_core::bail!("no embeddings") };
     let on_host = looked.on_host.clone();
     let sizes = [looked.words.dim(0)?, looked.positions.dim(0)?, looked.types.map_or(0, |t| t.dims()[0])];
-    node("embeddings", &inputs, out.into_storage()?, (n, h), move |grad| {
+    Ok(node(&inputs, out.into_storage()?, (n, h), move |grad| {
         let gpu = Gpu::of(grad)?;
         let mut found = vec![None; 5];
         with(&gpu, &mut |tables, [g, _]| {
@@ -213,7 +236,7 @@ pub(super) fn embeddings(looked: &Looked<'_>, mask: Option<Mask>, dtype: DType) 
             Ok(())
         })?;
         Ok(found)
-    })
+    }))
 }
 
 pub(super) fn cosine_loss(s: &Tensor, t: &Tensor) -> Result<Tensor> {
@@ -222,12 +245,12 @@ pub(super) fn cosine_loss(s: &Tensor, t: &Tensor) -> Result<Tensor> {
     let t = t.detach().to_dtype(s.dtype())?;
     let out = cosine::cosine(&gpu, kind, &gpu.memory(s)?, &gpu.memory(&t)?, size)?;
     let kept = s.detach();
-    node("cosine-loss", &[s], out.into_storage()?, (), move |grad| {
+    Ok(node(&[s], out.into_storage()?, (), move |grad| {
         let gpu = Gpu::of(grad)?;
         let (sm, tm) = (gpu.memory(&kept)?, gpu.memory(&t)?);
         let ds = cosine::cosine_backward(&gpu, kind, (&sm, &tm), &float(&gpu, grad)?, size)?;
         Ok(vec![Some(tensor(ds, size)?)])
-    })
+    }))
 }
 
 fn run_vocabulary(student: &Projection, targets: &Targets, gradients: bool) -> Result<vocabulary::Vocabulary<Memory>> {
@@ -274,15 +297,11 @@ pub(super) fn vocabulary_loss(student: &Projection, targets: &Targets) -> Result
         ],
         None => vec![],
     };
-    let found = Mutex::new(Some(found));
     let gpu = Gpu::of(&losses)?;
     let first = gpu.uninit(Kind::F32, 1)?;
     elementwise::total(&gpu, &gpu.memory(&losses)?, &first, 1, 1.0)?;
-    let total = node("vocabulary-loss", &inputs, first.into_storage()?, (), move |grad| {
+    let total = node(&inputs, first.into_storage()?, (), move |grad| {
         let gpu = Gpu::of(grad)?;
-        let Some(found) = found.lock().unwrap_or_else(|e| e.into_inner()).take() else {
-            candle_core::bail!("the vocabulary loss was differentiated twice")
-        };
         let factor = float(&gpu, grad)?;
         let scaled = found.into_iter().zip(&like).zip(wanted).map(|((gradient, like), wanted)| {
             if !wanted {
@@ -292,7 +311,7 @@ pub(super) fn vocabulary_loss(student: &Projection, targets: &Targets) -> Result
             typed(gradient, like)
         });
         scaled.collect()
-    })?;
+    });
     Ok(VocabularyLoss { total, ce: losses.get(1)?, mse: losses.get(2)?, mlm: losses.get(3)? })
 }
 

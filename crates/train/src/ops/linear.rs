@@ -6,13 +6,25 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `x [n, k]`, `weight [m, k]`, `bias [m]` to `[n, m]`, in the type of `x`; weights and bias are cast to it.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    super::trace::linear(x, weight, Some(bias))?;
+    super::trace::linear(x, &[weight], &[bias])?;
     #[cfg(feature = "cuda")]
     if x.device().is_cuda() {
-        return super::gpu::linear(x, weight, Some(bias));
+        return super::gpu::linear(x, &[weight], &[bias]);
     }
     let (weight, bias) = (weight.to_dtype(x.dtype())?, bias.to_dtype(x.dtype())?);
     if super::fused(x) { x.apply_op3(&weight, &bias, Linear) } else { x.matmul(&weight.t()?)?.broadcast_add(&bias) }
+}
+
+/// [`linear`] with several matrices over the same rows as one product, their results side by side: the stacked weights are small next
+/// to the activations.
+pub fn linear_stacked(x: &Tensor, weights: &[&Tensor], biases: &[&Tensor]) -> Result<Tensor> {
+    super::trace::linear(x, weights, biases)?;
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return super::gpu::linear(x, weights, biases);
+    }
+    let _pause = super::trace::pause();
+    linear(x, &Tensor::cat(weights, 0)?, &Tensor::cat(biases, 0)?)
 }
 
 /// GELU of [`linear`]. On GPUs the bias is added with the GELU, and its gradient falls out of the same pass.
@@ -20,7 +32,7 @@ pub fn linear_gelu(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor>
     super::trace::linear_gelu(x, weight, bias)?;
     #[cfg(feature = "cuda")]
     if x.device().is_cuda() {
-        return super::gpu::gelu(&super::gpu::linear(x, weight, None)?, Some(bias));
+        return super::gpu::gelu(&super::gpu::linear(x, &[weight], &[])?, Some(bias));
     }
     let _pause = super::trace::pause();
     super::gelu(&linear(x, weight, bias)?)
@@ -102,6 +114,16 @@ fn column_sums(grad: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{check_gradient, random};
+
+    #[test]
+    fn gradients_of_stacked_matrices() {
+        let (x, upstream) = (random(&[9, 5], 1), random(&[9, 6], 4));
+        let (w, b) = ([random(&[2, 5], 2), random(&[4, 5], 5)], [random(&[2], 3), random(&[4], 6)]);
+        let inputs = [&[x], w.as_slice(), b.as_slice()].concat();
+        check_gradient(&inputs, |v| {
+            (super::linear_stacked(&v[0], &[&v[1], &v[2]], &[&v[3], &v[4]])? * &upstream)?.sum_all()
+        });
+    }
 
     #[test]
     fn gradients() {

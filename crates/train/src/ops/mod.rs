@@ -17,11 +17,11 @@ mod linear;
 pub(crate) mod machine;
 pub mod math;
 #[cfg_attr(not(any(test, feature = "cuda")), allow(dead_code, reason = "without a GPU plans are only counted"))]
-mod node;
-#[cfg_attr(not(any(test, feature = "cuda")), allow(dead_code, reason = "without a GPU plans are only counted"))]
 pub(crate) mod plan;
 mod residual;
 mod storage;
+#[cfg_attr(not(any(test, feature = "cuda")), allow(dead_code, reason = "on the CPU candle collects the gradients"))]
+mod tape;
 pub mod trace;
 mod vocabulary;
 
@@ -31,9 +31,10 @@ pub use dropout::{Dropout, Mask, dropout_add, dropout_rows};
 pub use embeddings::{Looked, embeddings};
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
-pub use linear::{linear, linear_gelu};
+pub use linear::{linear, linear_gelu, linear_stacked};
 pub use residual::residual_norm;
 pub(crate) use storage::{dot, for_rows, max, slice, sum_by, vectorized, with_slice};
+pub use tape::differentiate;
 pub use vocabulary::{
     IGNORE, Projection, RowStatistics, Targets, VocabularyLoss, vocabulary_loss, vocabulary_statistics,
 };

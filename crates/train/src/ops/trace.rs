@@ -1,18 +1,17 @@
 //! What a step costs on a GPU, counted without one: for each operation the launches, bytes and floating-point operations of
 //! its plans in bf16, computed from shapes while the same operations run anywhere.
 //!
-//! Work of candle itself is counted where it follows from an operation: for each tracked input, the zeros and the addition
-//! with which candle collects its gradient (operation `autograd`). Casts, stacking of matrices and row selections outside of
-//! these operations are not counted.
+//! Where a tensor is used twice, the addition of its gradients is counted too (`sums of gradients`). Casts, stacking of biases and row
+//! selections outside of these operations are not.
 
 use super::machine::{Counting, Kind};
 use super::plan::{attention, columns, cosine, elementwise, embedding, linear, norm, vocabulary};
 use super::{Looked, Mask, Projection, Sequences, Targets};
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, TensorId};
 use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex};
 
 /// Direction of a pass through the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +67,7 @@ impl Drop for Guard {
 
 /// What was counted since the last call, in the order of names.
 pub fn take() -> Vec<Entry> {
+    USED.lock().unwrap_or_else(|e| e.into_inner()).clear();
     let sums = std::mem::take(&mut *SUMS.lock().unwrap_or_else(|e| e.into_inner()));
     let entry = |((op, pass), (launches, bytes, flops))| Entry { op, pass, launches, bytes, flops };
     sums.into_iter().map(entry).collect()
@@ -101,10 +101,8 @@ fn counting() -> bool {
     ON.load(Ordering::SeqCst) && PAUSED.get() == 0
 }
 
-/// What candle does with a gradient of `len` numbers: zeros; then two operands are read and their sum is written.
-fn collect(machine: &Counting, kind: Kind, len: usize) {
-    machine.count(2, 4 * machine.operand(kind, len), len as u64);
-}
+/// Tensors that have a gradient already: another one is added to it.
+static USED: LazyLock<Mutex<HashSet<TensorId>>> = LazyLock::new(Mutex::default);
 
 /// Counts an operation. `inputs`: each with the type that its gradient has.
 fn record(
@@ -127,10 +125,14 @@ fn record(
     backward(&machine)?;
     add(op, Pass::Backward, &machine);
     let machine = Counting::default();
+    let mut used = USED.lock().unwrap_or_else(|e| e.into_inner());
     for (tensor, kind) in tracked {
-        collect(&machine, *kind, tensor.elem_count());
+        if !used.insert(tensor.id()) {
+            // Two gradients are read, their sum is written.
+            machine.count(1, 3 * machine.operand(*kind, tensor.elem_count()), tensor.elem_count() as u64);
+        }
     }
-    add("autograd", Pass::Backward, &machine);
+    add("sums of gradients", Pass::Backward, &machine);
     Ok(())
 }
 
@@ -180,29 +182,36 @@ fn gelu_of(size: (usize, usize), inputs: &[(&Tensor, Kind)], bias: Option<&Tenso
     )
 }
 
-pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<()> {
-    let ((n, k), (m, _)) = (x.dims2()?, weight.dims2()?);
+pub(super) fn linear(x: &Tensor, weights: &[&Tensor], biases: &[&Tensor]) -> Result<()> {
+    let ((n, k), m) = (x.dims2()?, weights.iter().map(|w| w.dims()[0]).sum());
     let shape = linear::Shape { n, k, m };
-    let mut inputs = vec![(x, KIND), (weight, Kind::F32)];
-    inputs.extend(bias.map(|b| (b, Kind::F32)));
+    let mut inputs = vec![(x, KIND)];
+    inputs.extend([weights, biases].concat().into_iter().map(|t| (t, Kind::F32)));
+    let bias = (!biases.is_empty()).then_some(m);
+    let tracked = |all: &[&Tensor]| all.iter().any(|t| t.track_op());
     record(
         "linear",
         &inputs,
         |c| {
-            let full = c.operand(Kind::F32, m * k);
-            let cast = linear::cast_weight(c, KIND, &full, m * k)?.unwrap_or(full);
-            let b = bias.map(|_| c.operand(Kind::F32, m));
-            linear::linear(c, KIND, &c.operand(KIND, n * k), &cast, b.as_ref(), shape).map(drop)
+            // Frozen weights have the type of the activations.
+            let weight = if tracked(weights) {
+                let part = |w: &&Tensor| (c.operand(Kind::F32, w.elem_count()), w.elem_count());
+                elementwise::joined_bf16(c, &weights.iter().map(part).collect::<Vec<_>>())?
+            } else {
+                c.operand(KIND, m * k)
+            };
+            let b = bias.map(|m| c.operand(Kind::F32, m));
+            linear::linear(c, KIND, &c.operand(KIND, n * k), &weight, b.as_ref(), shape).map(drop)
         },
         |c| {
             let (grad, x_memory) = (c.operand(KIND, n * m), c.operand(KIND, n * k));
             if x.track_op() {
                 linear::input_gradient(c, KIND, &grad, &c.operand(KIND, m * k), shape)?;
             }
-            if weight.track_op() {
+            if tracked(weights) {
                 linear::weight_gradient(c, KIND, &grad, &x_memory, shape)?;
             }
-            if bias.is_some_and(Tensor::track_op) {
+            if tracked(biases) {
                 linear::bias_gradient(c, KIND, &grad, shape)?;
             }
             Ok(())
@@ -211,16 +220,8 @@ pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
 }
 
 pub(super) fn linear_gelu(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<()> {
-    linear(x, weight, None)?;
-    let size = (x.dim(0)?, weight.dim(0)?);
-    gelu_of(size, &[(bias, Kind::F32)], Some(bias))?;
-    // The product between the two is an input of GELU, and tracked when anything before it is.
-    if (x.track_op() || weight.track_op()) && counting() {
-        let machine = Counting::default();
-        collect(&machine, KIND, size.0 * size.1);
-        add("autograd", Pass::Backward, &machine);
-    }
-    Ok(())
+    linear(x, &[weight], &[])?;
+    gelu_of((x.dim(0)?, weight.dim(0)?), &[(bias, Kind::F32)], Some(bias))
 }
 
 pub(super) fn dropout(x: &Tensor, residual: Option<&Tensor>, mask: &Mask) -> Result<()> {

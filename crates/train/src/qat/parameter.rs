@@ -2,7 +2,7 @@
 
 use super::grid::Stored;
 use super::straight::straight;
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use std::sync::Arc;
 
 /// A tensor of a model, with its place in the packed file if it has one.
@@ -22,7 +22,15 @@ impl Parameter {
         Self { tensor, stored: None }
     }
 
-    /// The parameter itself, in float32.
+    /// The parameter cast once to the type that it is used in, where nothing changes it any more.
+    pub fn settled(self, dtype: DType) -> Result<Self> {
+        match (&self.stored, self.tensor.track_op()) {
+            (None, false) => Ok(Self::plain(self.tensor.to_dtype(dtype)?)),
+            _ => Ok(self),
+        }
+    }
+
+    /// The parameter itself, in float32 unless it was [settled](Self::settled).
     pub fn tensor(&self) -> &Tensor {
         &self.tensor
     }

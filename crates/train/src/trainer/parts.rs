@@ -2,14 +2,14 @@
 
 use super::interval::BatchLosses;
 use super::micro::{MicroBatches, Piece};
-use crate::Result;
 use crate::data::Batch;
 use crate::loss::{Objective, losses};
 use crate::model::Model;
-use crate::ops::Dropout;
+use crate::ops::{Dropout, differentiate};
 use crate::optim::Gradients;
 use crate::recipe::Recipe;
 use crate::rng::{Purpose, stream};
+use crate::{Error, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
@@ -136,15 +136,18 @@ impl Computation<'_> {
         // Masks belong to a place in the run, not to the order of computation.
         let place = whole.index << 24 | *first as u64;
         let mut dropout = Dropout::on(stream(self.recipe.seed, Purpose::Dropout, place));
-        let losses = losses(self.student, self.teacher, batch, &weighted, &mut dropout)?;
-        let values = [&losses.total, &losses.ce, &losses.mlm, &losses.cos, &losses.mse];
-        let values: Vec<Tensor> = values.iter().map(|t| t.detach().to_dtype(DType::F32)).collect::<Result<_, _>>()?;
-        let part = PartLosses { values: Tensor::stack(&values, 0)?, weights: [1.0, logits, masked, rows, logits] };
-        let loss = match self.recipe.accumulation {
-            1 => losses.total,
-            n => (losses.total / n as f64)?,
-        };
-        Ok((part, loss.backward()?))
+        let (store, values) = differentiate(|| {
+            let losses = losses(self.student, self.teacher, batch, &weighted, &mut dropout)?;
+            let values = [&losses.total, &losses.ce, &losses.mlm, &losses.cos, &losses.mse];
+            let values: Vec<Tensor> =
+                values.iter().map(|t| t.detach().to_dtype(DType::F32)).collect::<Result<_, _>>()?;
+            let loss = match self.recipe.accumulation {
+                1 => losses.total,
+                n => (losses.total / n as f64)?,
+            };
+            Ok::<_, Error>((loss, Tensor::stack(&values, 0)?))
+        })?;
+        Ok((PartLosses { values, weights: [1.0, logits, masked, rows, logits] }, store))
     }
 }
 

@@ -19,6 +19,7 @@ mod stats;
 mod subjects;
 mod table;
 mod targets;
+mod training;
 
 use std::fs;
 use std::path::PathBuf;
@@ -58,7 +59,9 @@ enum Command {
     Open(around::OpenArgs),
     /// DistilBERT against BERT-base: parameters, bytes, milliseconds, instructions
     Seed(seed::Args),
-    /// All of these, with the arguments of docs/performance.md
+    /// A step of distillation in turns with PyTorch
+    Training(training::Args),
+    /// All of these but `training`, with the arguments of docs/performance.md
     All(all::Args),
 }
 
@@ -78,6 +81,7 @@ impl Command {
             Self::Tokenizer(args) => around::tokenizer(args, typed),
             Self::Open(args) => around::open(args, typed),
             Self::Seed(args) => seed::measure(args, typed),
+            Self::Training(args) => training::measure(args, typed),
             Self::All(args) => all::measure(args),
         }
     }

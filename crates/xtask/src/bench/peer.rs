@@ -118,7 +118,7 @@ fn script() -> PathBuf {
 }
 
 /// The Python that has ONNX Runtime: `DISTIL_BENCH_PYTHON`, or one of our own in the cache, made on the first call.
-fn python() -> Result<PathBuf> {
+pub(super) fn python() -> Result<PathBuf> {
     if let Some(python) = std::env::var_os("DISTIL_BENCH_PYTHON") {
         return Ok(python.into());
     }

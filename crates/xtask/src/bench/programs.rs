@@ -30,6 +30,11 @@ pub(super) fn tools_path() -> Result<&'static PathBuf> {
     path.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
+/// The trainer.
+pub(super) fn train_path() -> Result<PathBuf> {
+    built("distil-train", "train")
+}
+
 /// `tools VERB`.
 pub(super) fn tools(verb: &str) -> Result<Command> {
     let mut command = Command::new(tools_path()?);

@@ -26,9 +26,32 @@ pub(crate) fn dropout<M: Machine>(
 /// A `bf16` copy of `n` numbers in `f32`, with zeros up to `total`.
 pub(crate) fn to_bf16<M: Machine>(machine: &M, x: &M::Buffer, n: usize, total: usize) -> Result<M::Buffer> {
     let out = machine.uninit(Kind::Bf16, total)?;
-    let arguments = [Arg::In(x), Arg::Out(&out), Arg::U64(n as u64), Arg::U64(total as u64)];
-    machine.launch(&launch("to_bf16", [blocks(total, 8), 1], 256, 0), &arguments)?;
+    cast(machine, x, n, &out, (0, total))?;
     Ok(out)
+}
+
+/// `bf16` copies of `f32` buffers, with their lengths, one after another. All lengths but the last are multiples of 8.
+pub(crate) fn joined_bf16<M: Machine>(machine: &M, parts: &[(M::Buffer, usize)]) -> Result<M::Buffer> {
+    let out = machine.uninit(Kind::Bf16, parts.iter().map(|(_, n)| n).sum())?;
+    let mut first = 0;
+    for (x, n) in parts {
+        cast(machine, x, *n, &out, (first, *n))?;
+        first += n;
+    }
+    Ok(out)
+}
+
+/// Writes `n` numbers and zeros up to `total` from the element `first` of `out` on.
+fn cast<M: Machine>(
+    machine: &M,
+    x: &M::Buffer,
+    n: usize,
+    out: &M::Buffer,
+    (first, total): (usize, usize),
+) -> Result<()> {
+    let written = Arg::Part(out, first, 2 * total as u64);
+    let arguments = [Arg::In(x), written, Arg::U64(n as u64), Arg::U64(total as u64)];
+    machine.launch(&launch("to_bf16", [blocks(total, 8), 1], 256, 0), &arguments)
 }
 
 /// `x *= factor`, a scalar (`f32`) on the machine.

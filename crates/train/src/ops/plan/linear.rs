@@ -1,7 +1,6 @@
 //! Affine maps of rows: products by cuBLAS, biases by own kernels.
 
 use super::columns::{add_bias, column_sums};
-use super::elementwise::to_bf16;
 use crate::ops::machine::{Kind, Machine, Matrix, Product};
 use candle_core::Result;
 
@@ -11,16 +10,6 @@ pub(crate) struct Shape {
     pub(crate) n: usize,
     pub(crate) k: usize,
     pub(crate) m: usize,
-}
-
-/// The weights in the type of the activations: a copy, or none when they have it.
-pub(crate) fn cast_weight<M: Machine>(
-    machine: &M,
-    kind: Kind,
-    weight: &M::Buffer,
-    len: usize,
-) -> Result<Option<M::Buffer>> {
-    (kind == Kind::Bf16).then(|| to_bf16(machine, weight, len, len)).transpose()
 }
 
 /// `x [n, k] W^T + bias`; `weight [m, k]` has the type of `x`.
