@@ -94,10 +94,12 @@ fn two_and_four_processes_train_as_one() {
     for (name, more) in [
         ("plain", &[][..]),
         ("many", &["--accumulation", "2", "--soft-targets-on-masked-only", "--alpha-mse", "0.1", "--steps", "6"]),
+        // Piece after piece: the sums begin while the last one is computed.
+        ("micro", &["--accumulation", "2", "--micro-tokens", "40", "--steps", "6"]),
         // A batch of fewer sequences than ranks; and one where some rank has no masked token.
         ("small", &["--batch-size", "3", "--alpha-ce", "0", "--alpha-cos", "0"]),
     ] {
-        let options = if name == "many" { more.to_vec() } else { [&common[..], more].concat() };
+        let options = if more.contains(&"--accumulation") { more.to_vec() } else { [&common[..], more].concat() };
         for world in [1, 2, 4] {
             distill_with(world, &format!("{name}-{world}"), &options);
         }

@@ -22,7 +22,7 @@ mod watch;
 mod wire;
 
 pub use agreement::{agree, differs};
-pub use buckets::sum_gradients;
+pub use buckets::Reduction;
 pub use environment::{Launcher, Place, prefix, say, speaks};
 #[cfg(feature = "nccl")]
 pub use nccl::NcclGroup;

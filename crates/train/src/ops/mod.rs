@@ -34,7 +34,7 @@ pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_gelu, linear_stacked};
 pub use residual::residual_norm;
 pub(crate) use storage::{dot, for_rows, max, slice, sum_by, vectorized, with_slice};
-pub use tape::differentiate;
+pub use tape::{differentiate, differentiate_into};
 pub use vocabulary::{
     IGNORE, Projection, RowStatistics, Targets, VocabularyLoss, vocabulary_loss, vocabulary_statistics,
 };

@@ -71,9 +71,24 @@ impl Drop for Recording {
 pub fn differentiate<T, E: From<candle_core::Error>>(
     f: impl FnOnce() -> std::result::Result<(Tensor, T), E>,
 ) -> std::result::Result<(GradStore, T), E> {
+    let mut store = GradStore::default();
+    let value = differentiate_into(f, &mut |id, gradient| {
+        store.insert_id(id, gradient);
+        Ok(())
+    })?;
+    Ok((store, value))
+}
+
+/// The same, but hands out each gradient as soon as it is complete: on a GPU while the backward pass goes on. The order follows from the
+/// operations alone; where candle collects the gradients, it is any.
+pub fn differentiate_into<T, E: From<candle_core::Error>>(
+    f: impl FnOnce() -> std::result::Result<(Tensor, T), E>,
+    complete: &mut dyn FnMut(TensorId, Tensor) -> std::result::Result<(), E>,
+) -> std::result::Result<T, E> {
     let recording = Recording::start();
     let (loss, value) = f()?;
-    Ok((backward(recording.finish(), &loss)?, value))
+    backward(recording.finish(), &loss, complete)?;
+    Ok(value)
 }
 
 /// The tensor in `value`; gradients reach `inputs` through `backward`.
@@ -115,33 +130,84 @@ impl Found {
     }
 }
 
-fn backward(tape: Vec<Node>, loss: &Tensor) -> Result<GradStore> {
-    // Of the loss itself, where it is a result on the tape.
-    let store = loss.backward()?;
-    if tape.is_empty() {
-        return Ok(store);
+/// What has to be passed before a variable's gradient is complete.
+struct Open {
+    /// How often a variable is still an input.
+    uses: HashMap<TensorId, usize>,
+    /// Inputs that candle made: no one knows which variables are behind them.
+    candle: usize,
+}
+
+impl Open {
+    fn of(tape: &[Node]) -> Self {
+        let mut open = Self { uses: HashMap::new(), candle: 0 };
+        for input in tape.iter().flat_map(|node| &node.inputs) {
+            match input {
+                Input::Nowhere => {}
+                Input::Variable(id) => *open.uses.entry(*id).or_default() += 1,
+                Input::Candle(_) => open.candle += 1,
+            }
+        }
+        // Results on the tape are no variables for anyone else.
+        for node in tape {
+            open.uses.remove(&node.output);
+        }
+        open
     }
+
+    fn pass(&mut self, input: &Input) {
+        match input {
+            Input::Nowhere => {}
+            Input::Variable(id) => {
+                self.uses.entry(*id).and_modify(|uses| *uses -= 1);
+            }
+            Input::Candle(_) => self.candle -= 1,
+        }
+    }
+
+    /// Variables that are complete now, in no order, given those that a node had as inputs.
+    fn complete(&mut self, inputs: &[Input]) -> Vec<TensorId> {
+        if self.candle > 0 {
+            return vec![];
+        }
+        let ids = inputs.iter().filter_map(|input| if let Input::Variable(id) = input { Some(*id) } else { None });
+        let waited = inputs.iter().any(|input| matches!(input, Input::Candle(_)));
+        let ids: Vec<_> = if waited { self.uses.keys().copied().collect() } else { ids.collect() };
+        ids.into_iter().filter(|id| self.uses.get(id) == Some(&0)).collect()
+    }
+}
+
+fn backward<E: From<candle_core::Error>>(
+    tape: Vec<Node>,
+    loss: &Tensor,
+    complete: &mut dyn FnMut(TensorId, Tensor) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
     let mut found = Found::default();
-    found.extend(&store)?;
+    // Of the loss itself, where it is a result on the tape.
+    found.extend(&loss.backward()?)?;
+    let mut open = Open::of(&tape);
     for Node { inputs, output, backward } in tape.into_iter().rev() {
         // A result that nothing uses has no gradient.
-        let Some(gradient) = found.0.remove(&output) else { continue };
-        for (input, gradient) in inputs.into_iter().zip(backward(&gradient)?) {
-            match (input, gradient) {
-                (Input::Nowhere, _) | (_, None) => {}
-                (Input::Variable(id), Some(gradient)) => found.add(id, &gradient)?,
-                // The gradient of `sum(input gradient)` is what candle makes of `gradient`.
-                (Input::Candle(input), Some(gradient)) => {
-                    found.extend(&(input * gradient.detach())?.sum_all()?.backward()?)?;
+        if let Some(gradient) = found.0.remove(&output) {
+            for (input, gradient) in inputs.iter().zip(backward(&gradient)?) {
+                match (input, gradient) {
+                    (Input::Nowhere, _) | (_, None) => {}
+                    (Input::Variable(id), Some(gradient)) => found.add(*id, &gradient)?,
+                    // The gradient of `sum(input gradient)` is what candle makes of `gradient`.
+                    (Input::Candle(input), Some(gradient)) => {
+                        found.extend(&(input * gradient.detach())?.sum_all()?.backward()?)?;
+                    }
                 }
             }
         }
+        inputs.iter().for_each(|input| open.pass(input));
+        for id in open.complete(&inputs) {
+            if let Some(gradient) = found.0.remove(&id) {
+                complete(id, gradient)?;
+            }
+        }
     }
-    let mut store = GradStore::default();
-    for (id, gradient) in found.0 {
-        store.insert_id(id, gradient);
-    }
-    Ok(store)
+    found.0.into_iter().try_for_each(|(id, gradient)| complete(id, gradient))
 }
 
 #[cfg(test)]
@@ -149,6 +215,10 @@ mod tests {
     use super::*;
     use crate::ops::testing::{distance, random};
     use candle_core::{CpuStorage, Var};
+
+    thread_local! {
+        static MARKS: RefCell<Vec<&'static str>> = const { RefCell::new(vec![]) };
+    }
 
     /// `factor x`, elementwise.
     fn scaled(x: &Tensor, factor: f64) -> Result<Tensor> {
@@ -202,6 +272,35 @@ mod tests {
         let (store, value) = differentiate(|| Ok::<_, candle_core::Error>((sum(&scaled(&x, 2.0)?)?, "kept"))).unwrap();
         assert_eq!(store.get(&x).unwrap().to_vec1::<f32>().unwrap(), [2.0; 4]);
         assert_eq!((value, store.get_ids().count()), ("kept", 1));
+    }
+
+    #[test]
+    fn gradients_are_handed_out_when_they_are_complete() {
+        let [first, second, twice] = [1, 2, 3].map(variable);
+        // Notes when the backward pass comes by.
+        let marked = |x: &Tensor, with: &Tensor, mark: &'static str| {
+            let values = (x + with).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            node(&[x, with], Storage::Cpu(CpuStorage::F32(values)), x.shape(), move |g| {
+                MARKS.with_borrow_mut(|marks| marks.push(mark));
+                Ok(vec![Some(g.clone()), Some(g.clone())])
+            })
+        };
+        let mut order = vec![];
+        differentiate_into(
+            || {
+                let x = marked(&marked(&first, &twice, "a"), &second, "b");
+                Ok::<_, candle_core::Error>((marked(&x, &twice, "c").sum_all()?, ()))
+            },
+            &mut |id, _| {
+                let marks = MARKS.with_borrow(|marks| marks.join(""));
+                let name = [(&first, "first"), (&second, "second"), (&twice, "twice")];
+                let name = name.iter().find(|(var, _)| var.id() == id).map_or("?", |(_, name)| name);
+                order.push(format!("{name} after {marks}"));
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert_eq!(order, ["second after cb", "first after cba", "twice after cba"]);
     }
 
     #[test]

@@ -1,31 +1,14 @@
-//! Gradients by name, added up over batches.
+//! Gradients by name.
 
 use crate::Result;
-use crate::model::Model;
-use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
 use std::collections::BTreeMap;
 
-/// Gradients by parameter name, ready to be added up over several batches.
+/// Gradients by parameter name.
 #[derive(Debug, Default)]
 pub struct Gradients(BTreeMap<String, Tensor>);
 
 impl Gradients {
-    /// Adds what `store` holds for the trainable parameters of `model`.
-    pub fn add(&mut self, model: &Model, mut store: GradStore) -> Result<()> {
-        for (name, var) in model.parameters.trainable() {
-            let Some(gradient) = store.remove(var) else {
-                continue;
-            };
-            let sum = match self.0.remove(name) {
-                Some(sum) => (sum + gradient)?,
-                None => gradient,
-            };
-            self.0.insert(name.to_string(), sum.detach());
-        }
-        Ok(())
-    }
-
     /// The gradient of a parameter.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.0.get(name)

@@ -2,9 +2,10 @@
 
 use super::parts::{Computation, Cut, PartLosses, Whole};
 use crate::Result;
+use crate::comm::{Alone, Reduction};
 use crate::data::Batch;
 use crate::model::Model;
-use crate::optim::{AdamW, Gradients};
+use crate::optim::AdamW;
 use crate::recipe::Recipe;
 
 /// The trainer's steps without text, metrics and checkpoints.
@@ -32,11 +33,11 @@ impl<'a> Bench<'a> {
     /// One optimizer step on one batch; returns its loss. When it returns, a GPU has finished as well.
     pub fn step(&mut self, batch: Batch) -> Result<f64> {
         let whole = Whole::new(self.steps, &batch);
-        let mut gradients = Gradients::default();
-        let parts = self.computation.accumulate((whole, Some((0, batch))), &mut self.cut, &mut gradients)?;
-        let losses = PartLosses::sum(&[parts])?;
         let student = self.computation.student;
-        self.optimizer.step(student, &gradients, self.computation.recipe.schedule.learning_rate)?;
+        let mut reduction = Reduction::new(&Alone, student);
+        let parts = self.computation.accumulate((whole, Some((0, batch))), &mut self.cut, &mut reduction, false)?;
+        let losses = PartLosses::sum(&[parts])?;
+        self.optimizer.step(student, &reduction.finish()?, self.computation.recipe.schedule.learning_rate)?;
         student.device().synchronize()?;
         self.steps += 1;
         Ok(losses[0][0])

@@ -38,17 +38,12 @@ impl MicroBatches {
         Self::of((free / 8 * 7 / row.max(1)) as usize)
     }
 
-    /// Computes a batch piece after piece. When one does not fit in the device's memory, the limit is halved, with a note, and that
-    /// piece is cut and tried again; what was computed before it stays.
+    /// Computes a batch piece after piece; `compute` is told which one is the last. When one does not fit in the device's memory, the
+    /// limit is halved, with a note, and that piece is cut and tried again; what was computed before it stays.
     ///
     /// # Errors
     /// Any error of `compute`, and [`Error::DoesNotFit`] when a single sequence is too much.
-    pub(super) fn each<T>(
-        &mut self,
-        batch: Piece,
-        mut compute: impl FnMut(&Piece) -> Result<T>,
-        mut done: impl FnMut(T) -> Result<()>,
-    ) -> Result<()> {
+    pub(super) fn each(&mut self, batch: Piece, mut compute: impl FnMut(&Piece, bool) -> Result<()>) -> Result<()> {
         let mut waiting: VecDeque<Piece> = VecDeque::from([batch]);
         while let Some(piece) = waiting.pop_front() {
             let (rows, sequences) = (piece.1.rows(), piece.1.lengths.len());
@@ -56,8 +51,8 @@ impl MicroBatches {
                 cut(piece, self.rows).into_iter().rev().for_each(|piece| waiting.push_front(piece));
                 continue;
             }
-            match compute(&piece) {
-                Ok(value) => done(value)?,
+            match compute(&piece, waiting.is_empty()) {
+                Ok(()) => {}
                 Err(e) if !e.is_out_of_memory() => return Err(e),
                 Err(_) if sequences == 1 => {
                     let next =
@@ -118,12 +113,12 @@ mod tests {
     }
 
     /// What a device with room for `room` rows says.
-    fn device(room: usize) -> impl Fn(&Piece) -> Result<Piece> {
-        move |piece| match piece.1.rows() {
+    fn device(room: usize) -> impl Fn(&Piece, bool) -> Result<()> {
+        move |piece, _| match piece.1.rows() {
             rows if rows > room => {
                 Err(Error::Tensor("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")".into()))
             }
-            _ => Ok(piece.clone()),
+            _ => Ok(()),
         }
     }
 
@@ -132,13 +127,16 @@ mod tests {
         let whole = batch(&[5, 9, 2, 7, 7, 1, 8, 3]);
         for (limit, room) in [(1000, 1000), (16, 1000), (1000, 16), (1000, 9), (20, 10), (1, 9)] {
             let mut micro = MicroBatches::of(limit);
-            let mut pieces = vec![];
+            let (mut pieces, fits, mut ends) = (vec![], device(room), 0);
             micro
-                .each((0, whole.clone()), device(room), |piece| {
-                    pieces.push(piece);
+                .each((0, whole.clone()), |piece, last| {
+                    fits(piece, last)?;
+                    pieces.push(piece.clone());
+                    ends += usize::from(last);
                     Ok(())
                 })
                 .unwrap();
+            assert_eq!(ends, 1, "one piece is the last");
             let ids: Vec<u32> = pieces.iter().flat_map(|(_, piece)| piece.ids.clone()).collect();
             assert_eq!(ids, whole.ids, "limit {limit}, room {room}");
             let mut next = 0;
@@ -150,7 +148,7 @@ mod tests {
             }
             // What was learned stays: nothing fails the next time.
             let again = micro;
-            micro.each((0, whole.clone()), device(room), |_| Ok(())).unwrap();
+            micro.each((0, whole.clone()), device(room)).unwrap();
             assert_eq!(micro, again);
         }
     }
@@ -159,7 +157,7 @@ mod tests {
     fn only_the_failing_piece_is_computed_again() {
         let mut attempts = vec![];
         let mut failed = false;
-        let compute = |piece: &Piece| {
+        let compute = |piece: &Piece, _: bool| {
             attempts.push((piece.0, piece.1.lengths.len()));
             // The second piece fails once.
             if piece.0 == 4 && !failed {
@@ -168,16 +166,16 @@ mod tests {
             }
             Ok(())
         };
-        MicroBatches::of(16).each((0, batch(&[4; 12])), compute, Ok).unwrap();
+        MicroBatches::of(16).each((0, batch(&[4; 12])), compute).unwrap();
         assert_eq!(attempts, [(0, 4), (4, 4), (4, 2), (6, 2), (8, 2), (10, 2)]);
     }
 
     #[test]
     fn other_errors_and_a_sequence_too_long_end_it() {
         let mut micro = MicroBatches::of(100);
-        let error = micro.each((0, batch(&[4, 4])), |_| -> Result<()> { Err(Error::Tensor("shape".into())) }, Ok);
+        let error = micro.each((0, batch(&[4, 4])), |_, _| Err(Error::Tensor("shape".into())));
         assert!(matches!(error, Err(Error::Tensor(text)) if text == "shape"));
-        let error = micro.each((0, batch(&[4, 30])), device(20), |_| Ok(())).unwrap_err().to_string();
+        let error = micro.each((0, batch(&[4, 30])), device(20)).unwrap_err().to_string();
         for words in ["one sequence of 30 tokens", "does not fit", "--max-length", "smaller"] {
             assert!(error.contains(words), "{error}");
         }

@@ -2,16 +2,16 @@
 
 use super::interval::BatchLosses;
 use super::micro::{MicroBatches, Piece};
+use crate::comm::Reduction;
 use crate::data::Batch;
 use crate::loss::{Objective, losses};
 use crate::model::Model;
-use crate::ops::{Dropout, differentiate};
-use crate::optim::Gradients;
+use crate::ops::{Dropout, differentiate_into};
 use crate::recipe::Recipe;
 use crate::rng::{Purpose, stream};
 use crate::{Error, Result};
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Tensor, TensorId};
 use rayon::prelude::*;
 
 /// How a batch is cut.
@@ -93,35 +93,51 @@ impl Computation<'_> {
         Cut::Micro(MicroBatches::fitting(free.unwrap_or(8 << 30), &student.config, trainable, width))
     }
 
-    /// Adds the gradients of this rank's piece of a batch to `gradients`.
+    /// Adds the gradients of this rank's piece of a batch to `reduction`. With `last`, nothing will be added after it: where pieces are
+    /// computed one after another, the sums over all ranks begin while the backward pass of the last one goes on.
     pub(super) fn accumulate(
         &self,
         (whole, piece): (Whole, Option<Piece>),
         cut: &mut Cut,
-        gradients: &mut Gradients,
+        reduction: &mut Reduction<'_>,
+        last: bool,
     ) -> Result<Vec<PartLosses>> {
         let mut all = Vec::new();
         let Some((first, batch)) = piece else {
             return Ok(all);
         };
-        let mut add = |(losses, store): (PartLosses, GradStore)| {
-            all.push(losses);
-            gradients.add(self.student, store).map_err(|e| e.if_out_of_memory("the sum of the gradients"))
-        };
+        let full = |e: Error| e.if_out_of_memory("the sum of the gradients");
         match cut {
-            Cut::Micro(micro) => micro.each((first, batch), |piece| self.part(whole, piece), add)?,
+            Cut::Micro(micro) => micro.each((first, batch), |piece, end| {
+                if last && end {
+                    let losses = self.part(whole, piece, &mut |id, gradient| reduction.add_last(id, &gradient));
+                    all.push(losses.map_err(|e| if reduction.is_under_way() { under_way(e) } else { e })?);
+                } else {
+                    let mut store = GradStore::default();
+                    all.push(self.part(whole, piece, &mut |id, gradient| keep(&mut store, id, gradient))?);
+                    reduction.add(&store).map_err(full)?;
+                }
+                Ok(())
+            })?,
             Cut::Parts(parts) => {
                 let pieces = numbered(first, batch.split(*parts));
-                let computed: Vec<_> = pieces.par_iter().map(|piece| self.part(whole, piece)).collect::<Result<_>>()?;
-                computed.into_iter().try_for_each(&mut add)?;
+                let compute = |piece: &Piece| {
+                    let mut store = GradStore::default();
+                    Ok((self.part(whole, piece, &mut |id, gradient| keep(&mut store, id, gradient))?, store))
+                };
+                let computed: Vec<_> = pieces.par_iter().map(compute).collect::<Result<_>>()?;
+                for (losses, store) in computed {
+                    all.push(losses);
+                    reduction.add(&store).map_err(full)?;
+                }
             }
         }
         Ok(all)
     }
 
-    /// Forward and backward pass of one part. Its losses are means over its own rows: weighted by its share of the batch, those of
-    /// all parts and ranks add up to the batch's, and so do the gradients.
-    fn part(&self, whole: Whole, (first, batch): &Piece) -> Result<(PartLosses, GradStore)> {
+    /// Forward and backward pass of one part; `complete` takes each gradient. Its losses are means over its own rows: weighted by its
+    /// share of the batch, those of all parts and ranks add up to the batch's, and so do the gradients.
+    fn part(&self, whole: Whole, (first, batch): &Piece, complete: Complete<'_>) -> Result<PartLosses> {
         let objective = &self.recipe.objective;
         let rows = batch.rows() as f64 / whole.rows as f64;
         let masked = batch.labelled().0.len() as f64 / whole.masked.max(1) as f64;
@@ -136,7 +152,7 @@ impl Computation<'_> {
         // Masks belong to a place in the run, not to the order of computation.
         let place = whole.index << 24 | *first as u64;
         let mut dropout = Dropout::on(stream(self.recipe.seed, Purpose::Dropout, place));
-        let (store, values) = differentiate(|| {
+        let forward = || {
             let losses = losses(self.student, self.teacher, batch, &weighted, &mut dropout)?;
             let values = [&losses.total, &losses.ce, &losses.mlm, &losses.cos, &losses.mse];
             let values: Vec<Tensor> =
@@ -146,9 +162,27 @@ impl Computation<'_> {
                 n => (losses.total / n as f64)?,
             };
             Ok::<_, Error>((loss, Tensor::stack(&values, 0)?))
-        })?;
-        Ok((PartLosses { values, weights: [1.0, logits, masked, rows, logits] }, store))
+        };
+        let values = differentiate_into(forward, complete)?;
+        Ok(PartLosses { values, weights: [1.0, logits, masked, rows, logits] })
     }
+}
+
+/// Takes the gradient of a variable.
+type Complete<'a> = &'a mut dyn FnMut(TensorId, Tensor) -> Result<()>;
+
+fn keep(store: &mut GradStore, id: TensorId, gradient: Tensor) -> Result<()> {
+    store.insert_id(id, gradient);
+    Ok(())
+}
+
+/// Memory ran out after other ranks had been sent gradients of the piece: it cannot be cut and computed again.
+fn under_way(error: Error) -> Error {
+    if !error.is_out_of_memory() {
+        return error;
+    }
+    let what = "a backward pass whose gradients were already being summed over the processes".into();
+    Error::DoesNotFit { what, next: "start again with --resume and a lower --micro-tokens".into() }
 }
 
 /// Pieces with the number of their first sequence, which counts on from `first`.

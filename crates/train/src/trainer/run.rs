@@ -19,6 +19,8 @@ pub(super) struct Run<'a> {
     pub(super) optimizer: AdamW,
     pub(super) order: Order<'a>,
     pub(super) cut: Cut,
+    /// Whether a step was taken since the start of the program.
+    pub(super) warm: bool,
     pub(super) total: usize,
     progress: Progress,
     /// Of rank 0 alone.
@@ -38,6 +40,7 @@ impl<'a> Run<'a> {
         Self {
             order: Order::from(trainer.data.lengths(), trainer.recipe, state.batch),
             cut: trainer.cut(state.micro_tokens),
+            warm: false,
             total,
             progress,
             held_out: None,

@@ -6,7 +6,7 @@ use super::interval::BatchLosses;
 use super::micro::Piece;
 use super::parts::{PartLosses, Whole, numbered};
 use super::run::Run;
-use crate::comm::sum_gradients;
+use crate::comm::Reduction;
 use crate::data::Batch;
 use crate::optim::Gradients;
 use crate::rng::{Purpose, stream};
@@ -23,16 +23,22 @@ impl Run<'_> {
         let begun = Instant::now();
         let trainer = self.trainer;
         trainer.student.set_grid(self.state.step + 1, self.total)?;
-        let (mut gradients, mut parts, mut drawn, mut tokens) = (Gradients::default(), vec![], vec![], 0);
-        for _ in 0..trainer.recipe.accumulation {
+        let (mut parts, mut drawn, mut tokens) = (vec![], vec![], 0);
+        let mut reduction = Reduction::new(trainer.group, trainer.student);
+        for round in 1..=trainer.recipe.accumulation {
             let (index, sequences) = self.order.next();
             let batch = trainer.draw(index, sequences)?;
             let whole = Whole::new(index, &batch);
             tokens += whole.rows();
             let piece = trainer.piece(batch);
             drawn.push((index, sequences.to_vec()));
-            parts.push(trainer.computation().accumulate((whole, piece), &mut self.cut, &mut gradients)?);
+            // In the first step pieces may still prove too large, and have to be free to be computed again.
+            let shared = self.warm && trainer.group.world() > 1;
+            let last = shared && round == trainer.recipe.accumulation;
+            parts.push(trainer.computation().accumulate((whole, piece), &mut self.cut, &mut reduction, last)?);
         }
+        self.warm = true;
+        let gradients = reduction.finish()?;
         let mut losses = PartLosses::sum(&parts)?;
         let stop = trainer.agree(&mut losses)?;
         self.state.step += 1;
@@ -45,7 +51,7 @@ impl Run<'_> {
     }
 
     /// Changes the weights, or leaves the step out when a loss or the gradients are not finite.
-    fn update(&mut self, losses: &[BatchLosses], mut gradients: Gradients, drawn: &[Drawn]) -> Result<()> {
+    fn update(&mut self, losses: &[BatchLosses], gradients: Gradients, drawn: &[Drawn]) -> Result<()> {
         let (trainer, step) = (self.trainer, self.state.step);
         let bad = losses.iter().enumerate().find_map(|(batch, losses)| {
             let value = losses.iter().copied().find(|value| !value.is_finite())?;
@@ -53,18 +59,15 @@ impl Run<'_> {
         });
         let (suspects, cause) = match bad {
             Some((batch, error)) => (&drawn[batch..=batch], error),
-            None => {
-                sum_gradients(trainer.group, trainer.student, &mut gradients)?;
-                match self.optimizer.step(trainer.student, &gradients, self.rate()) {
-                    Ok(norm) => {
-                        self.state.interval.add_step(losses, norm);
-                        self.state.skipped_in_a_row = 0;
-                        return Ok(());
-                    }
-                    Err(Error::NonFinite { what, value, .. }) => (drawn, Error::NonFinite { what, value, step }),
-                    Err(error) => return Err(error),
+            None => match self.optimizer.step(trainer.student, &gradients, self.rate()) {
+                Ok(norm) => {
+                    self.state.interval.add_step(losses, norm);
+                    self.state.skipped_in_a_row = 0;
+                    return Ok(());
                 }
-            }
+                Err(Error::NonFinite { what, value, .. }) => (drawn, Error::NonFinite { what, value, step }),
+                Err(error) => return Err(error),
+            },
         };
         self.state.skipped += 1;
         self.state.skipped_in_a_row += 1;
