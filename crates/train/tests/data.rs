@@ -9,8 +9,7 @@ mod support;
 mod text;
 
 use rand::{Rng, SeedableRng};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::{io::Write, path::Path, path::PathBuf};
 use support::{command, fails, train};
 
 #[track_caller]
@@ -340,7 +339,7 @@ fn a_file_that_cannot_be_written_is_1_and_leaves_nothing() {
         .args(&arguments)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     mentions(&said, &["error:", "train-00000.bin"]);
     assert!(!bench.path("data").exists());

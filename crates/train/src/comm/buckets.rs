@@ -73,10 +73,10 @@ impl<'a> Reduction<'a> {
         if let Some(&place) = self.places.get(&id) {
             self.complete[place] = true;
         }
-        while let Some(bucket) = self.buckets.get(self.begun.len())
+        while let Some(bucket) = self.buckets.get(self.begun.len()).cloned()
             && self.complete[bucket.clone()].iter().all(|&complete| complete)
         {
-            self.begin(bucket.clone())?;
+            self.begin(bucket)?;
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ impl<'a> Reduction<'a> {
     /// A parameter without a gradient counts as zero where another rank has one (a piece of a batch may be empty, or have no
     /// masked token), and stays without where no rank has one.
     pub fn finish(mut self) -> Result<Gradients> {
-        for bucket in self.buckets[self.begun.len()..].to_vec() {
+        while let Some(bucket) = self.buckets.get(self.begun.len()).cloned() {
             self.begin(bucket)?;
         }
         let mut present: Vec<f64> = self.sums.iter().map(|sum| if sum.is_some() { 1.0 } else { 0.0 }).collect();

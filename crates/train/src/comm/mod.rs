@@ -11,6 +11,7 @@ mod environment;
 #[cfg(feature = "nccl")]
 mod nccl;
 mod rendezvous;
+mod settings;
 mod slurm;
 mod tcp;
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub use buckets::Reduction;
 pub use environment::{Launcher, Place, prefix, say, speaks};
 #[cfg(feature = "nccl")]
 pub use nccl::NcclGroup;
-pub use rendezvous::Settings;
+pub use settings::Settings;
 pub use tcp::TcpGroup;
 
 use crate::Result;

@@ -2,7 +2,8 @@
 
 use super::chain::{Chain, Number};
 use super::environment::Place;
-use super::rendezvous::{Peer, Settings, join};
+use super::rendezvous::{Peer, join};
+use super::settings::Settings;
 use super::watch::Watch;
 use super::{Group, threads};
 use crate::{Error, Result};

@@ -161,9 +161,8 @@ struct Gradients {
     bias: Vec<f32>,
 }
 
-/// Floats of logits held at once, per model: 32 MB. Tests take several chunks of a small matrix.
+/// Floats of logits held at once, per model: 32 MB; in tests less, for several chunks.
 const CHUNK: usize = if cfg!(test) { 700 } else { 8 << 20 };
-
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
 
 /// A product on the CPU; layouts say which rows, and whether an operand is transposed.
