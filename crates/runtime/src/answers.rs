@@ -22,7 +22,8 @@ use crate::text::{self, PIECE, Window};
 pub struct Search {
     /// Most tokens of an answer; 0 counts as 1.
     pub longest: usize,
-    /// Tokens of the context that a window shares with the next one; at most half of those it has room for.
+    /// Tokens of the context that a window shares with the next one; at most half of those it has room for. With twice
+    /// `longest` or more no span is out of every window's sight.
     pub overlap: usize,
 }
 
@@ -85,7 +86,7 @@ impl Session<'_> {
     /// The best answers to a question in a context of any length go to `top`, best first.
     ///
     /// # Errors
-    /// [`RunError::Head`] without a question answering head. [`RunError::TooLong`] if the question leaves no room for a
+    /// [`RunError::Head`] without a question answering head. [`RunError::Question`] if the question leaves no room for a
     /// token of the context; if truncation is on, a question of more than half the room loses its end instead.
     pub fn answers(
         &mut self,
@@ -104,7 +105,7 @@ impl Session<'_> {
         }
         // [CLS], two [SEP], and a token of the context.
         if keep + 4 > self.most {
-            return Err(RunError::TooLong { tokens: keep + 4, most: self.most });
+            return Err(RunError::Question { tokens: keep, most: self.most });
         }
         let room = self.most - 3 - keep;
         let overlap = search.overlap.min(room / 2);
