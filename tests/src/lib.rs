@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use distil_format::{AlignedBytes, Dtype};
+use distil_format::{AlignedBytes, Dtype, Problem};
 use distil_tools::fixture::Fixture;
 use distil_tools::hf::{Architecture, HeadKind, Model, Pooling};
 use distil_tools::pack::{Storage, pack};
@@ -32,14 +32,19 @@ pub fn models() -> Vec<(&'static str, Fixture, Storage)> {
     let distilbert = Fixture::default();
     let bert = Fixture { architecture: Architecture::Bert, ..Fixture::default() };
     let narrow = Fixture { hidden: 78, heads: 3, intermediate: 130, vocab_size: 301, ..bert.clone() };
-    let classes = HeadKind::SequenceClassification;
+    let (classes, answers) = (HeadKind::SequenceClassification, HeadKind::QuestionAnswering);
+    let several = Fixture { head: classes, labels: 7, seed: 8, ..bert.clone() };
     vec![
         ("distilbert masked-lm int8", distilbert.clone(), INT8),
         ("bert masked-lm int8", Fixture { seed: 1, ..bert.clone() }, INT8),
-        ("bert masked-lm f32", Fixture { seed: 1, ..bert }, F32),
+        ("bert masked-lm f32", Fixture { seed: 1, ..bert.clone() }, F32),
         ("distilbert classes int8", Fixture { head: classes, labels: 5, seed: 2, ..distilbert.clone() }, INT8),
         ("bert classes, heads of 26, int8", Fixture { head: classes, seed: 3, ..narrow.clone() }, INT8),
-        ("bert classes, heads of 26, f32", Fixture { head: classes, seed: 3, ..narrow }, F32),
+        ("bert classes, heads of 26, f32", Fixture { head: classes, seed: 3, ..narrow.clone() }, F32),
+        ("bert several labels at once, int8", Fixture { problem: Some(Problem::MultiLabel), ..several }, INT8),
+        ("bert words int8", Fixture { head: HeadKind::TokenClassification, labels: 9, seed: 5, ..bert.clone() }, INT8),
+        ("distilbert answers int8", Fixture { head: answers, seed: 6, ..distilbert.clone() }, INT8),
+        ("bert answers, heads of 26, f32", Fixture { head: answers, seed: 7, ..narrow }, F32),
         ("distilbert embedding int8", Fixture { head: HeadKind::Embedding, hidden: 96, seed: 4, ..distilbert }, INT8),
     ]
 }

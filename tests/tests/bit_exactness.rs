@@ -1,7 +1,7 @@
 //! Every instruction set of this machine, memory plan and number of threads gives the same bits in every output, for
 //! whole sentences.
 
-use distil_runtime::{Artifact, Candidate, Head, Isa, Kernels, Model, Plan, Session, arena_len};
+use distil_runtime::{Answer, Artifact, Candidate, Head, Isa, Kernels, Model, Plan, Search, Session, arena_len};
 use distil_tests::{SENTENCES, models, packed};
 use distil_tools::threads::Threads;
 
@@ -22,7 +22,28 @@ fn answers(model: &Model, mut session: Session, text: &str) -> Vec<u32> {
         Head::SequenceClassification => {
             let answer = session.classification().unwrap();
             all.extend(bits(answer.logits()));
-            all.extend(bits(answer.probabilities()));
+            all.extend(bits(answer.values()));
+        }
+        Head::TokenClassification => {
+            for position in 0..tokens {
+                let answer = session.token_classification(position).unwrap();
+                all.extend(bits(answer.logits()));
+                all.extend(bits(answer.values()));
+            }
+            let tags = session.tags().unwrap();
+            all.extend(tags.flat_map(|tag| [tag.start as u32, tag.label as u32, tag.probability.to_bits()]));
+        }
+        Head::QuestionAnswering => {
+            all.extend(bits(session.span_logits().unwrap().as_flattened()));
+            // More than once through the session: four windows of the longest sentence.
+            let context = [text, text, text, text].join(" ");
+            let mut top = [Answer::default(); 5];
+            let search = Search { overlap: 30, longest: 12 };
+            let found = session.answers("who was young?", &context, search, &mut top).unwrap();
+            all.extend([found.found as u32, found.windows as u32, found.tokens as u32, found.no_answer.to_bits()]);
+            all.extend(top.iter().flat_map(|answer| {
+                [answer.start as u32, answer.end as u32, answer.score.to_bits(), answer.probability.to_bits()]
+            }));
         }
         Head::MaskedLm => {
             let position = session.masks().next().expect("every sentence has a mask");

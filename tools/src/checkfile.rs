@@ -22,14 +22,16 @@
 //! | as many as needed | the text in UTF-8, padded with zeros to a multiple of 4 bytes |
 //! | output words | the outputs |
 //!
-//! The outputs are float32 bits: the pooled vector (embedding) or the logits (classification). For a masked-LM head
-//! they are, for each `[MASK]` in the text, the [`CANDIDATES`] best vocabulary entries, best first, each as its id and
+//! The outputs are float32 bits: the pooled vector (embedding), the logits (classification; for a token classification
+//! head those of every token) or the scores of every token as the start and as the end of an answer (question answering,
+//! where the text is a question and a context with a tab between them). For a masked-LM head they are, for each `[MASK]` in the text, the [`CANDIDATES`] best vocabulary entries, best first, each as its id and
 //! the bits of its logit.
 
 use distil_format::{Head, xxh32};
 use distil_runtime::{Candidate, Model, Session};
 
 use crate::error::Error;
+use crate::sequence::texts_of;
 
 /// First bytes of a check file.
 pub const MAGIC: [u8; 8] = *b"DISTILCK";
@@ -54,12 +56,22 @@ pub struct Case {
 impl Case {
     /// Runs `text`.
     pub fn compute(model: &Model<'_>, session: &mut Session<'_>, text: &str) -> Result<Self, Error> {
-        let tokens = session.encode(text, None)?;
+        let head = model.config().head;
+        let (first, second) = texts_of(head, text);
+        let tokens = session.encode(first, second)?;
         let bytes: Vec<u8> = session.hidden().iter().flat_map(|value| value.to_le_bytes()).collect();
-        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
-        let output = match model.config().head {
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
+        let output = match head {
             Head::Embedding => bits(session.pooled()?),
             Head::SequenceClassification => bits(session.classification()?.logits()),
+            Head::TokenClassification => {
+                let mut output = Vec::new();
+                for position in 0..tokens {
+                    output.extend(bits(session.token_classification(position)?.logits()));
+                }
+                output
+            }
+            Head::QuestionAnswering => bits(session.span_logits()?.as_flattened()),
             Head::MaskedLm => {
                 let masks: Vec<usize> = session.masks().collect();
                 let mut output = Vec::new();

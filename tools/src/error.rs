@@ -110,7 +110,7 @@ impl Error {
             Self::Usage { next, .. } => Some(next),
             Self::Pack { .. } => Some("the bounds of the format are in crates/format/SPEC.md"),
             Self::Write { .. } | Self::Output(_) => Some("is there room on the disk, and may you write there?"),
-            Self::Run(RunError::TooLong { .. }) => {
+            Self::Run(RunError::TooLong { .. } | RunError::Question { .. }) => {
                 Some("`tools run --truncate` cuts texts at the length the model takes")
             }
             _ => None,

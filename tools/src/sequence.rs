@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
-use distil_format::{Config, MAX_PIECE_BYTES, Vocabulary};
+use distil_format::{Config, Head, MAX_PIECE_BYTES, Vocabulary};
 use distil_runtime::{PackedVocabulary, tokenizer};
 use distil_tokenizer::Tokenizer;
 
@@ -33,6 +33,12 @@ impl Sequence {
         self.spans.push(span);
     }
 
+    fn remove(&mut self, at: usize) {
+        self.ids.remove(at);
+        self.types.remove(at);
+        self.spans.remove(at);
+    }
+
     /// Number of tokens.
     pub fn len(&self) -> usize {
         self.ids.len()
@@ -41,6 +47,14 @@ impl Sequence {
     /// Whether there is no token.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
+    }
+}
+
+/// The two texts of a line: for a question answering head `question<TAB>context`, else the line alone.
+pub fn texts_of(head: Head, line: &str) -> (&str, Option<&str>) {
+    match line.split_once('\t') {
+        Some((question, context)) if head == Head::QuestionAnswering => (question, Some(context)),
+        _ => (line, None),
     }
 }
 
@@ -71,17 +85,35 @@ impl<'a> Sequencer<'a> {
         sequence
     }
 
-    /// `[CLS] text [SEP]` of at most `most` tokens; the text loses its end. Also says whether it did.
-    pub fn truncated(&self, text: &str, most: usize) -> (Sequence, bool) {
-        let mut sequence = self.sequence(text, None);
-        let cut = sequence.len() > most;
-        if cut {
-            sequence.ids.truncate(most - 1);
-            sequence.types.truncate(most - 1);
-            sequence.spans.truncate(most - 1);
-            sequence.push(self.config.sep_id, 0, 0..0);
+    /// The model's input for a line ([`texts_of`]) in at most `most` tokens; also says whether the line lost some.
+    pub fn truncated(&self, line: &str, most: usize) -> (Sequence, bool) {
+        let (text, pair) = texts_of(self.config.head, line);
+        self.fitting(text, pair, most)
+    }
+
+    /// [`Sequencer::sequence`] in at most `most` tokens: the longer of two texts loses its end first. Also says whether
+    /// one did.
+    pub fn fitting(&self, text: &str, pair: Option<&str>, most: usize) -> (Sequence, bool) {
+        let (mut sequence, special) = (self.sequence(text, pair), if pair.is_some() { 3 } else { 2 });
+        let excess = sequence.len().saturating_sub(most);
+        let mut first = self.plain(text).len();
+        let mut second = sequence.len() - special - first;
+        for _ in 0..excess.min(first + second) {
+            let at = if first > second { first } else { second + first + 1 };
+            *(if first > second { &mut first } else { &mut second }) -= 1;
+            sequence.remove(at);
         }
-        (sequence, cut)
+        (sequence, excess > 0)
+    }
+
+    /// The tokens of a text, nothing added, each with whether it continues the word of the one before.
+    pub fn pieces_of(&self, text: &str) -> Vec<(u32, Range<usize>, bool)> {
+        let mut pieces = Vec::new();
+        let _ = self.tokenizer.for_each_piece(text, |token, continues| {
+            pieces.push((token.id, token.start as usize..token.end as usize, continues));
+            ControlFlow::Continue(())
+        });
+        pieces
     }
 
     fn append(&self, sequence: &mut Sequence, text: &str, segment: u8) {

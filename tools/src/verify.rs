@@ -54,7 +54,9 @@ pub enum HeadReport {
     },
     /// Answers of which the best one counts.
     Best {
-        /// Answers asked for: 1 for a classifier; for a masked-LM head the `[MASK]`s, or where there is none all word pieces.
+        /// Answers asked for: 1 for a classifier of texts, one for each token for a classifier of tokens, 2 for question
+        /// answering (where the answer starts and ends); for a masked-LM head the `[MASK]`s, or where there is none all
+        /// word pieces.
         answers: usize,
         /// Those where packed and float have the same best candidate.
         same_best: usize,
@@ -105,13 +107,23 @@ pub fn text(model: &Model<'_>, original: &hf::Model, arena: &mut [u8], text: &st
         }
         Head::SequenceClassification => {
             let float = encoder.classes(&hidden).expect("the same head");
-            let packed = session.classification()?;
-            let best = best(&float);
-            HeadReport::Best {
-                answers: 1,
-                same_best: usize::from(packed.best() == best),
-                logit_difference: f64::from((packed.logits()[best] - float[best]).abs()),
-            }
+            compared([(session.classification()?.logits().to_vec(), float)])
+        }
+        Head::TokenClassification => {
+            let float = encoder.token_classes(&hidden).expect("the same head");
+            let rows = float.chunks_exact(config.labels as usize).enumerate();
+            let rows: Result<Vec<_>, Error> = rows
+                .map(|(at, float)| Ok((session.token_classification(at)?.logits().to_vec(), float.to_vec())))
+                .collect();
+            compared(rows?)
+        }
+        Head::QuestionAnswering => {
+            let float = encoder.spans(&hidden).expect("the same head");
+            let packed = session.span_logits()?;
+            compared([0, 1].map(|end| {
+                let column = |scores: &[[f32; 2]]| scores.iter().map(|both| both[end]).collect();
+                (column(packed), column(&float))
+            }))
         }
         Head::MaskedLm => masked_lm(&mut session, &encoder, &sequence, &hidden, config.mask_id)?,
     };
@@ -140,6 +152,18 @@ fn masked_lm(
         logit_difference = logit_difference.max(f64::from(difference.abs()));
     }
     Ok(HeadReport::Best { answers: positions.len(), same_best, logit_difference })
+}
+
+/// Scores, packed and float, of one question after the other.
+fn compared(questions: impl IntoIterator<Item = (Vec<f32>, Vec<f32>)>) -> HeadReport {
+    let (mut answers, mut same_best, mut logit_difference) = (0, 0, 0.0f64);
+    for (packed, float) in questions {
+        let expected = best(&float);
+        answers += 1;
+        same_best += usize::from(best(&packed) == expected);
+        logit_difference = logit_difference.max(f64::from((packed[expected] - float[expected]).abs()));
+    }
+    HeadReport::Best { answers, same_best, logit_difference }
 }
 
 /// The index of the largest score, the first one on a tie.

@@ -11,6 +11,14 @@ use distil_tools::hf::{Architecture, HeadKind};
 use serde_json::Value;
 use support::{Place, shared};
 
+const HEADS: [HeadKind; 5] = [
+    HeadKind::Embedding,
+    HeadKind::MaskedLm,
+    HeadKind::SequenceClassification,
+    HeadKind::TokenClassification,
+    HeadKind::QuestionAnswering,
+];
+
 fn place(head: HeadKind) -> Place {
     Place::packed(&Fixture { head, architecture: Architecture::Bert, ..Fixture::default() })
 }
@@ -18,11 +26,14 @@ fn place(head: HeadKind) -> Place {
 /// The same bits on every instruction set of this machine, seen from outside.
 #[test]
 fn every_instruction_set_answers_alike() {
-    for head in [HeadKind::Embedding, HeadKind::MaskedLm, HeadKind::SequenceClassification] {
+    for head in HEADS {
         let place = place(head);
         let answer = |isa: &str| {
-            let mut answer =
-                place.json(&["run", "model.distil", "--text", "the [MASK] is cold, isn't it?", "--json", "--isa", isa]);
+            let text = match head {
+                HeadKind::QuestionAnswering => "what is cold?\tthe [MASK] is cold, isn't it?",
+                _ => "the [MASK] is cold, isn't it?",
+            };
+            let mut answer = place.json(&["run", "model.distil", "--text", text, "--json", "--isa", isa]);
             assert_eq!(answer["isa"].take(), isa);
             place.ok(&["check", "model.distil", "-o", "check.bin", "--isa", isa]);
             (answer, std::fs::read(place.path("check.bin")).unwrap())
@@ -36,9 +47,9 @@ fn every_instruction_set_answers_alike() {
 
 #[test]
 fn check_files_hold_what_the_runtime_computes() {
-    for head in [HeadKind::Embedding, HeadKind::MaskedLm, HeadKind::SequenceClassification] {
+    for head in HEADS {
         let place = place(head);
-        place.write("text.txt", "open the [MASK]\nthe [MASK] and the [MASK], café\n");
+        place.write("text.txt", "open the [MASK]\nthe\t[MASK] and the [MASK], café\n");
         place.ok(&["check", "model.distil", "--text", "text.txt", "-o", "check.bin"]);
         let bytes = AlignedBytes::copy_of(&std::fs::read(place.path("model.distil")).unwrap());
         let artifact = Artifact::open(&bytes).unwrap();
@@ -52,6 +63,8 @@ fn check_files_hold_what_the_runtime_computes() {
             let words = match head {
                 HeadKind::Embedding => 64,
                 HeadKind::SequenceClassification => 2,
+                // Two labels, or two ends of an answer.
+                HeadKind::TokenClassification | HeadKind::QuestionAnswering => 2 * case.tokens as usize,
                 HeadKind::MaskedLm => masks * 10,
             };
             assert_eq!(case.output.len(), words);

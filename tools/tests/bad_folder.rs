@@ -155,9 +155,9 @@ fn heads_and_vocabularies() {
     };
     let said = [
         broken_fixture("a head that is not there", &embedding, &["--head", "masked-lm"], |_| ()),
-        broken_fixture("question answering", &embedding, &[], with_tensor("qa_outputs.weight")),
+        broken_fixture("question answering without its bias", &embedding, &[], with_tensor("qa_outputs.weight")),
         broken_fixture(
-            "token classification",
+            "token classification without its bias",
             &Fixture { architecture: Architecture::DistilBert, ..embedding.clone() },
             &[],
             with_tensor("classifier.weight"),

@@ -19,6 +19,8 @@ fn shapes() {
         ("mlm", HeadKind::MaskedLm),
         ("embedding", HeadKind::Embedding),
         ("classifier", HeadKind::SequenceClassification),
+        ("tokens", HeadKind::TokenClassification),
+        ("answers", HeadKind::QuestionAnswering),
     ] {
         let fixture = Fixture { head, architecture: Architecture::Bert, layers: 1, ..Fixture::default() };
         fixture.write(&place.path(name)).unwrap();
@@ -26,15 +28,23 @@ fn shapes() {
     }
     place.write("text.txt", "turn the lights off\nthe cat sat on the table\n");
     place.write("pairs.tsv", "g\tf\t1\t1\t5\tthe cat\tthe cat\ng\tf\t1\t2\t0\tthe cat\tred wine\n");
+    place.write("labels.tsv", "sentence\tlabel\nthe cat sat\tpositive\nit is cold\t0\n");
+    let question = serde_json::json!({"question": "who?", "answers": [{"text": "the cat"}]});
+    let dataset = serde_json::json!({"data": [{"paragraphs": [{"context": "the cat sat", "qas": [question]}]}]});
+    place.write("squad.json", dataset.to_string());
     show(&["pack", "mlm", "-o", "mlm.distil", "--json"]);
     show(&["inspect", "classifier.distil", "--json"]);
     show(&["tokenize", "mlm.distil", "--text", "the cat", "--json"]);
     show(&["run", "mlm.distil", "--text", "the [MASK] sat", "--json"]);
     show(&["run", "embedding.distil", "--text", "the cat sat", "--json"]);
     show(&["run", "classifier.distil", "--text", "the cat sat", "--pair", "on the table", "--json"]);
+    show(&["run", "tokens.distil", "--text", "the cat sat", "--json"]);
+    show(&["run", "answers.distil", "--question", "who?", "--text", "the cat sat", "--json"]);
     show(&["verify", "mlm.distil", "--against", "mlm", "--json"]);
     show(&["verify", "embedding.distil", "--against", "embedding", "--json"]);
     show(&["eval", "embedding.distil", "--task", "stsb", "--data", "pairs.tsv", "--json"]);
+    show(&["eval", "classifier", "--task", "classification", "--data", "labels.tsv", "--json"]);
+    show(&["eval", "answers.distil", "--task", "squad", "--data", "squad.json", "--json"]);
     show(&["eval", "mlm", "--task", "mlm", "--data", "text.txt", "--json"]);
     show(&["bench", "mlm.distil", "--tokens", "4", "--seconds", "0", "--json"]);
     show(&["check", "mlm.distil", "-o", "check.bin", "--json"]);

@@ -9,7 +9,13 @@ use safetensors::Dtype;
 use serde_json::json;
 use support::{Place, Stored, edit_weights, shared};
 
-const HEADS: [HeadKind; 3] = [HeadKind::Embedding, HeadKind::MaskedLm, HeadKind::SequenceClassification];
+const HEADS: [HeadKind; 5] = [
+    HeadKind::Embedding,
+    HeadKind::MaskedLm,
+    HeadKind::SequenceClassification,
+    HeadKind::TokenClassification,
+    HeadKind::QuestionAnswering,
+];
 
 fn read(place: &Place, name: &str) -> Vec<u8> {
     std::fs::read(place.path(name)).unwrap()

@@ -7,8 +7,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use distil_format::{
-    AlignedBytes, Architecture, Artifact, Config, Dtype, Head, Layout, Pooling, RoleKind, TensorData, Vocabulary,
-    build_vocabulary, data_len, scales_len, write, xxh32,
+    AlignedBytes, Architecture, Artifact, Config, Dtype, Head, Layout, Pooling, Problem, RoleKind, TensorData,
+    Vocabulary, build_vocabulary, data_len, scales_len, write, xxh32,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -71,6 +71,7 @@ fn distilbert(vocabulary: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error>> 
         pooling: Pooling::Cls,
         normalize: false,
         labels: 2,
+        problem: Problem::SingleLabel,
         lowercase: true,
         strip_accents: true,
         split_cjk: true,

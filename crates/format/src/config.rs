@@ -1,6 +1,6 @@
 //! The model's configuration: what is in it, what values it may have, and its fixed struct in the file.
 
-use crate::enums::{Architecture, Head, Pooling};
+use crate::enums::{Architecture, Head, Pooling, Problem};
 use crate::error::ConfigError;
 use crate::record::record;
 
@@ -50,8 +50,11 @@ pub struct Config {
     pub pooling: Pooling,
     /// Whether an embedding is scaled to length 1.
     pub normalize: bool,
-    /// Labels of a classifier (1: regression), 0 with any other head, at most [`MAX_LABELS`].
+    /// Labels of a classifier of texts or tokens, 0 with any other head, at most [`MAX_LABELS`].
     pub labels: u32,
+    /// How the scores of a classifier of texts are read; [`Problem::SingleLabel`] with any other head. One label alone is no choice:
+    /// it is [`Problem::Regression`] or [`Problem::MultiLabel`].
+    pub problem: Problem,
     /// Whether text is lower-cased.
     pub lowercase: bool,
     /// Whether accents are stripped.
@@ -80,7 +83,7 @@ record! {
         lowercase: u8,
         strip_accents: u8,
         split_cjk: u8,
-        reserved: u8,
+        problem: u8,
         hidden: u32,
         layers: u32,
         heads: u32,
@@ -134,9 +137,13 @@ impl Config {
         if !(eps.is_normal() && eps > 0.0 && eps <= 1.0) {
             return Err(ConfigError::Epsilon(eps));
         }
-        let classifies = self.head == Head::SequenceClassification;
-        if classifies != (self.labels > 0) {
+        if self.head.has_labels() != (self.labels > 0) {
             return Err(ConfigError::Labels { head: self.head, labels: self.labels });
+        }
+        let single = self.problem == Problem::SingleLabel;
+        let possible = if self.head == Head::SequenceClassification { !single || self.labels > 1 } else { single };
+        if !possible {
+            return Err(ConfigError::Problem { head: self.head, labels: self.labels, problem: self.problem });
         }
         let special = [
             ("pad", self.pad_id),
@@ -162,9 +169,7 @@ impl Config {
             1 => Ok(true),
             _ => Err(code(field, value)),
         };
-        if record.reserved != 0 {
-            return Err(code("reserved", record.reserved));
-        }
+        let head = Head::from_code(record.head).ok_or(code("head", record.head))?;
         let config = Self {
             architecture: Architecture::from_code(record.architecture)
                 .ok_or(code("architecture", record.architecture))?,
@@ -176,10 +181,11 @@ impl Config {
             max_positions: record.max_positions,
             type_vocab: record.type_vocab,
             layer_norm_eps: record.layer_norm_eps,
-            head: Head::from_code(record.head).ok_or(code("head", record.head))?,
+            head,
             pooling: Pooling::from_code(record.pooling).ok_or(code("pooling", record.pooling))?,
             normalize: flag("normalize", record.normalize)?,
             labels: record.labels,
+            problem: problem(head, record.labels, record.problem).ok_or(code("problem", record.problem))?,
             lowercase: flag("lowercase", record.lowercase)?,
             strip_accents: flag("strip_accents", record.strip_accents)?,
             split_cjk: flag("split_cjk", record.split_cjk)?,
@@ -193,6 +199,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether the answer is one number. Files say it by their single label alone.
+    #[cfg(feature = "alloc")]
+    fn is_score(&self) -> bool {
+        self.labels == 1 && self.problem == Problem::Regression
+    }
+
     /// The configuration section's bytes.
     #[cfg(feature = "alloc")]
     pub(crate) fn encode(&self) -> [u8; ConfigRecord::LEN] {
@@ -204,7 +216,7 @@ impl Config {
             lowercase: self.lowercase.into(),
             strip_accents: self.strip_accents.into(),
             split_cjk: self.split_cjk.into(),
-            reserved: 0,
+            problem: if self.is_score() { 0 } else { self.problem.code() },
             hidden: self.hidden,
             layers: self.layers,
             heads: self.heads,
@@ -221,5 +233,15 @@ impl Config {
             mask_id: self.mask_id,
         }
         .encode()
+    }
+}
+
+/// The problem that a file's byte stands for. A single label with byte 0 is a regression, as it was before there was a byte for it; no other byte says that.
+fn problem(head: Head, labels: u32, byte: u8) -> Option<Problem> {
+    let problem = Problem::from_code(byte)?;
+    match (head == Head::SequenceClassification && labels == 1, problem) {
+        (true, Problem::SingleLabel) => Some(Problem::Regression),
+        (true, Problem::Regression) => None,
+        _ => Some(problem),
     }
 }

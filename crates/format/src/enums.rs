@@ -89,8 +89,31 @@ named! {
         Embedding = 0, "embedding";
         /// A token for each `[MASK]`; the projection is tied to the word embedding.
         MaskedLm = 1, "masked-lm";
-        /// One score per label, or one number (a single label).
+        /// One score per label for the whole text, read as the configuration's [`Problem`] says.
         SequenceClassification = 2, "sequence-classification";
+        /// One score per label for each token.
+        TokenClassification = 3, "token-classification";
+        /// Where the answer to a question starts and ends in a text: two scores for each token.
+        QuestionAnswering = 4, "question-answering";
+    }
+}
+
+named! {
+    /// How the scores of a classifier are read.
+    enum Problem, "problem" {
+        /// One label is right: softmax.
+        SingleLabel = 0, "single-label";
+        /// Each label is right or not: a sigmoid for each.
+        MultiLabel = 1, "multi-label";
+        /// The scores are the answer.
+        Regression = 2, "regression";
+    }
+}
+
+impl Head {
+    /// Whether the head has labels.
+    pub const fn has_labels(self) -> bool {
+        matches!(self, Self::SequenceClassification | Self::TokenClassification)
     }
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::container::SectionKind;
-use crate::enums::{Dtype, Head, Layout};
+use crate::enums::{Dtype, Head, Layout, Problem};
 use crate::tensors::TensorId;
 use crate::vocabulary::VocabularyError;
 
@@ -175,6 +175,15 @@ pub enum ConfigError {
         /// The number of labels.
         labels: u32,
     },
+    /// Scores that are read as no head of this kind has them.
+    Problem {
+        /// The head.
+        head: Head,
+        /// The number of labels.
+        labels: u32,
+        /// How its scores should be read.
+        problem: Problem,
+    },
     /// A special token's id is no row of the word embedding.
     SpecialToken {
         /// The token's name in lower case, without brackets.
@@ -199,8 +208,18 @@ impl fmt::Display for ConfigError {
             Self::Epsilon(eps) => write!(f, "layer_norm_eps is {eps:e}, it must be positive, normal and at most 1"),
             Self::Labels { head, labels } => write!(
                 f,
-                "{labels} labels with head {head}; only {} has labels, and at least one",
-                Head::SequenceClassification
+                "{labels} labels with head {head}; {} and {} have at least one, other heads none",
+                Head::SequenceClassification,
+                Head::TokenClassification
+            ),
+            Self::Problem { head, labels, problem } => write!(
+                f,
+                "problem {problem} with head {head} and {labels} labels; {} is for {} and for at least two labels with {}, {} and {} for the latter alone",
+                Problem::SingleLabel,
+                Head::TokenClassification,
+                Head::SequenceClassification,
+                Problem::MultiLabel,
+                Problem::Regression
             ),
             Self::SpecialToken { token, id, vocab_size } => write!(
                 f,

@@ -40,7 +40,7 @@ pub use config::{
     Config, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_LABELS, MAX_LAYERS, MAX_POSITIONS, MAX_TYPES, MAX_VOCABULARY,
 };
 pub use container::{ALIGNMENT, MAGIC, SectionKind, VERSION};
-pub use enums::{Architecture, Dtype, Head, Layout, Pooling, UnknownName};
+pub use enums::{Architecture, Dtype, Head, Layout, Pooling, Problem, UnknownName};
 pub use error::{ConfigError, OpenError, TensorError};
 pub use storage::{data_len, groups_len, nibbles_len, scales_len};
 pub use tensors::{Role, RoleKind, TensorId};

@@ -64,10 +64,14 @@ named! {
         PreClassifier = 26, "pre-classifier";
         /// Bias of that transform.
         PreClassifierBias = 27, "pre-classifier-bias";
-        /// One row a label, `[labels][hidden]`.
+        /// One row a label, `[labels][hidden]`: of texts or of tokens.
         Classifier = 28, "classifier";
         /// Bias of the classifier.
         ClassifierBias = 29, "classifier-bias";
+        /// Scores of an answer's first and last token, `[2][hidden]`.
+        Span = 30, "span";
+        /// Bias of those scores.
+        SpanBias = 31, "span-bias";
     }
 }
 
@@ -116,6 +120,8 @@ const MASKED_LM: [Role; 5] =
     [Role::MlmTransform, Role::MlmTransformBias, Role::MlmNormWeight, Role::MlmNormBias, Role::MlmBias];
 const CLASSIFICATION: [Role; 4] =
     [Role::PreClassifier, Role::PreClassifierBias, Role::Classifier, Role::ClassifierBias];
+const TOKEN_CLASSIFICATION: [Role; 2] = [Role::Classifier, Role::ClassifierBias];
+const QUESTION_ANSWERING: [Role; 2] = [Role::Span, Role::SpanBias];
 
 impl Role {
     /// How the tensor is used.
@@ -124,9 +130,9 @@ impl Role {
         match self {
             WordEmbedding | PositionEmbedding | TokenTypeEmbedding => RoleKind::Table,
             Query | Key | Value | AttentionOutput | FeedForwardIn | FeedForwardOut | MlmTransform | PreClassifier
-            | Classifier => RoleKind::Matrix,
+            | Classifier | Span => RoleKind::Matrix,
             QueryBias | KeyBias | ValueBias | AttentionOutputBias | FeedForwardInBias | FeedForwardOutBias
-            | MlmTransformBias | MlmBias | PreClassifierBias | ClassifierBias => RoleKind::Bias,
+            | MlmTransformBias | MlmBias | PreClassifierBias | ClassifierBias | SpanBias => RoleKind::Bias,
             EmbeddingNormWeight | EmbeddingNormBias | AttentionNormWeight | AttentionNormBias | OutputNormWeight
             | OutputNormBias | MlmNormWeight | MlmNormBias => RoleKind::Norm,
         }
@@ -198,6 +204,8 @@ impl Config {
             FeedForwardInBias => (1, intermediate),
             MlmBias => (1, self.vocab_size as usize),
             ClassifierBias => (1, self.labels as usize),
+            Span => (2, hidden),
+            SpanBias => (1, 2),
             EmbeddingNormWeight | EmbeddingNormBias | QueryBias | KeyBias | ValueBias | AttentionOutputBias
             | AttentionNormWeight | AttentionNormBias | FeedForwardOutBias | OutputNormWeight | OutputNormBias
             | MlmTransformBias | MlmNormWeight | MlmNormBias | PreClassifierBias => (1, hidden),
@@ -213,6 +221,8 @@ impl Config {
             Head::Embedding => &[],
             Head::MaskedLm => &MASKED_LM,
             Head::SequenceClassification => &CLASSIFICATION,
+            Head::TokenClassification => &TOKEN_CLASSIFICATION,
+            Head::QuestionAnswering => &QUESTION_ANSWERING,
         }
     }
 }

@@ -331,12 +331,12 @@ fn padding_reserved_bytes_and_unknown_codes_are_refused() {
         assert!(matches!(attempt(at, 1), OpenError::Tensor { error: TensorError::Gap, .. }));
     }
     for at in 0..8 {
-        for value in [3, 0x80, 0xFF] {
+        for value in [5, 0x80, 0xFF] {
             assert!(matches!(attempt(sections[0].start + at, value), OpenError::Config(_)));
         }
     }
     for entry in sections[1].clone().step_by(48) {
-        for (at, value) in [(0, 30), (1, 5), (2, 4), (3, 1), (4, 9)] {
+        for (at, value) in [(0, 32), (1, 5), (2, 4), (3, 1), (4, 9)] {
             assert!(matches!(attempt(entry + at, value), OpenError::Tensor { error: TensorError::Entry, .. }));
         }
     }

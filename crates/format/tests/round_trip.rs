@@ -8,11 +8,9 @@ use distil_format::{
     WriteError, build_vocabulary, write, xxh32,
 };
 
-const HEADS: [Head; 3] = [Head::Embedding, Head::MaskedLm, Head::SequenceClassification];
-
 #[test]
 fn every_part_comes_back() {
-    for head in HEADS {
+    for &head in Head::ALL {
         for stored in STORED {
             let config = config(head);
             let bytes = AlignedBytes::copy_of(&file(head, stored));
@@ -41,7 +39,14 @@ fn every_part_comes_back() {
             }
             assert_eq!(artifact.tensor(Role::Query, 1), None);
             assert_eq!(artifact.tensor(Role::WordEmbedding, 1), None);
-            assert_eq!(artifact.tensor(Role::MlmBias, 0).is_some(), head == Head::MaskedLm);
+            for (role, heads) in [
+                (Role::MlmBias, &[Head::MaskedLm][..]),
+                (Role::PreClassifier, &[Head::SequenceClassification]),
+                (Role::Classifier, &[Head::SequenceClassification, Head::TokenClassification]),
+                (Role::Span, &[Head::QuestionAnswering]),
+            ] {
+                assert_eq!(artifact.tensor(role, 0).is_some(), heads.contains(&head), "{head} {role}");
+            }
             for (i, label) in labels(&config).iter().enumerate() {
                 assert_eq!(artifact.label(i), Some(label.as_str()));
             }

@@ -17,6 +17,9 @@ pub(crate) struct Buffers<'m> {
     pub(crate) ends: &'m mut [u32],
     /// Segment of each token, `[n]`.
     pub(crate) types: &'m mut [u8],
+    /// What each token is to its word, one of the values in [`text`](crate::text), `[n]`; empty for heads that do not
+    /// ask.
+    pub(crate) words: &'m mut [u8],
     /// Hidden states, `[n][h]`.
     pub(crate) x: &'m mut [f32],
     /// One row for the head's input and one for its inner layer, `[h]` each.
@@ -24,7 +27,7 @@ pub(crate) struct Buffers<'m> {
     pub(crate) inner: &'m mut [f32],
     /// One of them as int8.
     pub(crate) row: Quantized<'m>,
-    /// Scores of labels (then their probabilities) or of a chunk of the vocabulary.
+    /// Scores of labels (then their probabilities), of a chunk of the vocabulary, or of answers' ends, `[n][2]`.
     pub(crate) scores: &'m mut [f32],
     /// Keys and values, an equal part for each attention head.
     pub(crate) heads: &'m mut [u8],
@@ -41,6 +44,7 @@ impl<'m> Buffers<'m> {
         let (starts, rest) = cast::carve(rest, n)?;
         let (ends, rest) = cast::carve(rest, n)?;
         let (types, rest) = cast::carve(rest, n)?;
+        let (words, rest) = cast::carve(rest, sizes.words as usize)?;
         let (x, rest) = cast::carve(rest, n * h)?;
         let (pooled, rest) = cast::carve(rest, h)?;
         let (inner, rest) = cast::carve(rest, h)?;
@@ -50,7 +54,7 @@ impl<'m> Buffers<'m> {
         let (scores, rest) = cast::carve(rest, sizes.scores as usize)?;
         let (heads, rest) = cast::carve(rest, sizes.all_heads() as usize)?;
         let (work, _) = cast::carve(rest, sizes.work() as usize)?;
-        Some(Self { ids, starts, ends, types, x, pooled, inner, row, scores, heads, work })
+        Some(Self { ids, starts, ends, types, words, x, pooled, inner, row, scores, heads, work })
     }
 }
 

@@ -72,6 +72,13 @@ pub enum RunError {
         /// Tokens the session was made for.
         most: usize,
     },
+    /// The question leaves no room for a token of its context.
+    Question {
+        /// Tokens of the question.
+        tokens: usize,
+        /// Tokens the session was made for: `[CLS]`, two `[SEP]`, the question and a part of the context.
+        most: usize,
+    },
     /// A token id is not in the vocabulary.
     TokenId(u32),
     /// A segment number is not one of the model's token types.
@@ -109,6 +116,10 @@ impl fmt::Display for RunError {
             Self::TooLong { tokens, most } => {
                 write!(f, "the text has {tokens} tokens and the session takes {most}; shorten it or allow truncation")
             }
+            Self::Question { tokens, most } => write!(
+                f,
+                "the question has {tokens} tokens, which leaves no room for a text in the {most} of the session; shorten it or allow truncation"
+            ),
             Self::TokenId(id) => {
                 write!(f, "token id {id} is not in the vocabulary; tokenize with this file's own vocabulary")
             }

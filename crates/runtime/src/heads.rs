@@ -1,49 +1,13 @@
-//! From hidden states to answers: pooling, classification, and the masked-LM projection.
+//! From hidden states to answers: pooling, and the masked-LM projection.
 
-use distil_format::{Architecture, Config, Pooling};
-use distil_kernels::{Epilogue, exp, rsqrt, tanh};
+use distil_format::{Config, Pooling};
+use distil_kernels::{Epilogue, exp, rsqrt};
 
 use crate::buffers::Buffers;
 use crate::error::ModelError;
 use crate::linear::Rows;
 use crate::model::Model;
 use crate::plan::VOCABULARY_CHUNK;
-
-/// The scores of a classified text.
-#[derive(Clone, Copy, Debug)]
-pub struct Classification<'s> {
-    pub(crate) artifact: &'s distil_format::Artifact<'s>,
-    pub(crate) logits: &'s [f32],
-    pub(crate) probabilities: &'s [f32],
-}
-
-impl<'s> Classification<'s> {
-    /// Raw scores, one for each label.
-    pub fn logits(&self) -> &'s [f32] {
-        self.logits
-    }
-
-    /// Softmax of the logits, one for each label; 1.0 for a regression model of one label.
-    pub fn probabilities(&self) -> &'s [f32] {
-        self.probabilities
-    }
-
-    /// Number of the best label; the first one on a tie.
-    pub fn best(&self) -> usize {
-        let better = |best: usize, i: usize| if self.logits[i] > self.logits[best] { i } else { best };
-        (0..self.logits.len()).fold(0, better)
-    }
-
-    /// Name of the best label.
-    pub fn label(&self) -> &'s str {
-        self.artifact.label(self.best()).unwrap_or("")
-    }
-
-    /// Probability of the best label.
-    pub fn probability(&self) -> f32 {
-        self.probabilities.get(self.best()).copied().unwrap_or(0.0)
-    }
-}
 
 /// One vocabulary entry proposed for a masked position.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -91,30 +55,6 @@ pub(crate) fn pool(model: &Model, n: usize, buffers: &mut Buffers) {
     }
 }
 
-/// Logits to `buffers.scores[..labels]`, probabilities to the next `labels` scores.
-///
-/// DistilBERT: W_2 relu(W_1 x_cls + b_1) + b_2; BERT: the pooler's tanh in place of relu.
-pub(crate) fn classify(model: &Model, buffers: &mut Buffers) -> Result<(), ModelError> {
-    let (kernels, config) = (model.kernels(), model.config());
-    let (h, labels) = (config.hidden as usize, config.labels as usize);
-    let head = model.classifier()?;
-    let relu = config.architecture == Architecture::DistilBert;
-    let epilogue = if relu { Epilogue::Relu } else { Epilogue::Store };
-
-    let first = &buffers.x[..h];
-    let rows = Rows::quantize(kernels, first, h, &mut buffers.row, &[&head.pre]);
-    rows.apply(kernels, &head.pre, 0..h, epilogue, buffers.inner, h);
-    if !relu {
-        buffers.inner.iter_mut().for_each(|x| *x = tanh(*x));
-    }
-    let rows = Rows::quantize(kernels, buffers.inner, h, &mut buffers.row, &[&head.out]);
-    let (logits, probabilities) = buffers.scores.split_at_mut(labels);
-    rows.apply(kernels, &head.out, 0..labels, Epilogue::Store, logits, labels);
-    probabilities[..labels].copy_from_slice(logits);
-    kernels.softmax(&mut probabilities[..labels]);
-    Ok(())
-}
-
 /// Scores every vocabulary entry at one position, a chunk at a time, and keeps the best in `top`.
 pub(crate) fn predict(
     model: &Model,
@@ -148,7 +88,8 @@ pub(crate) fn predict(
             if target == Some(id) {
                 result.target = Some(logit);
             }
-            result.candidates = insert(top, result.candidates, Candidate { id, logit, probability: 0.0 });
+            let candidate = Candidate { id, logit, probability: 0.0 };
+            result.candidates = insert(top, result.candidates, candidate, |candidate| candidate.logit);
         }
     }
     for candidate in &mut top[..result.candidates] {
@@ -157,10 +98,11 @@ pub(crate) fn predict(
     Ok(result)
 }
 
-/// Keeps `top[..filled]` sorted by falling logit, the lower id first on a tie; returns the new number filled.
-fn insert(top: &mut [Candidate], filled: usize, new: Candidate) -> usize {
+/// Keeps `top[..filled]` sorted by falling score, what came first before what came later on a tie; returns the new number
+/// filled.
+pub(crate) fn insert<T: Copy>(top: &mut [T], filled: usize, new: T, score: impl Fn(&T) -> f32) -> usize {
     let mut at = filled;
-    while at > 0 && new.logit > top[at - 1].logit {
+    while at > 0 && score(&new) > score(&top[at - 1]) {
         at -= 1;
     }
     if at == top.len() {
@@ -181,10 +123,11 @@ mod tests {
         let mut top = [Candidate::default(); 3];
         let mut filled = 0;
         for (id, logit) in [1.0, 5.0, 3.0, 5.0, 0.5, 4.0].into_iter().enumerate() {
-            filled = insert(&mut top, filled, Candidate { id: id as u32, logit, probability: 0.0 });
+            let candidate = Candidate { id: id as u32, logit, probability: 0.0 };
+            filled = insert(&mut top, filled, candidate, |candidate| candidate.logit);
         }
         assert_eq!(filled, 3);
         assert_eq!(top.map(|c| c.id), [1, 3, 5]);
-        assert_eq!(insert(&mut [], 0, Candidate::default()), 0);
+        assert_eq!(insert(&mut [], 0, Candidate::default(), |candidate| candidate.logit), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Runs a packed encoder: a sentence goes in, a label, an embedding or a filled mask comes out.
+//! Runs a packed encoder: a sentence goes in, a label, labelled words, an embedding, an answer or a filled mask comes out.
 //!
 //! Nothing here allocates. Weights are read in place from the packed file, and all working memory
 //! is one slice from the caller, whose length [`arena_len`] gives for a model and a number of tokens.
@@ -19,8 +19,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod answers;
 mod attention;
 mod buffers;
+mod classification;
 mod encoder;
 mod error;
 mod executor;
@@ -30,14 +32,18 @@ mod model;
 mod parts;
 mod plan;
 mod session;
+mod tags;
 mod text;
 
-pub use distil_format::{Architecture, Artifact, Config, Head, OpenError, Pooling, Vocabulary, Xxh32, xxh32};
+pub use answers::{Answer, Answers, Search};
+pub use classification::Classification;
+pub use distil_format::{Architecture, Artifact, Config, Head, OpenError, Pooling, Problem, Vocabulary, Xxh32, xxh32};
 pub use distil_kernels::{Isa, IsaUnavailable, Kernels, rsqrt};
 pub use error::{ModelError, RunError, SessionError};
 pub use executor::{Executor, SingleThread};
-pub use heads::{Candidate, Classification, Prediction};
+pub use heads::{Candidate, Prediction};
 pub use model::Model;
 pub use plan::{Plan, arena_len};
 pub use session::Session;
+pub use tags::{Tag, Tags};
 pub use text::{PackedVocabulary, tokenizer};

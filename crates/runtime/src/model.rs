@@ -81,6 +81,8 @@ impl<'a> Model<'a> {
             Head::Embedding => {}
             Head::MaskedLm => _ = model.masked_lm()?,
             Head::SequenceClassification => _ = model.classifier()?,
+            Head::TokenClassification => _ = model.token_classifier()?,
+            Head::QuestionAnswering => _ = model.span()?,
         }
         Ok(model)
     }
@@ -145,6 +147,16 @@ impl<'a> Model<'a> {
             pre: self.linear(Role::PreClassifier, Role::PreClassifierBias, 0, "pre-classifier")?,
             out: self.linear(Role::Classifier, Role::ClassifierBias, 0, "classifier")?,
         })
+    }
+
+    /// Head that labels every token.
+    pub(crate) fn token_classifier(&self) -> Result<Linear<'a>, ModelError> {
+        self.linear(Role::Classifier, Role::ClassifierBias, 0, "classifier")
+    }
+
+    /// Head that scores every token as the first and as the last of an answer.
+    pub(crate) fn span(&self) -> Result<Linear<'a>, ModelError> {
+        self.linear(Role::Span, Role::SpanBias, 0, "answer span")
     }
 
     fn tensor(&self, role: Role, layer: u32, name: &'static str) -> Result<Tensor<'a>, ModelError> {

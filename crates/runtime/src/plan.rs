@@ -4,7 +4,7 @@
 //! of a layer runs in blocks of rows, each in the scratch memory of its thread; before that, that
 //! memory holds the quantized rows that the keys and values are made from.
 
-use distil_format::{Artifact, Config, Dtype, Role};
+use distil_format::{Artifact, Config, Dtype, Head, Role};
 use distil_kernels::cast::ALIGNMENT;
 use distil_kernels::{RowScale, quantized_stride};
 
@@ -79,8 +79,10 @@ pub(crate) struct Sizes {
     n: u64,
     h: u64,
     threads: u64,
-    /// Scores of labels, or of a chunk of the vocabulary.
+    /// Scores of labels, of a chunk of the vocabulary, or of every token as the start and the end of an answer.
     pub(crate) scores: u64,
+    /// What each token is to the word it stands in, where the head asks.
+    pub(crate) words: u64,
     /// Keys and values of one head.
     pub(crate) head: u64,
     /// Quantized rows of all tokens.
@@ -115,7 +117,11 @@ impl Sizes {
             n,
             h,
             threads: plan.threads as u64,
-            scores: (2 * u64::from(config.labels)).max(VOCABULARY_CHUNK as u64),
+            scores: match config.head {
+                Head::QuestionAnswering => 2 * n,
+                _ => (2 * u64::from(config.labels)).max(VOCABULARY_CHUNK as u64),
+            },
+            words: if matches!(config.head, Head::TokenClassification | Head::QuestionAnswering) { n } else { 0 },
             head: if has_float_attention(artifact) { integer_head.max(float_head) } else { integer_head },
             rows: quantized(n, h),
             projection: float(key_rows, h) + quantized(key_rows, d),
@@ -136,7 +142,7 @@ impl Sizes {
     }
 
     fn total(&self) -> u64 {
-        let tokens = 3 * padded(4 * self.n) + padded(self.n);
+        let tokens = 3 * padded(4 * self.n) + padded(self.n) + padded(self.words);
         let stride = quantized_stride(self.h as usize) as u64;
         let head =
             2 * padded(4 * self.h) + padded(stride) + padded(size_of::<RowScale>() as u64) + padded(4 * self.scores);

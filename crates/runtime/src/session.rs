@@ -5,22 +5,23 @@ use core::fmt;
 use distil_format::Head;
 
 use crate::buffers::Buffers;
+use crate::classification::{self, Classification};
 use crate::error::{RunError, SessionError};
 use crate::executor::{Executor, SingleThread};
-use crate::heads::{self, Candidate, Classification, Prediction};
+use crate::heads::{self, Candidate, Prediction};
 use crate::model::Model;
 use crate::plan::{Plan, arena_len};
 use crate::{encoder, text};
 
 /// Answers texts of up to a fixed number of tokens in a caller's arena. A text of n tokens costs n tokens: nothing is padded.
 pub struct Session<'m> {
-    model: &'m Model<'m>,
-    buffers: Buffers<'m>,
+    pub(crate) model: &'m Model<'m>,
+    pub(crate) buffers: Buffers<'m>,
     plan: Plan,
     executor: &'m dyn Executor,
-    most: usize,
-    truncate: bool,
-    tokens: usize,
+    pub(crate) most: usize,
+    pub(crate) truncate: bool,
+    pub(crate) tokens: usize,
 }
 
 impl fmt::Debug for Session<'_> {
@@ -109,10 +110,11 @@ impl<'m> Session<'m> {
         self.buffers.ids[..n].copy_from_slice(ids);
         self.buffers.starts[..n].fill(0);
         self.buffers.ends[..n].fill(0);
+        self.buffers.words.fill(text::ADDED);
         self.run(n)
     }
 
-    fn run(&mut self, tokens: usize) -> Result<usize, RunError> {
+    pub(crate) fn run(&mut self, tokens: usize) -> Result<usize, RunError> {
         encoder::encode(self.model, self.plan, self.executor, tokens, &mut self.buffers)?;
         self.tokens = tokens;
         Ok(tokens)
@@ -171,10 +173,7 @@ impl<'m> Session<'m> {
     pub fn classification(&mut self) -> Result<Classification<'_>, RunError> {
         self.needs(Head::SequenceClassification)?;
         self.encoded(0)?;
-        heads::classify(self.model, &mut self.buffers)?;
-        let labels = self.model.config().labels as usize;
-        let (logits, rest) = self.buffers.scores.split_at(labels);
-        Ok(Classification { artifact: self.model.artifact(), logits, probabilities: &rest[..labels] })
+        Ok(classification::of_text(self.model, &mut self.buffers)?)
     }
 
     /// Fills the first `[MASK]` of a text: the best vocabulary entries go to `top`, best first.
@@ -209,12 +208,12 @@ impl<'m> Session<'m> {
         Ok(heads::predict(self.model, position, target, top, &mut self.buffers)?)
     }
 
-    fn needs(&self, needed: Head) -> Result<(), RunError> {
+    pub(crate) fn needs(&self, needed: Head) -> Result<(), RunError> {
         let found = self.model.config().head;
         if found == needed { Ok(()) } else { Err(RunError::Head { needed, found }) }
     }
 
-    fn encoded(&self, position: usize) -> Result<(), RunError> {
+    pub(crate) fn encoded(&self, position: usize) -> Result<(), RunError> {
         let tokens = self.tokens;
         if position < tokens { Ok(()) } else { Err(RunError::Position { position, tokens }) }
     }

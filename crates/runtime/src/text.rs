@@ -3,10 +3,17 @@
 use core::ops::ControlFlow;
 
 use distil_format::Config;
-use distil_tokenizer::{Settings, Tokenizer};
+use distil_tokenizer::{Settings, Token, Tokenizer};
 
 use crate::buffers::Buffers;
 use crate::error::RunError;
+
+/// What a token is to the words of its text: the first piece of one ...
+pub(crate) const WORD: u8 = 0;
+/// ... a later piece of one ...
+pub(crate) const PIECE: u8 = 1;
+/// ... or no part of the text: `[CLS]`, `[SEP]`, or an id that was given without a text.
+pub(crate) const ADDED: u8 = 2;
 
 /// The vocabulary inside a packed file, as the tokenizer searches it.
 #[derive(Clone, Copy)]
@@ -60,6 +67,67 @@ pub(crate) fn fill(
     Ok(segments.write(text, pair, shares(lengths, most - special)).0)
 }
 
+/// A part of a context behind its question.
+pub(crate) struct Window {
+    /// Tokens of the sequence.
+    pub(crate) tokens: usize,
+    /// The first of them that is of the context.
+    pub(crate) first: usize,
+    /// Tokens of the context in it.
+    pub(crate) len: usize,
+    /// Whether a word goes on behind its end.
+    pub(crate) cut: bool,
+    /// Whether the context does.
+    pub(crate) more: bool,
+}
+
+/// Fills `buffers` with `[CLS] question [SEP] part [SEP]`, where the question has its first `keep` tokens and the
+/// part those of the context from `skip` on, at most `room` of them: together no more than the session takes.
+pub(crate) fn fill_window(
+    tokenizer: &Tokenizer<PackedVocabulary>,
+    config: &Config,
+    (question, keep): (&str, usize),
+    (context, skip, room): (&str, usize, usize),
+    buffers: &mut Buffers,
+) -> Window {
+    let mut sequence = Sequence { tokenizer, config, most: keep + room + 3, buffers };
+    let mut at = 0;
+    sequence.added(&mut at, config.cls_id, 0);
+    sequence.text(&mut at, question, 0, keep);
+    sequence.added(&mut at, config.sep_id, 0);
+    let segment = u8::from(config.type_vocab > 1);
+    let (first, mut count) = (at, 0);
+    let (mut cut, mut more) = (false, false);
+    let _ = tokenizer.for_each_piece(context, |token, continues| {
+        if count == skip + room {
+            (cut, more) = (continues, true);
+            return ControlFlow::Break(());
+        }
+        if count >= skip {
+            sequence.push(&mut at, token, segment, word(continues));
+        }
+        count += 1;
+        ControlFlow::Continue(())
+    });
+    let len = at - first;
+    sequence.added(&mut at, config.sep_id, segment);
+    Window { tokens: at, first, len, cut, more }
+}
+
+/// Tokens of a text, nothing added.
+pub(crate) fn count(tokenizer: &Tokenizer<PackedVocabulary>, text: &str) -> usize {
+    let mut count = 0;
+    let _ = tokenizer.for_each(text, |_| {
+        count += 1;
+        ControlFlow::<()>::Continue(())
+    });
+    count
+}
+
+const fn word(continues: bool) -> u8 {
+    if continues { PIECE } else { WORD }
+}
+
 /// How many tokens of two texts to keep out of `room`, taking from the longer one first.
 fn shares((a, b): (usize, usize), room: usize) -> (usize, usize) {
     let half = room / 2;
@@ -84,14 +152,14 @@ impl Sequence<'_, '_, '_, '_> {
     /// Returns how many tokens were written and how many the texts have.
     fn write(mut self, text: &str, pair: Option<&str>, keep: (usize, usize)) -> (usize, (usize, usize)) {
         let mut at = 0;
-        self.push(&mut at, self.config.cls_id, 0, 0, 0);
+        self.added(&mut at, self.config.cls_id, 0);
         let first = self.text(&mut at, text, 0, keep.0);
-        self.push(&mut at, self.config.sep_id, 0, 0, 0);
+        self.added(&mut at, self.config.sep_id, 0);
         let mut second = 0;
         if let Some(pair) = pair {
             let segment = u8::from(self.config.type_vocab > 1);
             second = self.text(&mut at, pair, segment, keep.1);
-            self.push(&mut at, self.config.sep_id, 0, 0, segment);
+            self.added(&mut at, self.config.sep_id, segment);
         }
         (at, (first, second))
     }
@@ -99,9 +167,9 @@ impl Sequence<'_, '_, '_, '_> {
     fn text(&mut self, at: &mut usize, text: &str, segment: u8, keep: usize) -> usize {
         let mut count = 0;
         let tokenizer = self.tokenizer;
-        let _ = tokenizer.for_each(text, |token| {
+        let _ = tokenizer.for_each_piece(text, |token, continues| {
             if count < keep {
-                self.push(at, token.id, token.start, token.end, segment);
+                self.push(at, token, segment, word(continues));
             }
             count += 1;
             ControlFlow::<()>::Continue(())
@@ -109,14 +177,22 @@ impl Sequence<'_, '_, '_, '_> {
         count
     }
 
+    /// Writes a token that is not in the text.
+    fn added(&mut self, at: &mut usize, id: u32, segment: u8) {
+        self.push(at, Token { id, start: 0, end: 0 }, segment, ADDED);
+    }
+
     /// Writes one token, or nothing once the session is full: the caller compares the counts.
-    fn push(&mut self, at: &mut usize, id: u32, start: u32, end: u32, segment: u8) {
+    fn push(&mut self, at: &mut usize, token: Token, segment: u8, word: u8) {
         if *at < self.most {
             let i = *at;
-            self.buffers.ids[i] = id;
-            self.buffers.starts[i] = start;
-            self.buffers.ends[i] = end;
+            self.buffers.ids[i] = token.id;
+            self.buffers.starts[i] = token.start;
+            self.buffers.ends[i] = token.end;
             self.buffers.types[i] = segment;
+            if let Some(place) = self.buffers.words.get_mut(i) {
+                *place = word;
+            }
             *at += 1;
         }
     }

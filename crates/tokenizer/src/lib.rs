@@ -159,7 +159,12 @@ impl<V: Vocabulary> Tokenizer<V> {
     /// Calls `emit` with each token in order until it breaks or the text ends.
     ///
     /// Offsets have 32 bits: of a text longer than 4 GiB only that much is read.
-    pub fn for_each(&self, text: &str, emit: impl FnMut(Token) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub fn for_each(&self, text: &str, mut emit: impl FnMut(Token) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.for_each_piece(text, |token, _| emit(token))
+    }
+
+    /// [`Tokenizer::for_each`] that also says whether a token continues the word of the token before it.
+    pub fn for_each_piece(&self, text: &str, emit: impl FnMut(Token, bool) -> ControlFlow<()>) -> ControlFlow<()> {
         let limit = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
         let text = &text[..text.floor_char_boundary(limit)];
         let mut word = word::Word::new();

@@ -32,7 +32,7 @@ impl Source {
     }
 }
 
-impl<'a, V: Vocabulary, E: FnMut(Token) -> ControlFlow<()>> Scan<'a, V, E> {
+impl<'a, V: Vocabulary, E: FnMut(Token, bool) -> ControlFlow<()>> Scan<'a, V, E> {
     pub(crate) fn new(text: &'a str, settings: &'a Settings, vocabulary: &'a V, word: &'a mut Word, emit: E) -> Self {
         Self { text, settings, vocabulary, emit, word }
     }
@@ -82,7 +82,7 @@ impl<'a, V: Vocabulary, E: FnMut(Token) -> ControlFlow<()>> Scan<'a, V, E> {
         if byte == b'['
             && let Some((id, len)) = self.special(at)
         {
-            (self.emit)(Token { id, start: at as u32, end: (at + len) as u32 })?;
+            (self.emit)(Token { id, start: at as u32, end: (at + len) as u32 }, false)?;
             return ControlFlow::Continue(at + len);
         }
         self.word.push(char::from(byte), at as u32, 1);

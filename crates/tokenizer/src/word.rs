@@ -61,12 +61,13 @@ impl Word {
         self.len += c.encode_utf8(&mut self.bytes[self.len..]).len();
     }
 
-    /// Ends the word: emits its tokens and forgets it. Nothing happens if there is no word.
+    /// Ends the word: emits its tokens, each with whether it is not the first, and forgets it. Nothing happens if there
+    /// is no word.
     pub(crate) fn finish(
         &mut self,
         vocabulary: &impl Vocabulary,
         unk: u32,
-        emit: &mut impl FnMut(Token) -> ControlFlow<()>,
+        emit: &mut impl FnMut(Token, bool) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let (chars, len) = (self.chars, self.len);
         (self.chars, self.len) = (0, 0);
@@ -75,7 +76,7 @@ impl Word {
         }
         let pieces = if chars > MAX_WORD_CHARS { None } else { self.cut(len, vocabulary) };
         let Some(pieces) = pieces else {
-            return emit(Token { id: unk, start: self.starts[0], end: self.end });
+            return emit(Token { id: unk, start: self.starts[0], end: self.end }, false);
         };
         let (mut at, mut first) = (0, 0);
         for (&id, &piece) in self.ids.iter().zip(&self.lens).take(pieces) {
@@ -86,7 +87,7 @@ impl Word {
             let last = after.max(1) - 1;
             let first_at = first.min(last);
             let end = self.starts[last] + u32::from(self.widths[last]);
-            emit(Token { id, start: self.starts[first_at], end })?;
+            emit(Token { id, start: self.starts[first_at], end }, at > 0)?;
             (at, first) = (next, after);
         }
         ControlFlow::Continue(())
@@ -102,11 +103,11 @@ impl Word {
         lowercase: bool,
         vocabulary: &impl Vocabulary,
         unk: u32,
-        emit: &mut impl FnMut(Token) -> ControlFlow<()>,
+        emit: &mut impl FnMut(Token, bool) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let unknown = Token { id: unk, start, end: start + source.len() as u32 };
         if source.len() > MAX_WORD_CHARS {
-            return emit(unknown);
+            return emit(unknown, false);
         }
         let bytes = &mut self.bytes[..source.len()];
         bytes.copy_from_slice(source);
@@ -114,12 +115,12 @@ impl Word {
             bytes.make_ascii_lowercase();
         }
         let Some(pieces) = self.cut(source.len(), vocabulary) else {
-            return emit(unknown);
+            return emit(unknown, false);
         };
         let mut at = start;
         for (&id, &piece) in self.ids.iter().zip(&self.lens).take(pieces) {
             let end = at + u32::from(piece);
-            emit(Token { id, start: at, end })?;
+            emit(Token { id, start: at, end }, at > start)?;
             at = end;
         }
         ControlFlow::Continue(())

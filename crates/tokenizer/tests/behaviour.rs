@@ -35,6 +35,23 @@ fn words_pieces_and_punctuation() {
 }
 
 #[test]
+fn pieces_that_continue_a_word_are_told_apart() {
+    let vocabulary = HashVocabulary::new(VOCABULARY);
+    let entries: Vec<&str> = VOCABULARY.lines().collect();
+    for settings in vocabulary.settings() {
+        let tokenizer = Tokenizer::new(&vocabulary, settings);
+        let mut seen = 0;
+        let text = "lights off! [MASK]s 각 σς σ zzz the\u{301}light İs σσσ ##s";
+        let _ = tokenizer.for_each_piece(text, |token, continues| {
+            assert_eq!(continues, entries[token.id as usize].starts_with("##"), "{token:?}");
+            seen += usize::from(continues);
+            ControlFlow::Continue(())
+        });
+        assert!(seen >= 4, "{seen}");
+    }
+}
+
+#[test]
 fn special_tokens_only_as_they_are_written() {
     let found = tokens("the[MASK]s [mask] [[SEP]", |_| ());
     let wanted = [

@@ -3,7 +3,8 @@
 //! Little-endian. Magic `DISTILCK`, then four words: version (1), number of sentences, checksum of the model (the one
 //! in its header), zero. Then for each sentence four words: bytes of its text, its tokens, number of output words,
 //! XXH32 (seed 0) of the hidden states (tokens x hidden, as little-endian f32); the text, padded with zeros to a
-//! multiple of four; the output words. These are bits of f32: the embedding, or the logits of the classes; for a
+//! multiple of four; the output words. These are bits of f32: the embedding; the logits of the classes, of the text or of
+//! each token; both scores of each token for question answering, where the text is a question, a tab and a context; for a
 //! masked-LM model, for each `[MASK]` of the text, five pairs of vocabulary entry and logit bits.
 
 use core::fmt;

@@ -63,15 +63,23 @@ pub(crate) fn answer(
 ) -> Result<Outcome, RunError> {
     let mut comparison = expected.compare();
     let before = read_counter(machine);
-    let tokens = session.encode(expected.text, None)?;
+    let head = artifact.config().head;
+    // A question stands before its context with a tab between them.
+    let (text, pair) = match expected.text.split_once('\t') {
+        Some((question, context)) if head == Head::QuestionAnswering => (question, Some(context)),
+        _ => (expected.text, None),
+    };
+    let tokens = session.encode(text, pair)?;
     let mut instructions = read_counter(machine).wrapping_sub(before);
     comparison.tokens(tokens as u32);
     comparison.hidden(hash(session.hidden()));
 
     let mut line = Line::new();
-    instructions += match artifact.config().head {
+    instructions += match head {
         Head::Embedding => embedding(session, first, &mut comparison, &mut line, machine)?,
         Head::SequenceClassification => classification(session, &mut comparison, &mut line, machine)?,
+        Head::TokenClassification => words(session, text, tokens, &mut comparison, &mut line, machine)?,
+        Head::QuestionAnswering => span(session, pair.unwrap_or(text), tokens, &mut comparison, &mut line, machine)?,
         Head::MaskedLm => masks(session, artifact, &mut comparison, &mut line, machine)?,
     };
     Ok(Outcome { answer: line, tokens, instructions, difference: comparison.finish() })
@@ -107,6 +115,57 @@ fn classification(
     let cost = read_counter(machine).wrapping_sub(before);
     answer.logits().iter().for_each(|x| comparison.word(x.to_bits()));
     let _ = write!(line, "label: {} (probability {:.4})", answer.label(), answer.probability());
+    Ok(cost)
+}
+
+/// Compares the scores of every token; says every word with its label, as many as the line holds.
+fn words(
+    session: &mut Session<'_>,
+    text: &str,
+    tokens: usize,
+    comparison: &mut Comparison<'_>,
+    line: &mut Line<200>,
+    machine: &mut impl Machine,
+) -> Result<u64, RunError> {
+    let mut cost = 0;
+    for position in 0..tokens {
+        let before = read_counter(machine);
+        let answer = session.token_classification(position)?;
+        cost += read_counter(machine).wrapping_sub(before);
+        answer.logits().iter().for_each(|x| comparison.word(x.to_bits()));
+    }
+    let _ = write!(line, "words:");
+    for tag in session.tags()? {
+        let _ = write!(line, " {}/{}", text.get(tag.range()).unwrap_or("?"), tag.name);
+    }
+    Ok(cost)
+}
+
+/// Compares both scores of every token; says where an answer is likeliest to start and to end.
+fn span(
+    session: &mut Session<'_>,
+    text: &str,
+    tokens: usize,
+    comparison: &mut Comparison<'_>,
+    line: &mut Line<200>,
+    machine: &mut impl Machine,
+) -> Result<u64, RunError> {
+    let before = read_counter(machine);
+    let scores = session.span_logits()?;
+    let cost = read_counter(machine).wrapping_sub(before);
+    scores.iter().flatten().for_each(|x| comparison.word(x.to_bits()));
+    let best = |end: usize| {
+        let better = |best: usize, at: usize| if scores[at][end] > scores[best][end] { at } else { best };
+        (0..tokens).fold(0, better)
+    };
+    let ends = [("starts best at", best(0)), (", ends best at", best(1))];
+    for (words, position) in ends {
+        let _ = write!(line, "{words}");
+        match session.span(position).filter(|range| !range.is_empty()).and_then(|range| text.get(range)) {
+            Some(token) => _ = write!(line, " \"{token}\" (token {position})"),
+            None => _ = write!(line, " token {position}"),
+        }
+    }
     Ok(cost)
 }
 

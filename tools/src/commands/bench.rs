@@ -196,6 +196,12 @@ fn answer(session: &mut Session<'_>, head: Head, ids: &[u32]) -> Result<(), Erro
     match head {
         Head::Embedding => drop(std::hint::black_box(session.pooled()?)),
         Head::SequenceClassification => drop(std::hint::black_box(session.classification()?)),
+        Head::TokenClassification => {
+            for position in 0..ids.len() {
+                std::hint::black_box(session.token_classification(position)?);
+            }
+        }
+        Head::QuestionAnswering => drop(std::hint::black_box(session.span_logits()?)),
         Head::MaskedLm => drop(std::hint::black_box(session.predict(1, None, &mut [Candidate::default(); 5])?)),
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use distil_format::Problem;
 
 use crate::error::Error;
 use crate::fixture::Fixture;
@@ -50,6 +51,9 @@ pub struct Args {
     /// Classes of a classifier
     #[arg(long, default_value_t = 2)]
     labels: usize,
+    /// How the scores of a classifier of texts are read [default: one label, a regression; else single-label]
+    #[arg(long, value_enum)]
+    problem: Option<ProblemArg>,
     /// Seed of the random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -66,6 +70,15 @@ enum HeadArg {
     Embedding,
     MaskedLm,
     SequenceClassification,
+    TokenClassification,
+    QuestionAnswering,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ProblemArg {
+    SingleLabel,
+    MultiLabel,
+    Regression,
 }
 
 impl Args {
@@ -83,7 +96,14 @@ impl Args {
                 HeadArg::Embedding => HeadKind::Embedding,
                 HeadArg::MaskedLm => HeadKind::MaskedLm,
                 HeadArg::SequenceClassification => HeadKind::SequenceClassification,
+                HeadArg::TokenClassification => HeadKind::TokenClassification,
+                HeadArg::QuestionAnswering => HeadKind::QuestionAnswering,
             },
+            problem: self.problem.map(|problem| match problem {
+                ProblemArg::SingleLabel => Problem::SingleLabel,
+                ProblemArg::MultiLabel => Problem::MultiLabel,
+                ProblemArg::Regression => Problem::Regression,
+            }),
             hidden: self.hidden,
             layers: self.layers,
             heads: self.heads,

@@ -56,6 +56,7 @@ struct ConfigReport {
     layer_norm_eps: f32,
     pooling: &'static str,
     normalize: bool,
+    problem: &'static str,
     lowercase: bool,
     strip_accents: bool,
     split_cjk: bool,
@@ -188,7 +189,7 @@ impl Report {
         let case = if self.config.lowercase { "uncased" } else { "cased" };
         writeln!(out, "text {case}, checksum {}, {} parameters", self.checksum, self.parameters)?;
         if !self.labels.is_empty() {
-            writeln!(out, "labels: {}", self.labels.join(", "))?;
+            writeln!(out, "labels, {}: {}", self.config.problem, self.labels.join(", "))?;
         }
         if let Some(SourceReport { tool, sha256, weights, embeddings, layout, keep_int8 }) = &self.source {
             let kept = keep_int8.iter().map(|role| format!(", {role} int8")).collect::<String>();
@@ -242,6 +243,7 @@ impl ConfigReport {
             layer_norm_eps: config.layer_norm_eps,
             pooling: config.pooling.name(),
             normalize: config.normalize,
+            problem: config.problem.name(),
             lowercase: config.lowercase,
             strip_accents: config.strip_accents,
             split_cjk: config.split_cjk,

@@ -109,6 +109,8 @@ enum HeadArg {
     Embedding,
     MaskedLm,
     SequenceClassification,
+    TokenClassification,
+    QuestionAnswering,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -232,6 +234,8 @@ impl HeadArg {
             Self::Embedding => Some(HeadKind::Embedding),
             Self::MaskedLm => Some(HeadKind::MaskedLm),
             Self::SequenceClassification => Some(HeadKind::SequenceClassification),
+            Self::TokenClassification => Some(HeadKind::TokenClassification),
+            Self::QuestionAnswering => Some(HeadKind::QuestionAnswering),
         }
     }
 }

@@ -8,6 +8,9 @@ use distil_runtime::{Model, Plan, Session, arena_len};
 
 use crate::error::Error;
 
+/// Tokens at once in which an answer is looked for, where the model takes as many: what models for SQuAD are trained with.
+pub(super) const WINDOW: usize = 384;
+
 /// Reads the name of an instruction set that this machine has.
 pub(super) fn parse_isa(name: &str) -> Result<Isa, String> {
     let here = || Kernels::available().map(|kernels| kernels.isa().name()).collect::<Vec<_>>().join(", ");

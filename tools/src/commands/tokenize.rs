@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use distil_format::{Architecture, Config, Head, Pooling, Vocabulary, build_vocabulary};
+use distil_format::{Architecture, Config, Head, Pooling, Problem, Vocabulary, build_vocabulary};
 use serde::Serialize;
 
 use super::json_line;
@@ -111,6 +111,7 @@ fn text_only(vocabulary: &hf::Vocabulary) -> Config {
         pooling: Pooling::Mean,
         normalize: false,
         labels: 0,
+        problem: Problem::SingleLabel,
         lowercase: vocabulary.lowercase,
         strip_accents: vocabulary.strip_accents,
         split_cjk: vocabulary.split_cjk,

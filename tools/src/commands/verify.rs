@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use distil_format::Head;
 use distil_kernels::Isa;
 use serde::Serialize;
 
@@ -67,14 +66,7 @@ impl Args {
         let bytes = read_aligned(&self.file)?;
         let artifact = open(&self.file, &bytes)?;
         let config = artifact.config();
-        let original = Model::read(
-            &self.against,
-            Some(match config.head {
-                Head::Embedding => HeadKind::Embedding,
-                Head::MaskedLm => HeadKind::MaskedLm,
-                Head::SequenceClassification => HeadKind::SequenceClassification,
-            }),
-        )?;
+        let original = Model::read(&self.against, Some(HeadKind::from(config.head)))?;
         let shape =
             |model: &Model| [model.config.layers, model.config.heads, model.config.positions, model.config.token_types];
         let here = [config.layers, config.heads, config.max_positions, config.type_vocab].map(|size| size as usize);

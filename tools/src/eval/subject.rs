@@ -1,11 +1,11 @@
 //! What is measured: a packed file in the runtime, or its folder in float.
 
 use distil_format::{Config, Head, Vocabulary};
-use distil_runtime::{Model, Plan, Session, arena_len};
+use distil_runtime::{Answer, Model, Plan, Search, Session, arena_len};
 
 use super::mlm::Guess;
 use crate::error::Error;
-use crate::float::Encoder;
+use crate::float::{Bounds, Encoder, Found};
 use crate::hf;
 use crate::pack;
 use crate::sequence::{Sequence, Sequencer};
@@ -76,6 +76,53 @@ impl<'a> Subject<'a> {
             Self::Float { model, .. } => {
                 let encoder = Encoder::new(model);
                 Ok(encoder.pool(&encoder.hidden(&sequence.ids, &segments(sequence)), model.pooling))
+            }
+        }
+    }
+
+    /// The label scores of a sequence, before softmax.
+    ///
+    /// # Panics
+    ///
+    /// If the model has another head: the caller looked.
+    pub fn classes(&self, arena: &mut [u8], sequence: &Sequence) -> Result<Vec<f32>, Error> {
+        match self {
+            Self::Packed(model) => {
+                let mut session = Session::new(model, arena, model.config().max_positions as usize)?;
+                session.encode_ids(&sequence.ids, Some(&sequence.types))?;
+                Ok(session.classification()?.logits().to_vec())
+            }
+            Self::Float { model, .. } => {
+                let encoder = Encoder::new(model);
+                Ok(encoder.classes(&encoder.hidden(&sequence.ids, &segments(sequence))).expect("a classifier"))
+            }
+        }
+    }
+
+    /// The answer to a question about a context, in windows of `tokens` tokens; a question of more than half a window
+    /// loses its end.
+    ///
+    /// # Panics
+    ///
+    /// If the model has another head: the caller looked.
+    pub fn answer(&self, arena: &mut [u8], question: &str, context: &str, tokens: usize) -> Result<Found, Error> {
+        let search = Search::default();
+        match self {
+            Self::Packed(model) => {
+                let mut session = Session::new(model, arena, tokens)?.truncating(true);
+                let mut best = [Answer::default()];
+                let said = session.answers(question, context, search, &mut best)?;
+                let best = (said.found > 0).then(|| (best[0].range(), best[0].score));
+                Ok(Found { best, no_answer: said.no_answer, windows: said.windows })
+            }
+            Self::Float { model, config, .. } => {
+                let sequencer = self.sequencer();
+                let mut question = sequencer.pieces_of(question);
+                question.truncate((tokens - 3) / 2);
+                let bounds = Bounds { tokens, overlap: search.overlap, longest: search.longest };
+                let added = (config.cls_id, config.sep_id);
+                let found = Encoder::new(model).answer(&question, &sequencer.pieces_of(context), added, bounds);
+                Ok(found.expect("a question answering head, and room"))
             }
         }
     }

@@ -26,7 +26,21 @@ impl Encoder<'_> {
         sums.into_iter().map(|value| value as f32).collect()
     }
 
-    /// The class scores, before softmax. `None` if the model has no classifier.
+    /// The class scores of each row of `hidden`, before softmax: `[rows][labels]`. `None` if the model has no token
+    /// classifier.
+    pub fn token_classes(&self, hidden: &[f32]) -> Option<Vec<f32>> {
+        let HeadWeights::TokenClassification { classifier } = &self.model.weights.head else { return None };
+        Some(linear(hidden, classifier))
+    }
+
+    /// The scores of each row of `hidden` as the start and as the end of an answer: `[rows][2]`. `None` if the model has
+    /// no question answering head.
+    pub fn spans(&self, hidden: &[f32]) -> Option<Vec<[f32; 2]>> {
+        let HeadWeights::QuestionAnswering { span } = &self.model.weights.head else { return None };
+        Some(linear(hidden, span).as_chunks().0.to_vec())
+    }
+
+    /// The class scores of the text, before softmax. `None` if the model has no classifier.
     pub fn classes(&self, hidden: &[f32]) -> Option<Vec<f32>> {
         let HeadWeights::SequenceClassification { pre, classifier } = &self.model.weights.head else { return None };
         let mut first = linear(&hidden[..self.model.config.hidden], pre);

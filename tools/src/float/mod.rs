@@ -1,10 +1,13 @@
 //! The model in floating point, written from the formulas and sharing nothing with the packed path: the yardstick
 //! of `verify` and `eval`. Products in float32 (the `gemm` crate); normalization, softmax, GELU and tanh in float64.
 
+mod answers;
 mod heads;
 
 use crate::hf::{Layer, Linear, Model, Norm};
 use distil_kernels::host_gemm::Product;
+
+pub use answers::{Bounds, Found, Piece};
 
 /// A float model ready to compute.
 #[derive(Clone, Copy)]

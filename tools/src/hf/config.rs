@@ -49,6 +49,10 @@ pub struct Config {
     pub layer_norm_eps: f32,
     /// Label names by class, from `id2label`; may be empty.
     pub labels: Vec<String>,
+    /// How a classifier's scores are read, from `problem_type`.
+    pub problem: Option<distil_format::Problem>,
+    /// The first of `architectures`: the class that was saved.
+    pub class: Option<String>,
 }
 
 impl Config {
@@ -77,6 +81,8 @@ impl Config {
             token_types: if bert { positive_or(json, "type_vocab_size", 2)? } else { 0 },
             layer_norm_eps: if bert { epsilon(json)? } else { 1e-12 },
             labels: labels(json)?,
+            problem: problem(json)?,
+            class: class(json).map(str::to_owned),
         };
         if !config.hidden.is_multiple_of(config.heads) {
             return Err(Problem::HeadSize { hidden: config.hidden, heads: config.heads });
@@ -96,8 +102,7 @@ impl Config {
 
 /// `model_type`, or for old exports the first of `architectures`.
 fn architecture(json: &Map<String, Value>) -> Result<Architecture, Problem> {
-    let class = || json.get("architectures").and_then(|list| list.get(0)).and_then(Value::as_str);
-    match (json.get("model_type").and_then(Value::as_str), class()) {
+    match (json.get("model_type").and_then(Value::as_str), class(json)) {
         (Some("bert"), _) => Ok(Architecture::Bert),
         (Some("distilbert"), _) => Ok(Architecture::DistilBert),
         (Some(other), _) => Err(Problem::Architecture { found: format!("`{other}`") }),
@@ -107,6 +112,26 @@ fn architecture(json: &Map<String, Value>) -> Result<Architecture, Problem> {
         (None, None) => {
             Err(Problem::Architecture { found: "(neither `model_type` nor `architectures` is set)".into() })
         }
+    }
+}
+
+/// The first of `architectures`.
+fn class(json: &Map<String, Value>) -> Option<&str> {
+    json.get("architectures").and_then(|list| list.get(0)).and_then(Value::as_str)
+}
+
+/// `problem_type`, where there is one.
+fn problem(json: &Map<String, Value>) -> Result<Option<distil_format::Problem>, Problem> {
+    use distil_format::Problem::{MultiLabel, Regression, SingleLabel};
+    match json.get("problem_type").filter(|value| !value.is_null()).map(Value::as_str) {
+        None => Ok(None),
+        Some(Some("single_label_classification")) => Ok(Some(SingleLabel)),
+        Some(Some("multi_label_classification")) => Ok(Some(MultiLabel)),
+        Some(Some("regression")) => Ok(Some(Regression)),
+        Some(_) => Err(Problem::Key {
+            key: "problem_type".into(),
+            expected: "single_label_classification, multi_label_classification or regression",
+        }),
     }
 }
 
@@ -175,6 +200,16 @@ mod tests {
         assert_eq!(config.layer_norm_eps, 1e-12);
     }
 
+    /// JSON keeps the order of a file; 10 comes after 9 all the same.
+    #[test]
+    fn labels_are_in_the_order_of_their_numbers() {
+        let mut json = bert();
+        let names = (0..12).rev().map(|id| (id.to_string(), Value::from(format!("name {id}"))));
+        json["id2label"] = Value::Object(names.collect());
+        let expected: Vec<String> = (0..12).map(|id| format!("name {id}")).collect();
+        assert_eq!(parse(&json).unwrap().labels, expected);
+    }
+
     #[test]
     fn old_exports_name_only_the_class() {
         let mut json = bert();
@@ -201,6 +236,16 @@ mod tests {
                 "id2label",
                 serde_json::json!({"1": "x"}),
                 "`id2label` is missing or not a map from 0, 1, 2, ... to names",
+            ),
+            (
+                "id2label",
+                serde_json::json!({"0": "x", "2": "y"}),
+                "`id2label` is missing or not a map from 0, 1, 2, ... to names",
+            ),
+            (
+                "problem_type",
+                Value::from("ranking"),
+                "`problem_type` is missing or not single_label_classification, multi_label_classification or regression",
             ),
         ] {
             let mut json = bert();

@@ -135,6 +135,14 @@ pub enum Problem {
         /// The kind of head.
         found: &'static str,
     },
+    /// The configuration names another number of labels than the classifier has rows.
+    #[error("config.json names {names} label(s) in `id2label`, the classifier has {rows} row(s)")]
+    Labels {
+        /// Names in the configuration.
+        names: usize,
+        /// Rows of the classifier.
+        rows: usize,
+    },
     /// The masked-LM projection differs from the word embeddings.
     #[error("tensor `{tensor}` differs from the word embeddings: an untied masked-LM projection is not supported")]
     Untied {
@@ -200,7 +208,7 @@ impl Problem {
                 "save the model unquantized, as float32, float16 or bfloat16; packing quantizes it"
             }
             Self::TensorTwice { .. } => "export the model again with `save_pretrained`",
-            Self::Shape { .. } => {
+            Self::Shape { .. } | Self::Labels { .. } => {
                 "config.json and model.safetensors do not belong together: take both from the same export"
             }
             Self::MissingTensors(_) => {
@@ -209,7 +217,7 @@ impl Problem {
             Self::NotFinite { .. } => "training diverged or the file is damaged: take an earlier checkpoint",
             Self::Head { .. } => "use `--head auto`, or `--head embedding` for the encoder alone",
             Self::UnsupportedHead { .. } => {
-                "supported are masked-LM and sequence classification; `--head embedding` packs the encoder alone"
+                "supported are masked-LM, sequence and token classification and question answering; `--head embedding` packs the encoder alone"
             }
             Self::Untied { .. } => "train with tied embeddings, or pack the encoder alone with `--head embedding`",
             Self::NoVocabulary => "copy the model's vocab.txt into the folder, or name one with `--vocab FILE`",

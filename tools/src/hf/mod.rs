@@ -33,6 +33,8 @@ pub struct Model {
     pub head: HeadKind,
     /// Label names, one per class; empty without a classifier.
     pub labels: Vec<String>,
+    /// How the classifier's scores are read.
+    pub problem: distil_format::Problem,
     /// Weights.
     pub weights: Weights,
     /// How the folder pools hidden states into one vector.
@@ -50,10 +52,20 @@ impl Model {
         let config = Config::read(folder)?;
         let file = TensorFile::read(folder)?;
         let head = HeadKind::choose(&file, &config, wanted)?;
-        let labels = head.labels(&file, &config);
+        let labels = head.labels(&file, &config)?;
+        let problem = head.problem(&config, labels.len());
         let weights = Weights::read(&file, &config, head, labels.len())?;
         let pooling = Pooling::read(folder)?;
-        Ok(Self { folder: folder.to_path_buf(), config, head, labels, weights, pooling, sha256: file.sha256() })
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            config,
+            head,
+            labels,
+            problem,
+            weights,
+            pooling,
+            sha256: file.sha256(),
+        })
     }
 
     /// Reads the folder's vocabulary, or the `vocab.txt` given instead. It has one entry per word embedding, or fewer where

@@ -65,6 +65,16 @@ pub enum HeadWeights {
         /// `[labels][hidden]`.
         classifier: Linear,
     },
+    /// Classes of every token.
+    TokenClassification {
+        /// `[labels][hidden]`.
+        classifier: Linear,
+    },
+    /// Scores of every token as the start and the end of an answer.
+    QuestionAnswering {
+        /// `[2][hidden]`.
+        span: Linear,
+    },
 }
 
 /// All the weights of a model.
@@ -187,6 +197,12 @@ impl Reader<'_> {
                 pre: self.linear(if bert { "pooler.dense" } else { "pre_classifier" }, hidden, hidden)?,
                 classifier: self.linear("classifier", labels, hidden)?,
             }),
+            HeadKind::TokenClassification => {
+                Ok(HeadWeights::TokenClassification { classifier: self.linear("classifier", labels, hidden)? })
+            }
+            HeadKind::QuestionAnswering => {
+                Ok(HeadWeights::QuestionAnswering { span: self.linear("qa_outputs", 2, hidden)? })
+            }
         }
     }
 }

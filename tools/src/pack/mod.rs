@@ -7,10 +7,10 @@ mod quantize;
 mod tensors;
 
 use distil_format::{
-    Architecture, Config, Dtype, Head, Layout, Pooling, Role, RoleKind, Tensor, TensorId, WriteError, build_vocabulary,
+    Architecture, Config, Dtype, Layout, Pooling, Role, RoleKind, Tensor, TensorId, WriteError, build_vocabulary,
 };
 
-use crate::hf::{self, HeadKind, Model, Vocabulary};
+use crate::hf::{self, Model, Vocabulary};
 
 pub use error_stats::TensorError;
 pub use manifest::{Manifest, Recipe, TensorRecord};
@@ -142,14 +142,11 @@ pub(crate) fn config(model: &Model, vocabulary: &Vocabulary, pooling: hf::Poolin
         max_positions: size(shape.positions),
         type_vocab: size(shape.token_types),
         layer_norm_eps: shape.layer_norm_eps,
-        head: match model.head {
-            HeadKind::Embedding => Head::Embedding,
-            HeadKind::MaskedLm => Head::MaskedLm,
-            HeadKind::SequenceClassification => Head::SequenceClassification,
-        },
+        head: model.head.into(),
         pooling: if pooling.cls { Pooling::Cls } else { Pooling::Mean },
         normalize: pooling.normalize,
         labels: size(model.labels.len()),
+        problem: model.problem,
         lowercase: vocabulary.lowercase,
         strip_accents: vocabulary.strip_accents,
         split_cjk: vocabulary.split_cjk,

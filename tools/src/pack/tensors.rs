@@ -43,6 +43,10 @@ pub fn source(model: &Model, id: TensorId) -> Option<&Tensor> {
         (Role::PreClassifierBias, HeadWeights::SequenceClassification { pre, .. }) => &pre.bias,
         (Role::Classifier, HeadWeights::SequenceClassification { classifier, .. }) => &classifier.weight,
         (Role::ClassifierBias, HeadWeights::SequenceClassification { classifier, .. }) => &classifier.bias,
+        (Role::Classifier, HeadWeights::TokenClassification { classifier }) => &classifier.weight,
+        (Role::ClassifierBias, HeadWeights::TokenClassification { classifier }) => &classifier.bias,
+        (Role::Span, HeadWeights::QuestionAnswering { span }) => &span.weight,
+        (Role::SpanBias, HeadWeights::QuestionAnswering { span }) => &span.bias,
         _ => return None,
     })
 }

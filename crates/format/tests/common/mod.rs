@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use distil_format::{
-    Architecture, Config, Dtype, Head, Layout, Pooling, Role, RoleKind, TensorData, TensorId, build_vocabulary,
-    data_len, nibbles_len, scales_len, write, xxh32,
+    Architecture, Config, Dtype, Head, Layout, Pooling, Problem, Role, RoleKind, TensorData, TensorId,
+    build_vocabulary, data_len, nibbles_len, scales_len, write, xxh32,
 };
 
 /// Entries of the small vocabulary: special tokens, prefixes of each other, continuations, accents, CJK, an emoji.
@@ -29,7 +29,8 @@ pub(crate) fn config(head: Head) -> Config {
         head,
         pooling: Pooling::Mean,
         normalize: true,
-        labels: if head == Head::SequenceClassification { 3 } else { 0 },
+        labels: if head.has_labels() { 3 } else { 0 },
+        problem: Problem::SingleLabel,
         lowercase: true,
         strip_accents: true,
         split_cjk: true,
