@@ -5,6 +5,7 @@ use crate::data::{Dataset, Masker};
 use crate::model::Model;
 use crate::ops::{Dropout, IGNORE, Targets, cosine_loss, vocabulary_statistics};
 use crate::rng::{Purpose, stream};
+use crate::trainer::micro::MicroBatches;
 use candle_core::{DType, Tensor};
 use serde::Serialize;
 
@@ -56,7 +57,7 @@ pub struct EvaluationOptions {
     pub seed: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Sums {
     tokens: usize,
     masked: usize,
@@ -82,10 +83,17 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let chosen = choose(data, options.limit);
     let mut sums = Sums::default();
+    // A whole batch at once, unless the device's memory is too small for it.
+    let mut micro = MicroBatches::of(usize::MAX);
     for (index, sequences) in chosen.chunks(options.batch_size.max(1)).enumerate() {
         let mut rng = stream(options.seed, Purpose::Evaluation, index as u64);
         let batch = data.batch(sequences, masker, &mut rng)?;
-        sums.add(model, teacher, &batch)?;
+        micro.each((0, batch), |(_, piece), _| {
+            let mut next = sums;
+            next.add(model, teacher, piece)?;
+            sums = next;
+            Ok(())
+        })?;
         progress(sequences.len());
     }
     let masked = sums.masked.max(1) as f64;

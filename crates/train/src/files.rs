@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::Path;
 
@@ -34,6 +34,24 @@ pub fn write_with(path: &Path, f: impl FnOnce(&mut dyn Write) -> std::io::Result
 /// Creates a folder and its parents.
 pub fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| Error::io(path, &e))
+}
+
+/// Claims a folder for as long as the result lives, so that no two programs write to it.
+///
+/// # Errors
+/// When another program has claimed it.
+pub fn claim_folder(path: &Path) -> Result<Option<File>> {
+    let claim = path.join(".lock");
+    let file = File::create(&claim).map_err(|e| Error::io(&claim, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            let next = "wait for it to end, or choose another folder";
+            Err(Error::file(path, "another run is at work in it", next))
+        }
+        // Some network file systems know no locks.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
 }
 
 /// Gives a folder, whose files are on the disk, its final name.

@@ -27,6 +27,28 @@ fn limited(command: &Command, blocks: usize) -> Command {
     shell
 }
 
+#[test]
+fn two_runs_do_not_share_a_folder() {
+    let run = workshop().join("claimed");
+    let mut first = command(&run, &[]).spawn().unwrap();
+    while checkpoints(&run).is_empty() {
+        assert!(first.try_wait().unwrap().is_none(), "the run ended too early");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    // Stopped, so that it does not end before the others have come.
+    assert!(Command::new("kill").args(["-STOP", &first.id().to_string()]).status().unwrap().success());
+    for option in ["--resume", "--overwrite"] {
+        let (code, errors) = ends(&mut command(&run, &[option]));
+        assert_eq!(code, 1, "{errors}");
+        mentions(&errors, &["claimed", "another run is at work in it", "choose another folder"]);
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // What was killed holds nothing any more.
+    succeeds(&mut command(&run, &["--resume"]));
+    same_as_whole(&run);
+}
+
 /// No half-written file or folder.
 fn nothing_partial(folder: &Path) {
     for entry in std::fs::read_dir(folder).unwrap() {

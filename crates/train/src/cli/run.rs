@@ -102,7 +102,14 @@ pub(super) fn run(
         None => State::default(),
     };
     trainer.free_memory = device::free_memory(student.device());
-    let metrics = if group.rank() == 0 { Some(start(out, recipe, found.as_ref(), state.step)?) } else { None };
+    let mut claim = None;
+    let metrics = if group.rank() == 0 {
+        files::create_folder(out)?;
+        claim = files::claim_folder(out)?;
+        Some(start(out, recipe, found.as_ref(), state.step)?)
+    } else {
+        None
+    };
     drop(found);
     if group.rank() == 0 {
         announce(student, &train, &trainer, state.step);
@@ -112,6 +119,7 @@ pub(super) fn run(
     if group.rank() == 0 {
         finish(student, data, out, &summary, options.json)?;
     }
+    drop(claim);
     // Whoever started the processes learns of a failure to write from all of them.
     group.barrier()
 }
@@ -145,7 +153,6 @@ fn find(keeper: &Keeper, group: &dyn Group) -> Result<Option<Checkpoint>> {
 
 /// Prepares the run folder; returns the metrics, cut back to what the checkpoint knows.
 fn start(out: &Path, recipe: &Recipe, found: Option<&Checkpoint>, step: usize) -> Result<MetricsFile> {
-    files::create_folder(out)?;
     let (metrics, events) = (out.join("metrics.jsonl"), out.join("tensorboard"));
     if let Some(checkpoint) = found {
         eprintln!("going on after step {step}, from {}", checkpoint.path.display());

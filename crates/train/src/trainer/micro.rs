@@ -6,17 +6,17 @@ use crate::{Error, Result, comm};
 use std::collections::VecDeque;
 
 /// A piece of a global batch and the number of its first sequence in it.
-pub(super) type Piece = (usize, Batch);
+pub(crate) type Piece = (usize, Batch);
 
 /// The most rows that are computed at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MicroBatches {
+pub(crate) struct MicroBatches {
     rows: usize,
 }
 
 impl MicroBatches {
     /// At most `rows` rows at once, and at least one sequence.
-    pub(super) fn of(rows: usize) -> Self {
+    pub(crate) fn of(rows: usize) -> Self {
         Self { rows: rows.max(1) }
     }
 
@@ -43,7 +43,7 @@ impl MicroBatches {
     ///
     /// # Errors
     /// Any error of `compute`, and [`Error::DoesNotFit`] when a single sequence is too much.
-    pub(super) fn each(&mut self, batch: Piece, mut compute: impl FnMut(&Piece, bool) -> Result<()>) -> Result<()> {
+    pub(crate) fn each(&mut self, batch: Piece, mut compute: impl FnMut(&Piece, bool) -> Result<()>) -> Result<()> {
         let mut waiting: VecDeque<Piece> = VecDeque::from([batch]);
         while let Some(piece) = waiting.pop_front() {
             let (rows, sequences) = (piece.1.rows(), piece.1.lengths.len());

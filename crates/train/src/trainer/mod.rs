@@ -4,7 +4,7 @@ mod bench;
 mod dump;
 mod exact;
 mod interval;
-mod micro;
+pub(crate) mod micro;
 mod order;
 mod parts;
 mod run;
