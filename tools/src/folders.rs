@@ -1,6 +1,6 @@
 //! Writing a folder whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -77,11 +77,10 @@ fn sync(path: &Path) -> io::Result<()> {
             sync(&entry?.path())?;
         }
         // Not every system can open a folder.
-        if !cfg!(unix) {
-            return Ok(());
-        }
+        return if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) };
     }
-    File::open(path)?.sync_all()
+    // Some systems bring only what may be written to the disk.
+    OpenOptions::new().write(true).open(path)?.sync_all()
 }
 
 /// A folder that is removed when it is done with; after the rename there is nothing left to remove.

@@ -74,6 +74,8 @@ fn a_folder_in_use_is_left_alone() {
     let place = Place::packed(&Fixture { head: HeadKind::Embedding, ..Fixture::default() });
     place.ok(&["unpack", "model.distil", "-o", "out"]);
     let before = std::fs::read(place.path("out/model.safetensors")).unwrap();
+    let permissions = |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions();
+    assert_eq!(permissions("out/model.safetensors"), permissions("out/config.json"));
     let mut said = place.fails(&["unpack", "model.distil", "-o", "out"]);
     place.ok(&["unpack", "model.distil", "-o", "out", "--overwrite"]);
     assert_eq!(std::fs::read(place.path("out/model.safetensors")).unwrap(), before);

@@ -69,11 +69,14 @@ pub fn unpack(artifact: &Artifact<'_>, folder: &Path, overwrite: bool, progress:
             json("modules.json", &settings::modules(config))?;
             json("sentence_bert_config.json", &settings::sentence(config))?;
         }
+        let path = inside.join("model.safetensors");
+        let wrong = |error| Error::Write { path: folder.join("model.safetensors"), error };
         let metadata = [("format".to_owned(), "pt".to_owned())].into();
-        safetensors::serialize_to_file(tensors, Some(metadata), &inside.join("model.safetensors")).map_err(|error| {
-            let path = folder.join("model.safetensors");
-            Error::Write { path, error: std::io::Error::other(error.to_string()) }
-        })
+        safetensors::serialize_to_file(tensors, Some(metadata), &path)
+            .map_err(|error| wrong(std::io::Error::other(error.to_string())))?;
+        // The library makes a file that no one else can read; this one is as the others are.
+        let same = std::fs::metadata(inside.join("config.json")).map(|about| about.permissions());
+        same.and_then(|same| std::fs::set_permissions(&path, same)).map_err(wrong)
     })
 }
 
