@@ -33,8 +33,8 @@ for the least squared error. 32 is nearer to the original, 64 is 3% smaller. `to
 tensor; those that matter most can stay int8 (--keep-int8 classifier,position-embedding).
 
 --keep-vocab drops what never occurs in a text of the kind that the model is for, one paragraph a line. Single characters \
-and special tokens stay: words whose pieces all stay are cut as before, others into shorter pieces, and no word becomes \
-[UNK] that was none. A masked-LM head answers with what stayed.";
+and special tokens stay: words whose pieces all stay are cut as before, others into shorter pieces and not into [UNK] \
+(where a vocabulary is such that it can happen, the command says so). A masked-LM head answers with what stayed.";
 
 /// Arguments of `tools pack`.
 #[derive(Debug, clap::Args)]
