@@ -14,9 +14,9 @@ use crate::files::{open, read_aligned};
 const DETAILS: &str = "\
 For firmware that links its model in. The array is const, aligned to 64 bytes, and lies in a section of its own, \
 .rodata.distil.NAME, which a linker script may place. An object file (--object) holds the same bytes: it is written and \
-linked in a moment, whereas compilers take gigabytes of memory for large arrays in source.";
+linked in a moment, whereas a compiler takes memory of about a hundred times the array's size to read it as source.";
 
-/// A C array of this size takes a compiler a second or more.
+/// A C array of this size takes a compiler seconds and 200 MB (gcc 12: 774 MB for one of 7.7 MB).
 const LARGE: usize = 2_000_000;
 
 /// Arguments of `tools export-c`.
