@@ -4,18 +4,33 @@ mod support;
 
 use std::process::Command;
 
-use distil_format::{AlignedBytes, Artifact};
+use distil_format::{AlignedBytes, Artifact, Problem};
 use distil_tools::fixture::Fixture;
-use distil_tools::hf::{Architecture, HeadKind};
+use distil_tools::float::Encoder;
+use distil_tools::hf::{Architecture, HeadKind, Model};
 use distil_tools::pack;
 use serde_json::Value;
 use support::{Place, python, shared};
 
-const HEADS: [HeadKind; 3] = [HeadKind::Embedding, HeadKind::MaskedLm, HeadKind::SequenceClassification];
+const HEADS: [HeadKind; 5] = [
+    HeadKind::Embedding,
+    HeadKind::MaskedLm,
+    HeadKind::SequenceClassification,
+    HeadKind::TokenClassification,
+    HeadKind::QuestionAnswering,
+];
 
 fn fixtures() -> impl Iterator<Item = Fixture> {
     let both = [Architecture::Bert, Architecture::DistilBert];
     both.into_iter().flat_map(|architecture| HEADS.map(|head| Fixture { architecture, head, ..Fixture::default() }))
+}
+
+/// The same classifier read in other ways.
+fn problems() -> impl Iterator<Item = Fixture> {
+    let head = HeadKind::SequenceClassification;
+    [(Problem::MultiLabel, 3), (Problem::Regression, 1), (Problem::Regression, 2)]
+        .into_iter()
+        .map(move |(problem, labels)| Fixture { head, problem: Some(problem), labels, ..Fixture::default() })
 }
 
 fn read(place: &Place, name: &str) -> AlignedBytes {
@@ -40,7 +55,7 @@ fn assert_same_model(a: &Artifact<'_>, b: &Artifact<'_>) {
 
 #[test]
 fn what_is_unpacked_packs_to_the_same_values() {
-    for fixture in fixtures() {
+    for fixture in fixtures().chain(problems()) {
         let place = Place::with(&fixture);
         for weights in [&["int8"][..], &["int4"], &["int8", "--layout", "tile4", "--normalize", "--pooling", "cls"]] {
             place.ok(&[&["pack", "model", "-o", "model.distil", "--weights"], weights].concat());
@@ -98,7 +113,10 @@ for folder in sys.argv[2:]:
     batch = transformers.AutoTokenizer.from_pretrained(folder)(sys.argv[1], return_tensors='pt')
     with torch.no_grad():
         out = model.eval()(**batch)
-    out = out.logits[0] if 'logits' in out else out.last_hidden_state[0].mean(0)
+    if 'start_logits' in out:
+        out = torch.stack([out.start_logits[0], out.end_logits[0]], -1)
+    else:
+        out = out.logits[0] if 'logits' in out else out.last_hidden_state[0].mean(0)
     loose = [key for kind in ('missing_keys', 'unexpected_keys', 'mismatched_keys') for key in info[kind]]
     print(json.dumps({'ids': batch['input_ids'][0].tolist(), 'out': out.tolist(), 'loose': sorted(loose)}))
 ";
@@ -126,25 +144,42 @@ fn transformers_loads_what_is_unpacked() {
         let loose: Vec<&str> = theirs["loose"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
         // A bare BertModel has a pooler that nothing here uses.
         assert!(loose.iter().all(|key| key.starts_with("pooler.")), "{loose:?}");
-        let ours = place.json(&["run", "again.distil", "--text", TEXT, "--top", "5", "--json"]);
+        let run = || place.json(&["run", "again.distil", "--text", TEXT, "--top", "5", "--json"]);
         let close = |ours: &Value, theirs: &Value| {
             let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
             assert!((ours - theirs).abs() < 1e-5, "{:?}: {ours} {theirs}", fixture.head);
         };
         match fixture.head {
             HeadKind::Embedding => {
-                let ours = ours["embedding"].as_array().unwrap();
+                let answer = run();
+                let ours = answer["embedding"].as_array().unwrap();
                 assert_eq!(ours.len(), fixture.hidden);
                 ours.iter().zip(theirs["out"].as_array().unwrap()).for_each(|(a, b)| close(a, b));
             }
             HeadKind::MaskedLm => {
-                let mask = &ours["masks"][0];
+                let mask = &run()["masks"][0];
                 for word in mask["candidates"].as_array().unwrap() {
                     let at = |value: &Value| value.as_u64().unwrap() as usize;
                     close(&word["logit"], &theirs["out"][at(&mask["position"])][at(&word["id"])]);
                 }
             }
-            _ => {
+            HeadKind::TokenClassification | HeadKind::QuestionAnswering => {
+                // Words and answers are chosen from the scores; these are the scores.
+                let model = Model::read(&place.path("unpacked"), None).unwrap();
+                let ids: Vec<u32> = ids.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+                let encoder = Encoder::new(&model);
+                let hidden = encoder.hidden(&ids, &vec![0; ids.len()]);
+                let ours = match encoder.spans(&hidden) {
+                    Some(spans) => spans.into_flattened(),
+                    None => encoder.token_classes(&hidden).unwrap(),
+                };
+                let theirs: Vec<&Value> =
+                    theirs["out"].as_array().unwrap().iter().flat_map(|token| token.as_array().unwrap()).collect();
+                assert_eq!((ours.len(), theirs.len()), (2 * ids.len(), 2 * ids.len()));
+                ours.into_iter().zip(theirs).for_each(|(ours, theirs)| close(&ours.into(), theirs));
+            }
+            HeadKind::SequenceClassification => {
+                let ours = run();
                 for (class, name) in ["negative", "positive"].into_iter().enumerate() {
                     let label = ours["labels"].as_array().unwrap().iter().find(|label| label["label"] == name);
                     close(&label.unwrap()["logit"], &theirs["out"][class]);

@@ -6,7 +6,7 @@ use super::Architecture;
 
 /// Linear layers, normalizations and tables with a bias: the role of `.weight`, the role of `.bias`, and the names in BERT
 /// and DistilBERT. `@` is the encoder's prefix, `#` the number of the layer.
-const LAYERS: [(Role, Role, &str, &str); 13] = {
+const LAYERS: [(Role, Role, &str, &str); 14] = {
     use Role::*;
     [
         (EmbeddingNormWeight, EmbeddingNormBias, "@embeddings.LayerNorm", "@embeddings.LayerNorm"),
@@ -37,6 +37,7 @@ const LAYERS: [(Role, Role, &str, &str); 13] = {
         (MlmNormWeight, MlmNormBias, "cls.predictions.transform.LayerNorm", "vocab_layer_norm"),
         (PreClassifier, PreClassifierBias, "@pooler.dense", "pre_classifier"),
         (Classifier, ClassifierBias, "classifier", "classifier"),
+        (Span, SpanBias, "qa_outputs", "qa_outputs"),
     ]
 };
 
@@ -75,6 +76,8 @@ pub fn class_name(architecture: Architecture, head: Head) -> String {
         Head::Embedding => "Model",
         Head::MaskedLm => "ForMaskedLM",
         Head::SequenceClassification => "ForSequenceClassification",
+        Head::TokenClassification => "ForTokenClassification",
+        Head::QuestionAnswering => "ForQuestionAnswering",
     };
     format!("{family}{what}")
 }

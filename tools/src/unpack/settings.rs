@@ -1,6 +1,6 @@
 //! The JSON files of a Hugging Face folder, from the configuration of a packed file.
 
-use distil_format::{Artifact, Config, Pooling};
+use distil_format::{Artifact, Config, Head, Pooling, Problem};
 use serde_json::{Map, Value, json};
 
 use crate::hf::{Architecture, class_name};
@@ -35,6 +35,14 @@ pub(super) fn config(artifact: &Artifact<'_>, architecture: Architecture) -> Val
     json["pad_token_id"] = config.pad_id.into();
     json["tie_word_embeddings"] = true.into();
     json["torch_dtype"] = "float32".into();
+    if config.head == Head::SequenceClassification {
+        let name = match config.problem {
+            Problem::SingleLabel => "single_label_classification",
+            Problem::MultiLabel => "multi_label_classification",
+            Problem::Regression => "regression",
+        };
+        json["problem_type"] = name.into();
+    }
     let labels: Vec<&str> = (0..).map_while(|label| artifact.label(label)).collect();
     if !labels.is_empty() {
         let names = labels.iter().enumerate().map(|(id, &label)| (id.to_string(), label.into()));
