@@ -1,7 +1,7 @@
 //! Reading packed files into aligned memory, and writing files whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -67,19 +67,22 @@ pub fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<Artifact<'a>, Error> {
 /// Writes `bytes` under a temporary name in the same folder, brings them to the disk, and renames. Whoever looks sees
 /// the old file or the new one, never a part; after an error the temporary file is gone.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let result = write_and_rename(path, bytes);
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// The same for what is written piece by piece.
+pub fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let result = write_and_rename(path, write);
     result.map_err(|error| Error::Write { path: path.to_path_buf(), error })
 }
 
-fn write_and_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let temporary = Temporary(folder.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id())));
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary.0)?;
-    file.write_all(bytes)?;
+fn write_and_rename(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let (folder, name) = parts(path)?;
+    let temporary = Temporary(folder.join(format!(".{name}.{}.partial", std::process::id())));
+    let file = OpenOptions::new().write(true).create_new(true).open(&temporary.0)?;
+    let mut buffered = BufWriter::with_capacity(1 << 16, file);
+    write(&mut buffered)?;
+    let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     drop(file);
     fs::rename(&temporary.0, path)?;
@@ -87,6 +90,13 @@ fn write_and_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     Ok(())
+}
+
+/// The folder that a path lies in, and its name there.
+pub(crate) fn parts(path: &Path) -> io::Result<(&Path, String)> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((folder, name.to_string_lossy().into_owned()))
 }
 
 /// A file that is removed when it is done with; after the rename there is nothing left to remove.

@@ -130,6 +130,65 @@ fn weights() {
 }
 
 #[test]
+fn shards() {
+    // One shard with everything, and the index that a test makes of it.
+    let index = |map: Value| {
+        move |place: &Place| {
+            let path = |name: &str| place.path("model").join(name);
+            std::fs::rename(path("model.safetensors"), path("one.safetensors")).unwrap();
+            place.write("model/model.safetensors.index.json", json!({ "weight_map": map }).to_string());
+        }
+    };
+    let said = [
+        broken("a shard outside the folder", index(json!({ Q: "../one.safetensors" }))),
+        broken("a shard that is not there", index(json!({ Q: "two.safetensors" }))),
+        broken("a tensor that is not in its shard", index(json!({ "lost": "one.safetensors" }))),
+        broken("no map", index(json!([]))),
+        broken("no name", index(json!({ Q: 1 }))),
+        broken("PyTorch shards", |place| {
+            remove(place, "model/model.safetensors");
+            place.write("model/pytorch_model.bin.index.json", "{}");
+        }),
+        broken("TensorFlow", |place| {
+            remove(place, "model/model.safetensors");
+            place.write("model/tf_model.h5", "");
+        }),
+    ];
+    insta::assert_snapshot!(said.concat());
+}
+
+#[test]
+fn sentence_transformers() {
+    let steps = |steps: &'static [(&'static str, &'static str)]| {
+        move |place: &Place| {
+            let steps: Value =
+                steps.iter().map(|(kind, path)| json!({"type": format!("x.models.{kind}"), "path": path})).collect();
+            place.write("model/modules.json", steps.to_string());
+        }
+    };
+    let embedding = Fixture { head: HeadKind::Embedding, ..Fixture::default() };
+    let broken = |title: &str, breakage: Box<dyn FnOnce(&Place)>| broken_fixture(title, &embedding, &[], breakage);
+    let said = [
+        broken(
+            "a dense layer",
+            Box::new(steps(&[("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense")])),
+        ),
+        broken("no encoder", Box::new(steps(&[("StaticEmbedding", "")]))),
+        broken("an encoder elsewhere", Box::new(steps(&[("Transformer", "../other"), ("Pooling", "1_Pooling")]))),
+        broken("an encoder that is not there", Box::new(steps(&[("Transformer", "0_Transformer"), ("Pooling", "1")]))),
+        broken("no list", Box::new(|place| place.write("model/modules.json", "{}"))),
+        broken(
+            "pooling of the last token",
+            Box::new(|place| {
+                std::fs::create_dir(place.path("model/1_Pooling")).unwrap();
+                place.write("model/1_Pooling/config.json", r#"{"pooling_mode_lasttoken": true}"#);
+            }),
+        ),
+    ];
+    insta::assert_snapshot!(said.concat());
+}
+
+#[test]
 fn heads_and_vocabularies() {
     let embedding = Fixture { head: HeadKind::Embedding, architecture: Architecture::Bert, ..Fixture::default() };
     let with_tensor = |name: &'static str| {
@@ -167,6 +226,21 @@ fn heads_and_vocabularies() {
         broken("an entry twice", line(30, "[PAD]")),
         broken("an empty entry", line(30, "")),
         broken("not WordPiece", tokenizer(json!({"model": {"type": "BPE"}}))),
+        broken("another vocabulary in tokenizer.json", |place| {
+            let vocab = json!({"model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "other": 1}}});
+            place.write("model/tokenizer.json", vocab.to_string());
+        }),
+        broken("tokens added", |place| {
+            let text = std::fs::read_to_string(place.path("model/vocab.txt")).unwrap();
+            let vocab: serde_json::Map<_, _> =
+                text.lines().enumerate().map(|(id, piece)| (piece.to_owned(), json!(id))).collect();
+            let added = json!([{"id": 0, "content": "[PAD]"}, {"id": 512, "content": "<user>"}]);
+            let tokenizer = json!({"model": {"type": "WordPiece", "vocab": vocab}, "added_tokens": added});
+            place.write("model/tokenizer.json", tokenizer.to_string());
+        }),
+        broken("a Japanese tokenizer", |place| {
+            place.write("model/tokenizer_config.json", r#"{"tokenizer_class": "BertJapaneseTokenizer"}"#);
+        }),
         broken_fixture("no such vocabulary", &Fixture::default(), &["--vocab", "other.txt"], |_| ()),
     ];
     insta::assert_snapshot!(said.concat());

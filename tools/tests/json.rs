@@ -33,6 +33,10 @@ fn shapes() {
     let dataset = serde_json::json!({"data": [{"paragraphs": [{"context": "the cat sat", "qas": [question]}]}]});
     place.write("squad.json", dataset.to_string());
     show(&["pack", "mlm", "-o", "mlm.distil", "--json"]);
+    show(&["pack", "mlm", "-o", "small.distil", "--keep-vocab", "text.txt", "--json"]);
+    show(&["unpack", "mlm.distil", "-o", "unpacked", "--json"]);
+    show(&["export-c", "mlm.distil", "-o", "mlm.o", "--object", "--target", "arm", "--header", "mlm.h", "--json"]);
+    show(&["export-c", "mlm.distil", "-o", "mlm.c", "--json"]);
     show(&["inspect", "classifier.distil", "--json"]);
     show(&["tokenize", "mlm.distil", "--text", "the cat", "--json"]);
     show(&["run", "mlm.distil", "--text", "the [MASK] sat", "--json"]);

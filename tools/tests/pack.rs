@@ -183,7 +183,9 @@ fn options_and_folder_decide_head_pooling_and_case() {
     std::fs::create_dir(place.path("model/1_Pooling")).unwrap();
     place
         .write("model/1_Pooling/config.json", r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#);
-    place.write("model/modules.json", r#"[{"type": "sentence_transformers.models.Normalize"}]"#);
+    let steps = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")];
+    let steps = steps.map(|(kind, path)| json!({"type": format!("sentence_transformers.models.{kind}"), "path": path}));
+    place.write("model/modules.json", json!(steps).to_string());
     place.write("model/tokenizer_config.json", r#"{"do_lower_case": false}"#);
     let found = config(&["--head", "embedding"]);
     assert_eq!(

@@ -41,6 +41,16 @@ fn check_all(pieces: &[&str], texts: &[&[u8]]) {
         assert_eq!(vocabulary.piece(id, &mut out[..len]), Some(split(piece)));
         assert_eq!(vocabulary.piece(id, &mut out[..len - 1]), None);
     }
+    let mut ids: Vec<u32> = (0..pieces.len())
+        .map(|index| {
+            let (id, text, continuation) = vocabulary.entry(index, &mut out).unwrap();
+            assert_eq!((text, continuation), split(&pieces[id as usize]));
+            id
+        })
+        .collect();
+    ids.sort_unstable();
+    assert!(ids.into_iter().eq(0..pieces.len() as u32), "every entry once");
+    assert_eq!(vocabulary.entry(pieces.len(), &mut out), None);
     assert_eq!(vocabulary.piece(pieces.len() as u32, &mut out), None);
     let own = pieces.iter().map(|piece| piece.as_bytes());
     for text in own.chain(texts.iter().copied()) {

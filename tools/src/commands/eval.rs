@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::eval::{Subject, classification, mlm, squad, stsb};
 use crate::files::{open, read_aligned};
 use crate::hf::{HeadKind, Model};
+use crate::hub;
 
 const DETAILS: &str = "\
 Measures a packed file as a device runs it, or a Hugging Face folder in float. Tasks:
@@ -30,7 +31,7 @@ Measures a packed file as a device runs it, or a Hugging Face folder in float. T
 #[derive(Debug, clap::Args)]
 #[command(after_help = DETAILS)]
 pub struct Args {
-    /// Packed file, or Hugging Face folder
+    /// Packed file, Hugging Face folder, or a model's name on the hub
     file: PathBuf,
     /// Task: stsb, mlm, classification or squad
     #[arg(long)]
@@ -83,8 +84,9 @@ impl Args {
                 return Err(Error::usage(format!("unknown task `{other}`"), next));
             }
         };
-        if self.file.is_dir() {
-            let model = Model::read(&self.file, Some(HeadKind::from(task.head())))?;
+        let file = hub::resolve(&self.file)?;
+        if file.is_dir() {
+            let model = Model::read(&file, Some(HeadKind::from(task.head())))?;
             let vocabulary = model.vocabulary(None)?;
             let pack = |error| Error::Pack { folder: self.file.clone(), error };
             let bytes = build_vocabulary(&vocabulary.pieces).map_err(pack)?;

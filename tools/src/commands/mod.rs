@@ -3,12 +3,14 @@
 mod bench;
 mod check;
 mod eval;
+mod export_c;
 mod fixture;
 mod inspect;
 mod pack;
 mod packed;
 mod run;
 mod tokenize;
+mod unpack;
 mod verify;
 
 use std::io::Write;
@@ -36,8 +38,12 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Pack a Hugging Face folder into one file
+    /// Pack a Hugging Face folder, or a model of the hub, into one file
     Pack(pack::Args),
+    /// Write a packed file back as a Hugging Face folder, its weights as float32
+    Unpack(unpack::Args),
+    /// Write a packed file as C source or an object file, to link into firmware
+    ExportC(export_c::Args),
     /// Show what is in a packed file: shape, sizes, memory, the error of packing
     Inspect(inspect::Args),
     /// Turn lines of text into token ids
@@ -61,6 +67,8 @@ impl Command {
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
         match self {
             Self::Pack(args) => args.run(out),
+            Self::Unpack(args) => args.run(out),
+            Self::ExportC(args) => args.run(out),
             Self::Inspect(args) => args.run(out),
             Self::Tokenize(args) => args.run(out),
             Self::Run(args) => args.run(out),

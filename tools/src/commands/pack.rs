@@ -10,12 +10,16 @@ use serde::Serialize;
 use super::{bytes, json_line, progress};
 use crate::error::Error;
 use crate::files::{open, write_whole};
-use crate::hf::{HeadKind, Model};
+use crate::hf::{HeadKind, Model, Vocabulary};
+use crate::hub;
+use crate::keep_vocabulary::{self, keep};
 use crate::pack::{Manifest, Packing, Storage, pack, source};
 
 const DETAILS: &str = "\
-The folder has config.json, model.safetensors and vocab.txt (or tokenizer.json); weights, vocabulary and head go into \
-the file. The same folder gives the same bytes. The file appears whole or not at all.
+The folder has config.json, model.safetensors (in one file or in shards) and vocab.txt (or tokenizer.json), or is one of \
+sentence-transformers; weights, vocabulary and head go into the file. The same folder gives the same bytes. The file \
+appears whole or not at all. A name that is no folder here is looked up on the Hugging Face hub and kept in its cache \
+(HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT and HF_TOKEN are heeded).
 
 Layouts are orders of the same numbers: a file in any of them runs on every chip, with the same answers, fastest where \
 the layout is the chip's own:
@@ -26,13 +30,18 @@ the layout is the chip's own:
 
 int4 halves the file for a larger error: each group of 32 or 64 weights has a factor, each row a scale, both searched \
 for the least squared error. 32 is nearer to the original, 64 is 3% smaller. `tools inspect` shows the error of each \
-tensor; those that matter most can stay int8 (--keep-int8 classifier,position-embedding).";
+tensor; those that matter most can stay int8 (--keep-int8 classifier,position-embedding).
+
+--keep-vocab drops what never occurs in a text of the kind that the model is for, one paragraph a line. Single characters \
+and special tokens stay: words whose pieces all stay are cut as before, others into shorter pieces and not into [UNK] \
+(where a vocabulary is such that it can happen, the command says so). A masked-LM head answers with what stayed.";
 
 /// Arguments of `tools pack`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = DETAILS)]
 pub struct Args {
-    /// Hugging Face folder of a `bert` or `distilbert` model
+    /// Hugging Face folder of a `bert` or `distilbert` model, or its name on the hub (ORG/NAME, @REVISION)
+    #[arg(value_name = "MODEL")]
     folder: PathBuf,
     /// File to write
     #[arg(short, long, value_name = "FILE")]
@@ -67,6 +76,9 @@ pub struct Args {
     /// Vocabulary to use in place of the folder's
     #[arg(long, value_name = "FILE")]
     vocab: Option<PathBuf>,
+    /// Drop the vocabulary entries that this text does not need (see below)
+    #[arg(long, value_name = "TEXT")]
+    keep_vocab: Option<PathBuf>,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -129,15 +141,24 @@ struct Report {
     embeddings: String,
     layout: String,
     keep_int8: Vec<String>,
-    source_bytes: u64,
+    source_bytes: usize,
     worst_tensor: String,
     worst_relative_error: f64,
+    kept_vocabulary: Option<KeptReport>,
+}
+
+#[derive(Serialize)]
+struct KeptReport {
+    saved_bytes: usize,
+    #[serde(flatten)]
+    report: keep_vocabulary::Report,
 }
 
 impl Args {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
-        let model = Model::read(&self.folder, self.head.wanted())?;
-        let vocabulary = model.vocabulary(self.vocab.as_deref())?;
+        let mut model = Model::read(&hub::resolve(&self.folder)?, self.head.wanted())?;
+        let mut vocabulary = model.vocabulary(self.vocab.as_deref())?;
+        let kept = self.keep_vocab(&mut model, &mut vocabulary)?;
         let packing = self.packing()?;
         if let Some(role) =
             packing.keep_int8.iter().find(|&&role| source(&model, TensorId { role, layer: 0 }).is_none())
@@ -157,7 +178,7 @@ impl Args {
         bar.finish_and_clear();
         let packed = packed.map_err(|error| Error::Pack { folder: self.folder.clone(), error })?;
         write_whole(&self.output, &packed)?;
-        let report = self.report(&packed)?;
+        let report = self.report(&packed, model.bytes, kept)?;
         if self.json {
             return json_line(out, &report);
         }
@@ -169,10 +190,30 @@ impl Args {
             self.output.display(),
             bytes(report.bytes),
             report.bytes as f64 / report.source_bytes.max(1) as f64 * 100.0,
-            bytes(report.source_bytes as usize),
+            bytes(report.source_bytes),
             report.parameters,
         )?;
-        Ok(writeln!(out, "largest error of a tensor: {:.3}% ({worst_tensor})", report.worst_relative_error * 100.0)?)
+        writeln!(out, "largest error of a tensor: {:.3}% ({worst_tensor})", report.worst_relative_error * 100.0)?;
+        match &report.kept_vocabulary {
+            Some(KeptReport { saved_bytes, report }) => Ok(report.print(out, &bytes(*saved_bytes))?),
+            None => Ok(()),
+        }
+    }
+
+    /// Drops what the text of `--keep-vocab` does not need.
+    fn keep_vocab(
+        &self,
+        model: &mut Model,
+        vocabulary: &mut Vocabulary,
+    ) -> Result<Option<keep_vocabulary::Report>, Error> {
+        let Some(path) = &self.keep_vocab else { return Ok(None) };
+        let bar = progress("reading text", 0);
+        let report = keep(model, vocabulary, path, |done, count| {
+            bar.set_length(count as u64);
+            bar.set_position(done as u64);
+        });
+        bar.finish_and_clear();
+        report.map(Some)
     }
 
     fn packing(&self) -> Result<Packing, Error> {
@@ -191,7 +232,12 @@ impl Args {
     }
 
     /// Reads the file back: what is reported is what is on the disk.
-    fn report(&self, packed: &[u8]) -> Result<Report, Error> {
+    fn report(
+        &self,
+        packed: &[u8],
+        source_bytes: usize,
+        kept: Option<keep_vocabulary::Report>,
+    ) -> Result<Report, Error> {
         let written = crate::files::read_aligned(&self.output)?;
         if written[..] != *packed {
             return Err(Error::Check(format!("{}: differs from what was written", self.output.display())));
@@ -199,7 +245,6 @@ impl Args {
         let artifact = open(&self.output, &written)?;
         let manifest = Manifest::from_cbor(artifact.manifest()).map_err(Error::Check)?;
         let worst = manifest.tensors.iter().max_by(|a, b| a.error.relative.total_cmp(&b.error.relative));
-        let source = self.folder.join("model.safetensors");
         Ok(Report {
             file: self.output.clone(),
             bytes: artifact.len(),
@@ -209,9 +254,10 @@ impl Args {
             embeddings: manifest.recipe.embeddings.clone(),
             layout: manifest.recipe.layout.clone(),
             keep_int8: manifest.recipe.keep_int8.clone(),
-            source_bytes: std::fs::metadata(source).map_or(0, |about| about.len()),
+            source_bytes,
             worst_tensor: worst.map_or_else(String::new, |worst| worst.name.clone()),
             worst_relative_error: worst.map_or(0.0, |worst| worst.error.relative),
+            kept_vocabulary: kept.map(|report| KeptReport { saved_bytes: report.saved(&artifact), report }),
         })
     }
 }

@@ -10,6 +10,8 @@ use super::{json_line, packed, progress};
 use crate::error::Error;
 use crate::files::{open, read_aligned};
 use crate::hf::{HeadKind, Model};
+use crate::hub;
+use crate::keep_vocabulary;
 use crate::pack::Manifest;
 use crate::sentences;
 use crate::text::lines_of;
@@ -25,7 +27,7 @@ hidden states are apart and how often the head gives the same best candidate. Ex
 pub struct Args {
     /// Packed file
     file: PathBuf,
-    /// Hugging Face folder it was made from
+    /// Hugging Face folder it was made from, or the model's name on the hub
     #[arg(long, value_name = "DIR")]
     against: PathBuf,
     /// Texts, one per line [default: three built-in sentences]
@@ -66,7 +68,8 @@ impl Args {
         let bytes = read_aligned(&self.file)?;
         let artifact = open(&self.file, &bytes)?;
         let config = artifact.config();
-        let original = Model::read(&self.against, Some(HeadKind::from(config.head)))?;
+        let mut original = Model::read(&hub::resolve(&self.against)?, Some(HeadKind::from(config.head)))?;
+        keep_vocabulary::follow(&mut original, &artifact)?;
         let shape =
             |model: &Model| [model.config.layers, model.config.heads, model.config.positions, model.config.token_types];
         let here = [config.layers, config.heads, config.max_positions, config.type_vocab].map(|size| size as usize);

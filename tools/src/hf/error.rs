@@ -24,11 +24,39 @@ pub enum Problem {
     /// Another file is not there.
     #[error("no such file")]
     NoFile,
-    /// The folder has weights, but not as one `model.safetensors`.
-    #[error("no such file, but the folder has {found}")]
+    /// The folder has weights, but not as safetensors.
+    #[error("no such file, but the folder has {found}, which is not read")]
     OtherWeights {
         /// The file that was found in its place.
         found: &'static str,
+        /// How to make safetensors of it.
+        next: String,
+    },
+    /// A shard is not there.
+    #[error("no such file, though model.safetensors.index.json lists it")]
+    NoShard,
+    /// A tensor is not in the shard that the index says it is in.
+    #[error("no tensor `{tensor}` in it, though model.safetensors.index.json says so")]
+    NotInShard {
+        /// Its name in the index.
+        tensor: String,
+    },
+    /// A list of other files is not what it has to be.
+    #[error("has no {0}")]
+    NoList(&'static str),
+    /// A name leads out of the folder, or may.
+    #[error("`{name}` is not a plain file name")]
+    NotPlain {
+        /// The name.
+        name: String,
+    },
+    /// A step of sentence-transformers that a packed file does not have, or one that is not in its place.
+    #[error("its steps cannot be packed: {found} where {expected} was expected")]
+    Module {
+        /// The step.
+        found: String,
+        /// What can stand there.
+        expected: &'static str,
     },
     /// The operating system refused to read the file.
     #[error("cannot be read: {0}")]
@@ -160,6 +188,20 @@ pub enum Problem {
         /// `vocab_size` in the configuration.
         config: usize,
     },
+    /// Tokens were added beside the vocabulary.
+    #[error("{count} token(s) added beside the vocabulary, first `{first}`")]
+    AddedTokens {
+        /// How many.
+        count: usize,
+        /// The one with the lowest id.
+        first: String,
+    },
+    /// `vocab.txt` and `tokenizer.json` disagree.
+    #[error("differs from tokenizer.json, first in the entry with id {id}")]
+    TwoVocabularies {
+        /// The first id whose entries differ.
+        id: usize,
+    },
     /// The tokenizer is not BERT's WordPiece.
     #[error("not a BERT WordPiece tokenizer: {0}")]
     Tokenizer(String),
@@ -186,15 +228,22 @@ impl Problem {
     }
 
     /// What the user can do about it.
-    pub fn next_step(&self) -> &'static str {
+    pub fn next_step(&self) -> &str {
         match self {
             Self::NotAFolder => "give the folder that holds config.json, model.safetensors and vocab.txt",
             Self::Missing => {
                 "a Hugging Face folder needs config.json, model.safetensors and vocab.txt (or tokenizer.json); is the path right?"
             }
             Self::NoFile => "is the path right?",
-            Self::OtherWeights { .. } => {
-                "load the model in transformers and save it with `model.save_pretrained(DIR, max_shard_size=\"100GB\")`, which writes one model.safetensors"
+            Self::OtherWeights { next, .. } => next,
+            Self::NoShard => "the download may be incomplete: fetch the folder again",
+            Self::NotInShard { .. } => "the shards and their index do not belong together: fetch the folder again",
+            Self::NoList(_) => "the file is damaged or of another kind: fetch or export the folder again",
+            Self::NotPlain { .. } => {
+                "a name in this file may not lead out of the folder; take the folder from where it came again"
+            }
+            Self::Module { .. } => {
+                "only Transformer, Pooling (mean or CLS) and Normalize can be packed; to pack the model without its other steps, take them out of a copy's modules.json"
             }
             Self::Io(_) => "check the path and its permissions",
             Self::Json(_) => "the file may be cut short or overwritten: fetch or export it again",
@@ -222,6 +271,12 @@ impl Problem {
             Self::Untied { .. } => "train with tied embeddings, or pack the encoder alone with `--head embedding`",
             Self::NoVocabulary => "copy the model's vocab.txt into the folder, or name one with `--vocab FILE`",
             Self::VocabularySize { .. } => "take vocab.txt and model.safetensors from the same model",
+            Self::AddedTokens { .. } => {
+                "added tokens cannot be packed; to pack the model without them, name its vocabulary with `--vocab FILE`"
+            }
+            Self::TwoVocabularies { .. } => {
+                "take both from the same export, or name the one that belongs to the weights with `--vocab FILE`"
+            }
             Self::Tokenizer(_) => {
                 "only BERT's WordPiece tokenizer is supported; name its vocabulary with `--vocab FILE` if there is one"
             }

@@ -1,11 +1,16 @@
-//! Reads a Hugging Face folder of a `bert` or `distilbert` model: `config.json`, `model.safetensors`, and
-//! `vocab.txt` or `tokenizer.json`. Everything is checked here, so that what follows can index without looking.
+//! Reads a Hugging Face folder of a `bert` or `distilbert` model: `config.json`, `model.safetensors` (in one file or in
+//! shards), and `vocab.txt` or `tokenizer.json`; also one of sentence-transformers. Everything is checked here, so that
+//! what follows can index without looking.
 
 mod config;
 mod error;
 mod head;
+mod modules;
+mod names;
 mod pooling;
+mod shards;
 mod tensors;
+mod tokenizer_json;
 mod vocabulary;
 mod weights;
 
@@ -16,7 +21,10 @@ use serde_json::{Map, Value};
 pub use config::{Architecture, Config};
 pub use error::{HfError, Problem};
 pub use head::HeadKind;
+pub use modules::Modules;
+pub use names::{class_name, tensor_name};
 pub use pooling::Pooling;
+pub(crate) use shards::{conversion, shard_names};
 pub use tensors::{Tensor, TensorFile};
 pub use vocabulary::{SpecialIds, Vocabulary};
 pub(crate) use weights::layer_names;
@@ -25,7 +33,7 @@ pub use weights::{HeadWeights, Layer, Linear, Norm, Weights};
 /// A model as its folder has it, in float32.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// The folder.
+    /// The folder with the weights.
     pub folder: PathBuf,
     /// Shape.
     pub config: Config,
@@ -39,8 +47,10 @@ pub struct Model {
     pub weights: Weights,
     /// How the folder pools hidden states into one vector.
     pub pooling: Pooling,
-    /// SHA-256 of `model.safetensors`, in hexadecimal.
+    /// SHA-256 of the weights as [`TensorFile::sha256`] defines it, in hexadecimal.
     pub sha256: String,
+    /// Bytes of the files of weights.
+    pub bytes: usize,
 }
 
 impl Model {
@@ -49,23 +59,22 @@ impl Model {
         if !folder.is_dir() {
             return Err(if folder.exists() { Problem::NotAFolder } else { Problem::Missing }.at(folder));
         }
-        let config = Config::read(folder)?;
-        let file = TensorFile::read(folder)?;
+        let modules = Modules::read(folder)?;
+        let inside =
+            modules.as_ref().map_or_else(|| folder.to_path_buf(), |modules| within(folder, modules.transformer()));
+        let config = Config::read(&inside)?;
+        let file = TensorFile::read(&inside)?;
         let head = HeadKind::choose(&file, &config, wanted)?;
         let labels = head.labels(&file, &config)?;
         let problem = head.problem(&config, labels.len());
         let weights = Weights::read(&file, &config, head, labels.len())?;
-        let pooling = Pooling::read(folder)?;
-        Ok(Self {
-            folder: folder.to_path_buf(),
-            config,
-            head,
-            labels,
-            problem,
-            weights,
-            pooling,
-            sha256: file.sha256(),
-        })
+        // What comes after the encoder matters where there is no other head.
+        let pooling = match head {
+            HeadKind::Embedding => Pooling::read(folder, modules.as_ref())?,
+            _ => Pooling::default(),
+        };
+        let (sha256, bytes) = (file.sha256(), file.bytes());
+        Ok(Self { folder: inside, config, head, labels, problem, weights, pooling, sha256, bytes })
     }
 
     /// Reads the folder's vocabulary, or the `vocab.txt` given instead. It has one entry per word embedding, or fewer where
@@ -80,6 +89,11 @@ impl Model {
         }
         Ok(vocabulary)
     }
+}
+
+/// `inside` of `folder`; the folder itself, without a slash at its end, where that is empty.
+fn within(folder: &Path, inside: &str) -> PathBuf {
+    if inside.is_empty() { folder.to_path_buf() } else { folder.join(inside) }
 }
 
 /// Word tables are padded to a multiple of 8, 64 or 128 rows for the sake of matrix units.

@@ -1,13 +1,13 @@
-//! `model.safetensors`: every tensor by its canonical name, converted to float32 when it is taken.
+//! The tensors of a folder, in one file or several: each by its canonical name, converted to float32 when it is taken.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
-use sha2::{Digest, Sha256};
 
 use super::error::{HfError, Problem};
+use super::shards::{Shard, Shards};
 
 /// A matrix (or, with one row, a vector) of float32 weights.
 #[derive(Clone, Debug)]
@@ -22,47 +22,50 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
-/// The bytes of a safetensors file, checked once; tensors are converted as they are taken.
+/// The bytes of a folder's safetensors files, checked once; tensors are converted as they are taken.
 pub struct TensorFile {
-    path: PathBuf,
-    bytes: Vec<u8>,
-    /// Canonical name to name in the file.
-    names: BTreeMap<String, String>,
+    shards: Shards,
+    /// Canonical name to number of the shard and name in it.
+    names: BTreeMap<String, (usize, String)>,
 }
 
 impl TensorFile {
-    /// Reads `model.safetensors` in `folder`.
+    /// Reads `model.safetensors` in `folder`, or the shards of `model.safetensors.index.json`.
     pub fn read(folder: &Path) -> Result<Self, HfError> {
-        let path = folder.join("model.safetensors");
-        let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => match other_weights(folder) {
-                Some(found) => Problem::OtherWeights { found }.at(&path),
-                None => Problem::Missing.at(&path),
-            },
-            _ => Problem::Io(error).at(&path),
-        })?;
-        let parsed =
-            SafeTensors::deserialize(&bytes).map_err(|error| Problem::NotSafetensors(error.to_string()).at(&path))?;
-        let mut names = BTreeMap::new();
-        let mut in_file: Vec<&str> = parsed.names();
-        in_file.sort_unstable();
-        for name in in_file {
-            let canonical = canonical_name(name);
-            if let Some(first) = names.insert(canonical.clone(), name.to_owned()) {
-                return Err(Problem::TensorTwice { tensor: canonical, first, second: name.into() }.at(&path));
+        let shards = Shards::read(folder)?;
+        let mut names = BTreeMap::<String, (usize, String)>::new();
+        for (number, shard) in shards.files.iter().enumerate() {
+            let parsed = SafeTensors::deserialize(&shard.bytes)
+                .map_err(|error| Problem::NotSafetensors(error.to_string()).at(&shard.path))?;
+            let mut in_file: Vec<&str> = parsed.names();
+            in_file.sort_unstable();
+            if let Some(tensor) = shard.promised.iter().find(|name| in_file.binary_search(&&name[..]).is_err()) {
+                return Err(Problem::NotInShard { tensor: tensor.clone() }.at(&shard.path));
+            }
+            for name in in_file {
+                let canonical = canonical_name(name);
+                if let Some((_, first)) = names.insert(canonical.clone(), (number, name.to_owned())) {
+                    return Err(Problem::TensorTwice { tensor: canonical, first, second: name.into() }.at(&shard.path));
+                }
             }
         }
-        Ok(Self { path, bytes, names })
+        Ok(Self { shards, names })
     }
 
-    /// The file.
+    /// The file, or the index of the files.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.shards.path
     }
 
-    /// SHA-256 of the whole file, in hexadecimal.
+    /// SHA-256 in hexadecimal: of the file, or of the lines that `sha256sum` prints for the shards in the order of
+    /// their names.
     pub fn sha256(&self) -> String {
-        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        self.shards.sha256()
+    }
+
+    /// Bytes of all files together.
+    pub fn bytes(&self) -> usize {
+        self.shards.len()
     }
 
     /// Whether a tensor of this canonical name is there.
@@ -77,37 +80,36 @@ impl TensorFile {
 
     /// The shape of a tensor, if it is there.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        let in_file = self.names.get(name)?;
-        Some(self.parsed().tensor(in_file).ok()?.shape().to_vec())
+        let (number, in_file) = self.names.get(name)?;
+        Some(parsed(&self.shards.files[*number]).tensor(in_file).ok()?.shape().to_vec())
     }
 
     /// Takes a tensor as float32, checked for its shape and for values that are not finite. `None`: not there.
     pub fn take(&self, name: &str, shape: &[usize]) -> Result<Option<Tensor>, HfError> {
-        let Some(in_file) = self.names.get(name) else { return Ok(None) };
-        let tensor = in_file.clone();
-        let parsed = self.parsed();
-        let view = parsed.tensor(in_file).map_err(|error| Problem::NotSafetensors(error.to_string()).at(&self.path))?;
+        let Some((number, in_file)) = self.names.get(name) else { return Ok(None) };
+        let shard = &self.shards.files[*number];
+        let (tensor, path) = (in_file.clone(), &shard.path);
+        let parsed = parsed(shard);
+        let view = parsed.tensor(in_file).map_err(|error| Problem::NotSafetensors(error.to_string()).at(path))?;
         if view.shape() != shape {
-            return Err(
-                Problem::Shape { tensor, expected: shape.to_vec(), found: view.shape().to_vec() }.at(&self.path)
-            );
+            return Err(Problem::Shape { tensor, expected: shape.to_vec(), found: view.shape().to_vec() }.at(path));
         }
         let Some(data) = to_f32(view.dtype(), view.data()) else {
-            return Err(Problem::TensorType { tensor, dtype: format!("{:?}", view.dtype()) }.at(&self.path));
+            return Err(Problem::TensorType { tensor, dtype: format!("{:?}", view.dtype()) }.at(path));
         };
         let nan = data.iter().filter(|value| value.is_nan()).count();
         let infinite = data.iter().filter(|value| value.is_infinite()).count();
         if nan + infinite > 0 {
-            return Err(Problem::NotFinite { tensor, nan, infinite, of: data.len() }.at(&self.path));
+            return Err(Problem::NotFinite { tensor, nan, infinite, of: data.len() }.at(path));
         }
         let cols = shape.last().copied().unwrap_or(1);
         Ok(Some(Tensor { name: tensor, rows: shape.iter().rev().skip(1).product(), cols, data }))
     }
+}
 
-    /// The header is parsed again at each use (microseconds): a view cannot be stored beside the bytes it borrows.
-    fn parsed(&self) -> SafeTensors<'_> {
-        SafeTensors::deserialize(&self.bytes).expect("checked when the file was read")
-    }
+/// The header is parsed again at each use (microseconds): a view cannot be stored beside the bytes it borrows.
+fn parsed(shard: &Shard) -> SafeTensors<'_> {
+    SafeTensors::deserialize(&shard.bytes).expect("checked when the file was read")
 }
 
 /// The name without the model prefix, with today's names for layer normalization.
@@ -132,13 +134,6 @@ fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         Dtype::BF16 => pairs().map(|bits| bf16::from_bits(bits).to_f32()).collect(),
         _ => return None,
     })
-}
-
-/// Weights in a form that is not read here, for the error message.
-fn other_weights(folder: &Path) -> Option<&'static str> {
-    ["model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "model.onnx"]
-        .into_iter()
-        .find(|name| folder.join(name).exists())
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::error::{HfError, Problem};
+use super::tokenizer_json::{refuse_added, word_piece};
 use super::{read_json, read_text};
+use crate::keep_vocabulary::Kept;
 
 /// What a BERT tokenizer needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Vocabulary {
     pub split_cjk: bool,
     /// The special tokens' ids.
     pub special: SpecialIds,
+    /// What was dropped to get these entries; `None` if nothing was.
+    pub kept: Option<Kept>,
 }
 
 /// Ids of the special tokens.
@@ -50,13 +54,30 @@ impl Vocabulary {
             (None, Some(json)) => (word_piece(json).map_err(|problem| problem.at(&tokenizer))?, tokenizer.as_path()),
             (None, None) => return Err(Problem::NoVocabulary.at(folder)),
         };
+        // Whoever names a vocabulary knows what the folder's tokenizer is.
+        if let (Some(json), None) = (&json, instead) {
+            let other = word_piece(json).map_err(|problem| problem.at(&tokenizer))?;
+            if other != pieces {
+                let id = other.iter().zip(&pieces).take_while(|(a, b)| a == b).count();
+                return Err(Problem::TwoVocabularies { id }.at(source));
+            }
+            refuse_added(json, &pieces).map_err(|problem| problem.at(&tokenizer))?;
+        }
         let mut settings = Settings::default();
         if let Some(json) = &json {
             settings.apply_normalizer(json);
         }
         let path = folder.join("tokenizer_config.json");
         if path.exists() {
-            settings.apply_config(&read_json(&path)?);
+            let config = read_json(&path)?;
+            if json.is_none() && instead.is_none() {
+                refuse_other_classes(&config).map_err(|problem| problem.at(&path))?;
+            }
+            settings.apply_config(&config);
+        }
+        let path = folder.join("sentence_bert_config.json");
+        if path.exists() {
+            settings.apply_sentence(&read_json(&path)?);
         }
         Self::new(pieces, settings).map_err(|problem| problem.at(source))
     }
@@ -89,7 +110,14 @@ impl Vocabulary {
             mask: id("[MASK]")?,
         };
         let Settings { lowercase, strip_accents, split_cjk } = settings;
-        Ok(Self { pieces, lowercase, strip_accents: strip_accents.unwrap_or(lowercase), split_cjk, special })
+        Ok(Self {
+            pieces,
+            lowercase,
+            strip_accents: strip_accents.unwrap_or(lowercase),
+            split_cjk,
+            special,
+            kept: None,
+        })
     }
 }
 
@@ -124,34 +152,34 @@ impl Settings {
         self.strip_accents = flag("strip_accents").or(self.strip_accents);
         self.split_cjk = flag("tokenize_chinese_chars").unwrap_or(self.split_cjk);
     }
+
+    /// `sentence_bert_config.json`: text may be lower-cased on its way to a tokenizer that keeps case, and accents with it.
+    fn apply_sentence(&mut self, json: &Map<String, Value>) {
+        if json.get("do_lower_case").and_then(Value::as_bool) == Some(true) {
+            self.strip_accents = Some(self.strip_accents.unwrap_or(self.lowercase));
+            self.lowercase = true;
+        }
+    }
+}
+
+/// Refuses a `tokenizer_config.json` that names another tokenizer: a `vocab.txt` alone does not tell.
+fn refuse_other_classes(json: &Map<String, Value>) -> Result<(), Problem> {
+    let name = json.get("tokenizer_class").and_then(Value::as_str).unwrap_or("BertTokenizer");
+    // The last two name no algorithm.
+    let known =
+        ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "PreTrainedTokenizer", "TokenizersBackend"];
+    if !known.contains(&name.strip_suffix("Fast").unwrap_or(name)) {
+        return Err(Problem::Tokenizer(format!("tokenizer_config.json says {name}")));
+    }
+    if json.get("do_basic_tokenize").and_then(Value::as_bool) == Some(false) {
+        return Err(Problem::Tokenizer("it cuts words at white space alone (`do_basic_tokenize` is false)".into()));
+    }
+    Ok(())
 }
 
 fn read_pieces(path: &Path) -> Result<Vec<String>, HfError> {
     let text = read_text(path)?;
     Ok(text.lines().map(str::to_owned).collect())
-}
-
-/// The vocabulary of a `tokenizer.json`, refused if the model is not BERT's WordPiece.
-fn word_piece(json: &Map<String, Value>) -> Result<Vec<String>, Problem> {
-    let refuse = |why: &str| Problem::Tokenizer(why.into());
-    let model = json.get("model").and_then(Value::as_object).ok_or_else(|| refuse("no `model`"))?;
-    match model.get("type").and_then(Value::as_str) {
-        Some("WordPiece") => {}
-        other => return Err(Problem::Tokenizer(format!("its model is {}", other.unwrap_or("not named")))),
-    }
-    if model.get("continuing_subword_prefix").and_then(Value::as_str).unwrap_or("##") != "##" {
-        return Err(refuse("its continuation prefix is not ##"));
-    }
-    if model.get("max_input_chars_per_word").and_then(Value::as_u64).unwrap_or(100) != 100 {
-        return Err(refuse("its limit of characters per word is not 100"));
-    }
-    let map = model.get("vocab").and_then(Value::as_object).ok_or_else(|| refuse("its model has no `vocab`"))?;
-    let mut pieces = vec![None; map.len()];
-    for (piece, id) in map {
-        let slot = id.as_u64().and_then(|id| pieces.get_mut(usize::try_from(id).ok()?));
-        *slot.ok_or_else(|| refuse("its ids are not 0, 1, 2, ..."))? = Some(piece.clone());
-    }
-    pieces.into_iter().collect::<Option<_>>().ok_or_else(|| refuse("two entries share an id"))
 }
 
 #[cfg(test)]
@@ -183,22 +211,25 @@ mod tests {
     }
 
     #[test]
-    fn tokenizer_json_gives_entries_in_id_order() {
-        let json = serde_json::json!({"model": {"type": "WordPiece", "vocab": {"b": 1, "a": 0}}});
-        assert_eq!(word_piece(json.as_object().unwrap()).unwrap(), ["a", "b"]);
-        for (model, expected) in [
-            (serde_json::json!({"type": "BPE"}), "not a BERT WordPiece tokenizer: its model is BPE"),
-            (
-                serde_json::json!({"type": "WordPiece", "vocab": {"a": 0, "b": 0}}),
-                "not a BERT WordPiece tokenizer: two entries share an id",
-            ),
-            (
-                serde_json::json!({"type": "WordPiece", "vocab": {"a": 7}}),
-                "not a BERT WordPiece tokenizer: its ids are not 0, 1, 2, ...",
-            ),
-        ] {
-            let json = serde_json::json!({ "model": model });
-            assert_eq!(word_piece(json.as_object().unwrap()).unwrap_err().to_string(), expected);
+    fn lower_casing_before_the_tokenizer_keeps_accents() {
+        let mut cased = Settings { lowercase: false, ..Settings::default() };
+        let lower = serde_json::json!({"do_lower_case": true});
+        cased.apply_sentence(lower.as_object().unwrap());
+        let vocabulary = Vocabulary::new(pieces(&[]), cased).unwrap();
+        assert_eq!((vocabulary.lowercase, vocabulary.strip_accents), (true, false));
+        let mut uncased = Settings::default();
+        uncased.apply_sentence(lower.as_object().unwrap());
+        assert!(Vocabulary::new(pieces(&[]), uncased).unwrap().strip_accents);
+    }
+
+    #[test]
+    fn other_tokenizers_are_told_by_their_class() {
+        let refused = |json: serde_json::Value| refuse_other_classes(json.as_object().unwrap()).is_err();
+        for class in ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizerFast", "PreTrainedTokenizerFast"] {
+            assert!(!refused(serde_json::json!({"tokenizer_class": class})), "{class}");
         }
+        assert!(!refused(serde_json::json!({"do_basic_tokenize": true})));
+        assert!(refused(serde_json::json!({"tokenizer_class": "BertJapaneseTokenizer"})));
+        assert!(refused(serde_json::json!({"do_basic_tokenize": false})));
     }
 }

@@ -3,18 +3,23 @@
 use serde::{Deserialize, Serialize};
 
 use super::error_stats::TensorError;
+use crate::keep_vocabulary::Kept;
 
 /// Provenance of a packed file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Program and version that wrote the file.
     pub tool: String,
-    /// SHA-256 of the `model.safetensors` it was made from, in hexadecimal.
+    /// SHA-256 of the weights it was made from, in hexadecimal: of `model.safetensors`, or of the lines that `sha256sum`
+    /// prints for the shards in the order of their names.
     pub source_sha256: String,
     /// `bert` or `distilbert`.
     pub architecture: String,
     /// What was asked for.
     pub recipe: Recipe,
+    /// What stayed of the vocabulary, where entries were dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_vocabulary: Option<Kept>,
     /// Each tensor: its name in the source and the error of packing it, in the file's order.
     pub tensors: Vec<TensorRecord>,
 }

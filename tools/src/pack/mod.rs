@@ -118,6 +118,7 @@ pub fn pack(
             layout: packing.layout.to_string(),
             keep_int8: packing.keep_int8.iter().map(Role::to_string).collect(),
         },
+        kept_vocabulary: vocabulary.kept.clone(),
         tensors: records,
     };
     let vocabulary = build_vocabulary(&vocabulary.pieces)?;

@@ -157,3 +157,15 @@ pub(crate) fn shape(value: &Value) -> Value {
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
     }
 }
+
+/// A Python that has `modules` (as `import` takes them); says so and gives `None` where there is none. `DISTIL_PYTHON`
+/// names one to use in place of `python3`.
+pub(crate) fn python(modules: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("DISTIL_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
+    let found = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    eprintln!("SKIPPED: no Python with {modules}; DISTIL_PYTHON can name one");
+    None
+}

@@ -163,9 +163,20 @@ impl<'a> Vocabulary<'a> {
 
     /// The entry of an id: its text, without `##`, and whether it continues a word. `None` if there is no such id or `out` is too small; [`MAX_PIECE_BYTES`] are enough.
     ///
-    /// Slow (it searches all ids): for printing answers, not for tokenizing.
+    /// Slow (it searches all ids): for printing answers, not for tokenizing. For all entries see [`entry`](Self::entry).
     pub fn piece<'b>(&self, id: u32, out: &'b mut [u8]) -> Option<(&'b str, bool)> {
-        let mut edge = self.edge_of_id(id)?;
+        self.text_of(self.edge_of_index(self.index_of_id(id)?)?, out)
+    }
+
+    /// The entry at a place in the order of the file, from 0 to [`len`](Self::len) minus one: its id, and the same as [`piece`](Self::piece) gives.
+    pub fn entry<'b>(&self, index: usize, out: &'b mut [u8]) -> Option<(u32, &'b str, bool)> {
+        let id = self.id_at(index)?;
+        let (text, continuation) = self.text_of(self.edge_of_index(u32::try_from(index).ok()?)?, out)?;
+        Some((id, text, continuation))
+    }
+
+    /// The bytes from the root to below `edge`, and whether the root is that of continuations.
+    fn text_of<'b>(&self, mut edge: u32, out: &'b mut [u8]) -> Option<(&'b str, bool)> {
         let longest = out.len().min(MAX_PIECE_BYTES);
         let out = out.get_mut(..longest)?;
         let mut len = 0;
@@ -279,9 +290,12 @@ impl<'a> Vocabulary<'a> {
         }
     }
 
-    /// The edge below which the entry of `id` ends.
-    fn edge_of_id(&self, id: u32) -> Option<u32> {
-        let index = (0..self.entries).find(|&index| self.id_at(index as usize) == Some(id))?;
+    fn index_of_id(&self, id: u32) -> Option<u32> {
+        (0..self.entries).find(|&index| self.id_at(index as usize) == Some(id))
+    }
+
+    /// The edge below which the entry number `index` ends.
+    fn edge_of_index(&self, index: u32) -> Option<u32> {
         let after = self.blocks.partition_point(|block| Block(block).ends_before() <= index);
         let number = after.checked_sub(1)?;
         let block = Block(self.blocks.get(number)?);
