@@ -197,6 +197,8 @@ impl Run<'_> {
         let (role, linear, first) = match head {
             HeadWeights::MaskedLm { transform, .. } => (Role::MlmTransform, transform, false),
             HeadWeights::SequenceClassification { pre, .. } => (Role::PreClassifier, pre, true),
+            HeadWeights::TokenClassification { classifier } => (Role::Classifier, classifier, false),
+            HeadWeights::QuestionAnswering { span } => (Role::Span, span, false),
             HeadWeights::Embedding => return,
         };
         let pick = |rows: &[f32]| {
@@ -213,7 +215,9 @@ impl Run<'_> {
         let (_, bias) = self.fit(TensorId { role, layer: 0 }, linear, &inputs, &target);
         match &mut self.out.model.weights.head {
             HeadWeights::MaskedLm { transform: linear, .. }
-            | HeadWeights::SequenceClassification { pre: linear, .. } => linear.bias.data = bias,
+            | HeadWeights::SequenceClassification { pre: linear, .. }
+            | HeadWeights::TokenClassification { classifier: linear }
+            | HeadWeights::QuestionAnswering { span: linear } => linear.bias.data = bias,
             HeadWeights::Embedding => {}
         }
     }

@@ -304,7 +304,7 @@ mod tests {
         for row in [[0.0, 0.0], [1e-38, -1e-38], [f32::MAX, -f32::MAX], [1e-18, 1e-17], [1e-45, 0.0], [3e19, -1.0]] {
             data.extend(row.iter().cycle().take(64));
         }
-        let quantized = quantize_rows(&data, 64, 32);
+        let quantized = quantize_rows(&data, 64, 32, None);
         assert!(quantized.values[..192].iter().all(|&value| value == 0));
         assert!(quantized.values.iter().all(|value| (-8..=7).contains(value)));
         assert!(quantized.factors.iter().all(|factor| (1..=15).contains(factor)));
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn finer_groups_and_smaller_rows_are_nearer() {
         let data = weights(64, 768);
-        let by = |group| relative(&data, &restore(&quantize_rows(&data, 768, group), 768, group));
+        let by = |group| relative(&data, &restore(&quantize_rows(&data, 768, group, None), 768, group));
         let (fine, coarse) = (by(32), by(64));
         assert!(fine < coarse && coarse < 0.11, "{fine} {coarse}");
     }
