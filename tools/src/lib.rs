@@ -2,6 +2,7 @@
 //! files. The binary `tools` is a thin shell over this library.
 
 pub mod bench;
+pub mod calibrate;
 pub mod checkfile;
 pub mod commands;
 pub mod error;

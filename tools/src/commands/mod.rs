@@ -1,6 +1,7 @@
 //! One module per verb: its arguments, what it computes, how it prints it.
 
 mod bench;
+mod calibration;
 mod check;
 mod eval;
 mod export_c;

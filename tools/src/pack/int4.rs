@@ -8,6 +8,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::quantize::SCALE_RANGE;
+use super::rounded::Rounded;
 
 /// Values that are compared together: a multiple of what any vector unit takes, and a divisor of both groups.
 const BLOCK: usize = 32;
@@ -19,31 +20,23 @@ const REACHES: [f32; 12] = [6.75, 7.0, 7.25, 7.5, 7.75, 8.0, 8.3, 8.6, 9.0, 9.5,
 /// Scales from which the last step chooses.
 const FINALISTS: usize = 3;
 
-/// A matrix in int4.
-pub(super) struct Quantized {
-    /// `[rows][cols]`, in -8..=7.
-    pub(super) values: Vec<i8>,
-    /// `[rows][groups]`, in 1..=15.
-    pub(super) factors: Vec<u8>,
-    /// One per row.
-    pub(super) scales: Vec<bf16>,
-}
-
-/// Quantizes each row of `cols` values in groups of `group`. Rows are independent: the result does not depend on the
-/// number of threads.
-pub(super) fn quantize_rows(data: &[f32], cols: usize, group: usize) -> Quantized {
+/// Quantizes each row of `cols` values in groups of `group`; the squared error at each column counts by its `weight`,
+/// the same for all without. Rows are independent: the result does not depend on the number of threads.
+pub(super) fn quantize_rows(data: &[f32], cols: usize, group: usize, weights: Option<&[f32]>) -> Rounded {
     let (rows, groups) = (data.len() / cols, cols.div_ceil(group));
     let mut values = vec![0; data.len()];
     let mut factors = vec![1; rows * groups];
     let mut scales = vec![bf16::ONE; rows];
+    let mut weights = weights.map_or_else(|| vec![1.0; cols], <[f32]>::to_vec);
+    weights.resize(groups * group, 0.0);
     data.par_chunks_exact(cols)
         .zip(values.par_chunks_exact_mut(cols))
         .zip(factors.par_chunks_exact_mut(groups))
         .zip(&mut scales)
         .for_each_init(Vec::new, |padded, (((row, values), factors), scale)| {
-            *scale = quantize_row(row, group, padded, values, factors);
+            *scale = quantize_row(row, (group, &weights), padded, values, factors);
         });
-    Quantized { values, factors, scales }
+    Rounded { values, factors, scales }
 }
 
 /// A row as the search sees it.
@@ -51,13 +44,21 @@ struct Row<'a> {
     /// Its values, padded with zeros to whole groups, times [`Row::unit`].
     values: &'a [f32],
     group: usize,
+    /// How much an error at each column counts.
+    weights: &'a [f32],
     /// A power of two that brings the largest magnitude near 1, so that no square overflows or vanishes.
     unit: f32,
     /// The best step of each group alone.
     steps: Vec<f32>,
 }
 
-fn quantize_row(row: &[f32], group: usize, padded: &mut Vec<f32>, values: &mut [i8], factors: &mut [u8]) -> bf16 {
+fn quantize_row(
+    row: &[f32],
+    (group, weights): (usize, &[f32]),
+    padded: &mut Vec<f32>,
+    values: &mut [i8],
+    factors: &mut [u8],
+) -> bf16 {
     let most = largest(row);
     if most == 0.0 {
         return bf16::ONE;
@@ -66,8 +67,9 @@ fn quantize_row(row: &[f32], group: usize, padded: &mut Vec<f32>, values: &mut [
     padded.clear();
     padded.extend(row.iter().map(|value| value * unit));
     padded.resize(row.len().next_multiple_of(group), 0.0);
-    let steps = padded.chunks_exact(group).map(best_step).collect();
-    let row = Row { values: padded, group, unit, steps };
+    let groups = padded.chunks_exact(group).zip(weights.chunks_exact(group));
+    let steps = groups.map(|(values, weights)| best_step(values, weights)).collect();
+    let row = Row { values: padded, group, weights, unit, steps };
 
     let mut found: Vec<(f32, bf16)> = row.candidates().map(|scale| (row.error(scale, near), scale)).collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -127,10 +129,10 @@ impl Row<'_> {
         for (index, group) in self.values.chunks_exact(self.group).enumerate() {
             let factor = self.factor(index, width, wide).1;
             let inverse = 1.0 / (width * factor);
-            for &x in group {
+            for (&x, &weight) in group.iter().zip(&self.weights[index * self.group..]) {
                 let integer = f64::from(nearest(x, inverse) * factor);
-                product += f64::from(x) * integer;
-                square += integer * integer;
+                product += f64::from(x) * integer * f64::from(weight);
+                square += integer * integer * f64::from(weight);
             }
         }
         if product > 0.0 { bf16::from_f64(product / square / f64::from(self.unit)) } else { scale }
@@ -145,12 +147,13 @@ impl Row<'_> {
     /// The least error of a group with a scale, and the factor that gives it.
     fn factor(&self, index: usize, width: f32, range: fn(f32) -> (f32, f32)) -> (f32, f32) {
         let group = &self.values[index * self.group..(index + 1) * self.group];
+        let weights = &self.weights[index * self.group..(index + 1) * self.group];
         let (first, last) = range(self.steps[index] / width);
         let (first, last) = (first.clamp(1.0, MOST), last.clamp(1.0, MOST));
         let (mut least, mut best) = (f32::INFINITY, first);
         let mut factor = first;
         while factor <= last {
-            let error = error(group, width * factor);
+            let error = error(group, weights, width * factor);
             if error < least {
                 (least, best) = (error, factor);
             }
@@ -161,7 +164,7 @@ impl Row<'_> {
 }
 
 /// The step with the least error of a group alone; 0 for a group of zeros.
-fn best_step(group: &[f32]) -> f32 {
+fn best_step(group: &[f32], weights: &[f32]) -> f32 {
     let most = largest(group);
     if most == 0.0 {
         return 0.0;
@@ -169,7 +172,7 @@ fn best_step(group: &[f32]) -> f32 {
     let (mut least, mut best) = (f32::INFINITY, most);
     for reach in REACHES {
         let step = most / reach;
-        let error = error(group, step);
+        let error = error(group, weights, step);
         if error < least {
             (least, best) = (error, step);
         }
@@ -177,16 +180,16 @@ fn best_step(group: &[f32]) -> f32 {
     best
 }
 
-/// Squared error of a group's values with a step. Eight sums side by side, so that the compiler can use vectors.
-fn error(group: &[f32], step: f32) -> f32 {
+/// Squared error of a group's values with a step, weighted. Eight sums side by side, so that the compiler can use vectors.
+fn error(group: &[f32], weights: &[f32], step: f32) -> f32 {
     const LANES: usize = 8;
     let inverse = 1.0 / step;
     let mut sums = [0.0f32; LANES];
-    for block in group.as_chunks::<BLOCK>().0 {
-        for part in block.as_chunks::<LANES>().0 {
-            for (sum, &x) in sums.iter_mut().zip(part) {
+    for (block, weights) in group.as_chunks::<BLOCK>().0.iter().zip(weights.as_chunks::<BLOCK>().0) {
+        for (part, weights) in block.as_chunks::<LANES>().0.iter().zip(weights.as_chunks::<LANES>().0) {
+            for ((sum, &x), &weight) in sums.iter_mut().zip(part).zip(weights) {
                 let wrong = x - nearest(x, inverse) * step;
-                *sum += wrong * wrong;
+                *sum += wrong * wrong * weight;
             }
         }
     }
@@ -236,7 +239,7 @@ mod tests {
             .collect()
     }
 
-    fn restore(quantized: &Quantized, cols: usize, group: usize) -> Vec<f32> {
+    fn restore(quantized: &Rounded, cols: usize, group: usize) -> Vec<f32> {
         let groups = cols.div_ceil(group);
         let value = |at: usize| {
             let (row, col) = (at / cols, at % cols);
@@ -256,7 +259,7 @@ mod tests {
         for (cols, group) in [(96, 32), (192, 64), (70, 32)] {
             let data = weights(12, cols);
             for row in data.chunks_exact(cols) {
-                let quantized = quantize_rows(row, cols, group);
+                let quantized = quantize_rows(row, cols, group, None);
                 let found = relative(row, &restore(&quantized, cols, group));
                 let most = largest(row);
                 let padded: Vec<f32> =
@@ -266,7 +269,9 @@ mod tests {
                     .map(|bits| {
                         let width = bf16::from_bits(bits).to_f32();
                         let least = |group: &[f32]| {
-                            (1..=15).map(|factor| error(group, width * factor as f32)).fold(f32::INFINITY, f32::min)
+                            (1..=15)
+                                .map(|factor| error(group, &[1.0; 64][..group.len()], width * factor as f32))
+                                .fold(f32::INFINITY, f32::min)
                         };
                         padded.chunks_exact(group).map(least).sum::<f32>()
                     })
@@ -288,7 +293,7 @@ mod tests {
             .enumerate()
             .map(|(at, q)| q * scale * if at % 64 < 32 { 15.0 } else { (at / 64) as f32 * 4.0 + 1.0 })
             .collect();
-        let quantized = quantize_rows(&data, cols, 32);
+        let quantized = quantize_rows(&data, cols, 32, None);
         assert_eq!(restore(&quantized, cols, 32), data);
         assert_eq!(quantized.factors, [15, 1, 15, 5, 15, 9]);
     }
@@ -299,7 +304,7 @@ mod tests {
         for row in [[0.0, 0.0], [1e-38, -1e-38], [f32::MAX, -f32::MAX], [1e-18, 1e-17], [1e-45, 0.0], [3e19, -1.0]] {
             data.extend(row.iter().cycle().take(64));
         }
-        let quantized = quantize_rows(&data, 64, 32);
+        let quantized = quantize_rows(&data, 64, 32, None);
         assert!(quantized.values[..192].iter().all(|&value| value == 0));
         assert!(quantized.values.iter().all(|value| (-8..=7).contains(value)));
         assert!(quantized.factors.iter().all(|factor| (1..=15).contains(factor)));
@@ -313,7 +318,7 @@ mod tests {
     #[test]
     fn finer_groups_and_smaller_rows_are_nearer() {
         let data = weights(64, 768);
-        let by = |group| relative(&data, &restore(&quantize_rows(&data, 768, group), 768, group));
+        let by = |group| relative(&data, &restore(&quantize_rows(&data, 768, group, None), 768, group));
         let (fine, coarse) = (by(32), by(64));
         assert!(fine < coarse && coarse < 0.11, "{fine} {coarse}");
     }

@@ -35,6 +35,25 @@ pub struct Recipe {
     pub layout: String,
     /// Roles that are int8 whatever the storage.
     pub keep_int8: Vec<String>,
+    /// The length of the file that was asked for, in bytes, where the types of tensors were chosen for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
+    /// What the model was calibrated on; `None`: each value was rounded to the nearest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+}
+
+/// What a model was calibrated on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// The method, which changes its name when its results change.
+    pub method: String,
+    /// SHA-256 of the text file, in hexadecimal.
+    pub text_sha256: String,
+    /// Lines of it that were used.
+    pub sequences: usize,
+    /// Tokens of them.
+    pub tokens: usize,
 }
 
 /// One tensor of the manifest.
@@ -48,7 +67,8 @@ pub struct TensorRecord {
     pub dtype: String,
     /// Its layout.
     pub layout: String,
-    /// The error of packing it.
+    /// The error of packing it. Calibration changes biases and normalizations on purpose: theirs is that of storing
+    /// what it made of them.
     pub error: TensorError,
 }
 

@@ -4,16 +4,20 @@ mod error_stats;
 mod int4;
 mod manifest;
 mod quantize;
+mod rounded;
 mod tensors;
 
 use distil_format::{
     Architecture, Config, Dtype, Layout, Pooling, Role, RoleKind, Tensor, TensorId, WriteError, build_vocabulary,
 };
 
+use crate::calibrate::Calibrated;
 use crate::hf::{self, Model, Vocabulary};
 
 pub use error_stats::TensorError;
-pub use manifest::{Manifest, Recipe, TensorRecord};
+pub use manifest::{Calibration, Manifest, Recipe, TensorRecord};
+pub use rounded::Rounded;
+pub(crate) use tensors::{group, round};
 pub use tensors::{source, unpack};
 
 /// How matrices and tables are stored: [`Dtype::Int8`], [`Dtype::Int4G32`], [`Dtype::Int4G64`] or [`Dtype::F32`].
@@ -34,12 +38,16 @@ pub struct Packing {
     pub layout: Layout,
     /// Matrices and tables that are int8 whatever the storage.
     pub keep_int8: Vec<Role>,
+    /// Matrices and tables with a type of their own, which goes before everything else.
+    pub chosen: Vec<(TensorId, Dtype)>,
+    /// The length of the file that was asked for, in bytes: [`Packing::chosen`] was made for it.
+    pub budget: Option<u64>,
 }
 
 impl From<Storage> for Packing {
     /// The portable layout, no exceptions.
     fn from(storage: Storage) -> Self {
-        Self { storage, layout: Layout::Tile16, keep_int8: Vec::new() }
+        Self { storage, layout: Layout::Tile16, keep_int8: Vec::new(), chosen: Vec::new(), budget: None }
     }
 }
 
@@ -47,6 +55,9 @@ impl Packing {
     /// Type and layout of a tensor. Biases: [`Dtype::F16`], where their values fit.
     fn of(&self, id: TensorId) -> (Dtype, Layout) {
         let Storage { weights, embeddings } = self.storage;
+        if let Some(&(_, dtype)) = self.chosen.iter().find(|(tensor, _)| *tensor == id) {
+            return (dtype, self.layout_of(id.role, dtype));
+        }
         let kept = self.keep_int8.contains(&id.role);
         match id.role.kind() {
             RoleKind::Table | RoleKind::Matrix if kept => (Dtype::Int8, self.layout_of(id.role, Dtype::Int8)),
@@ -57,6 +68,11 @@ impl Packing {
             RoleKind::Bias if weights != Dtype::F32 => (Dtype::F16, Layout::RowMajor),
             RoleKind::Bias | RoleKind::Norm => (Dtype::F32, Layout::RowMajor),
         }
+    }
+
+    /// Type of a tensor.
+    pub fn dtype(&self, id: TensorId) -> Dtype {
+        self.of(id).0
     }
 
     fn layout_of(&self, role: Role, dtype: Dtype) -> Layout {
@@ -79,16 +95,32 @@ pub fn pack(
     vocabulary: &Vocabulary,
     packing: impl Into<Packing>,
     pooling: hf::Pooling,
+    progress: impl FnMut(usize, usize),
+) -> Result<Vec<u8>, WriteError> {
+    pack_calibrated(model, None, vocabulary, &packing.into(), pooling, progress)
+}
+
+/// [`pack`] with what calibration made of the model, and the record of it for the manifest.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_calibrated(
+    model: &Model,
+    calibrated: Option<(&Calibrated, Calibration)>,
+    vocabulary: &Vocabulary,
+    packing: &Packing,
+    pooling: hf::Pooling,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<u8>, WriteError> {
-    let packing = packing.into();
     let config = config(model, vocabulary, pooling);
     let count = config.tensor_count();
     let mut data = Vec::with_capacity(count);
     let mut records = Vec::with_capacity(count);
     for (done, id) in config.tensor_ids().enumerate() {
-        let tensor = source(model, id).expect("the configuration was made from this model");
-        let stored = tensors::store(id, tensor, packing.of(id));
+        let original = source(model, id).expect("the configuration was made from this model");
+        let calibrated = calibrated.as_ref().map(|(made, _)| *made);
+        let tensor = calibrated.and_then(|calibrated| source(&calibrated.model, id)).unwrap_or(original);
+        let stored = tensors::store(id, tensor, packing.of(id), calibrated.and_then(|made| made.rounded(id)));
         let view = Tensor {
             id,
             dtype: stored.dtype,
@@ -113,10 +145,15 @@ pub fn pack(
         source_sha256: model.sha256.clone(),
         architecture: model.config.architecture.name().to_owned(),
         recipe: Recipe {
-            weights: packing.storage.weights.to_string(),
+            weights: match packing.chosen.is_empty() {
+                true => packing.storage.weights.to_string(),
+                false => format!("mixed {} and int8", packing.storage.weights),
+            },
             embeddings: packing.storage.embeddings.to_string(),
             layout: packing.layout.to_string(),
             keep_int8: packing.keep_int8.iter().map(Role::to_string).collect(),
+            budget: packing.budget,
+            calibration: calibrated.map(|(_, record)| record),
         },
         kept_vocabulary: vocabulary.kept.clone(),
         tensors: records,

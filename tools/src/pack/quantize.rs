@@ -1,21 +1,16 @@
 //! int8 with one bfloat16 scale per row (an output channel or a table entry), and half-precision biases.
 
 use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::rounded::Rounded;
 
 /// Scales outside this range would reach denormals or overflow in the kernels; the format refuses them too.
 pub(super) const SCALE_RANGE: (f32, f32) = (1.0 / (1u64 << 60) as f32, (1u64 << 60) as f32);
 
-/// A matrix in int8: `value = quantized * scale[row]`.
-pub(super) struct Quantized {
-    /// `[rows][cols]`, in -127..=127.
-    pub(super) values: Vec<i8>,
-    /// One per row.
-    pub(super) scales: Vec<bf16>,
-}
-
 /// Quantizes each row of `cols` values symmetrically: `scale = max |x| / 127`, rounded up to bfloat16 before the values
 /// are rounded to nearest (ties to even), so that storing the scale in two bytes loses nothing.
-pub(super) fn quantize_rows(data: &[f32], cols: usize) -> Quantized {
+pub(super) fn quantize_rows(data: &[f32], cols: usize) -> Rounded {
     let mut values = Vec::with_capacity(data.len());
     let mut scales = Vec::with_capacity(data.len() / cols);
     for row in data.chunks_exact(cols) {
@@ -25,7 +20,33 @@ pub(super) fn quantize_rows(data: &[f32], cols: usize) -> Quantized {
         values.extend(row.iter().map(|value| (value / width).round_ties_even().clamp(-127.0, 127.0) as i8));
         scales.push(scale);
     }
-    Quantized { values, scales }
+    Rounded { values, factors: Vec::new(), scales }
+}
+
+/// Shares of a row's largest value that its scale may cover; what is larger is cut off.
+const REACHES: [f32; 8] = [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65];
+
+/// [`quantize_rows`] with the scale of each row chosen for the least squared error, which counts at each column by its
+/// weight. For calibration: plain packing never cuts anything off.
+pub(super) fn search_rows(data: &[f32], cols: usize, weights: &[f32]) -> Rounded {
+    let round = |value: f32, width: f32| (value / width).round_ties_even().clamp(-127.0, 127.0);
+    let best = |row: &[f32]| {
+        let most = row.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let mut least = (f32::INFINITY, bf16::ONE);
+        for scale in REACHES.map(|reach| scale_for(most * reach)) {
+            let width = scale.to_f32();
+            let wrong = row.iter().zip(weights).map(|(&x, weight)| (x - round(x, width) * width).powi(2) * weight);
+            let error: f32 = wrong.sum();
+            if error < least.0 {
+                least = (error, scale);
+            }
+        }
+        least.1
+    };
+    let scales: Vec<bf16> = data.par_chunks_exact(cols).map(best).collect();
+    let rows = data.chunks_exact(cols).zip(&scales);
+    let values = rows.flat_map(|(row, scale)| row.iter().map(|&x| round(x, scale.to_f32()) as i8)).collect();
+    Rounded { values, factors: Vec::new(), scales }
 }
 
 /// The smallest bfloat16 at or above `most / 127`; 1 for a row of zeros.

@@ -5,7 +5,8 @@ use distil_kernels::layout::{self, Group};
 use half::{bf16, f16};
 
 use super::int4;
-use super::quantize::{quantize_rows, to_half};
+use super::quantize::{quantize_rows, search_rows, to_half};
+use super::rounded::Rounded;
 use crate::hf::{HeadWeights, Model, Tensor, Weights};
 
 /// The source of a packed tensor; `None` if the model has no such tensor.
@@ -51,38 +52,66 @@ pub fn source(model: &Model, id: TensorId) -> Option<&Tensor> {
     })
 }
 
-/// Stores `tensor` in a type and layout. Half precision becomes float32 where the values do not fit.
-pub(super) fn store(id: TensorId, tensor: &Tensor, (dtype, layout): (Dtype, Layout)) -> TensorData {
-    match dtype {
-        Dtype::Int8 => int8(id, tensor, layout),
-        Dtype::Int4G32 | Dtype::Int4G64 => int4(id, tensor, dtype, layout),
-        Dtype::F16 => half_or_float(id, tensor),
-        Dtype::F32 => float(id, tensor, layout),
+/// Stores `tensor` in a type and layout: with the integers `rounded` if they are given, else each value rounded to the
+/// nearest. Half precision becomes float32 where the values do not fit.
+pub(super) fn store(
+    id: TensorId,
+    tensor: &Tensor,
+    (dtype, layout): (Dtype, Layout),
+    rounded: Option<&Rounded>,
+) -> TensorData {
+    match (dtype, rounded) {
+        (Dtype::Int8, Some(rounded)) => int8(id, tensor, layout, rounded),
+        (Dtype::Int8, None) => int8(id, tensor, layout, &round(tensor, dtype, None)),
+        (Dtype::Int4G32 | Dtype::Int4G64, Some(rounded)) => int4(id, tensor, (dtype, layout), rounded),
+        (Dtype::Int4G32 | Dtype::Int4G64, None) => int4(id, tensor, (dtype, layout), &round(tensor, dtype, None)),
+        (Dtype::F16, _) => half_or_float(id, tensor),
+        (Dtype::F32, _) => float(id, tensor, layout),
     }
 }
 
-fn int8(id: TensorId, tensor: &Tensor, layout: Layout) -> TensorData {
+/// The integers next to a matrix's values; with `weights`, scales are searched so that an error at each column counts
+/// by its weight.
+///
+/// # Panics
+///
+/// If `dtype` is a float type.
+pub(crate) fn round(tensor: &Tensor, dtype: Dtype, weights: Option<&[f32]>) -> Rounded {
+    match (group(dtype), weights) {
+        (Some(group), _) => int4::quantize_rows(&tensor.data, tensor.cols, group, weights),
+        (None, Some(weights)) if dtype == Dtype::Int8 => search_rows(&tensor.data, tensor.cols, weights),
+        (None, _) => {
+            assert_eq!(dtype, Dtype::Int8, "integers only");
+            quantize_rows(&tensor.data, tensor.cols)
+        }
+    }
+}
+
+/// Weights that share a factor; `None` for types without factors.
+pub(crate) fn group(dtype: Dtype) -> Option<usize> {
+    matches!(dtype, Dtype::Int4G32 | Dtype::Int4G64).then(|| kernels_group(dtype).inputs())
+}
+
+fn int8(id: TensorId, tensor: &Tensor, layout: Layout, rounded: &Rounded) -> TensorData {
     let (rows, cols) = (tensor.rows, tensor.cols);
-    let quantized = quantize_rows(&tensor.data, cols);
     let order = kernels_layout(layout);
     let mut values = vec![0; layout::packed_len_int8(rows, cols, order).expect("the source is in memory")];
-    layout::pack_int8(&quantized.values, rows, cols, order, &mut values).expect("lengths follow from the shape");
-    let scales = stored_scales(quantized.scales, layout);
+    layout::pack_int8(&rounded.values, rows, cols, order, &mut values).expect("lengths follow from the shape");
+    let scales = stored_scales(rounded.scales.clone(), layout);
     TensorData { id, dtype: Dtype::Int8, layout, data: bytemuck::cast_slice(&values).to_vec(), scales }
 }
 
-fn int4(id: TensorId, tensor: &Tensor, dtype: Dtype, layout: Layout) -> TensorData {
+fn int4(id: TensorId, tensor: &Tensor, (dtype, layout): (Dtype, Layout), rounded: &Rounded) -> TensorData {
     let (rows, cols, group, order) = (tensor.rows, tensor.cols, kernels_group(dtype), kernels_layout(layout));
-    let quantized = int4::quantize_rows(&tensor.data, cols, group.inputs());
     let len = |len: Option<usize>| len.expect("the source is in memory");
     let nibbles = len(layout::packed_len_int4(rows, cols, group, order));
     let factors = len(layout::group_count(rows, cols, group, order));
     let mut data = vec![0; nibbles + factors];
     let (nibbles, factors) = data.split_at_mut(nibbles);
-    layout::pack_int4(&quantized.values, rows, cols, group, order, nibbles)
-        .and_then(|()| layout::pack_groups(&quantized.factors, rows, cols, group, order, factors))
+    layout::pack_int4(&rounded.values, rows, cols, group, order, nibbles)
+        .and_then(|()| layout::pack_groups(&rounded.factors, rows, cols, group, order, factors))
         .expect("lengths follow from the shape");
-    TensorData { id, dtype, layout, data, scales: stored_scales(quantized.scales, layout) }
+    TensorData { id, dtype, layout, data, scales: stored_scales(rounded.scales.clone(), layout) }
 }
 
 /// The scales' bytes; tiles have one for each of their padding rows too.

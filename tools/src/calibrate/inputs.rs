@@ -1,0 +1,110 @@
+//! What a matrix reads, as statistics: the covariance of its inputs, and how one input's rounding error is best
+//! made up for by the inputs after it.
+
+use rayon::prelude::*;
+
+use super::algebra::{TOGETHER, centred, cholesky, dot32, means, solve, times_transposed};
+use crate::pack::Rounded;
+
+/// Added to the diagonal, as a share of its mean: inputs that hardly vary must not take large corrections.
+const DAMPING: f64 = 0.01;
+/// Texts must have this many rows for each input before weights are moved to fit them.
+const ENOUGH: usize = 4;
+
+/// Rows `[n][width]` as a matrix reads them (rounded to int8), with their statistics.
+pub(super) struct Inputs {
+    /// The rows.
+    rows: Vec<f32>,
+    width: usize,
+    means: Vec<f32>,
+    /// The rows less their means, `[width][n]`.
+    centred: Vec<f32>,
+    /// Variance of each input.
+    pub(super) variances: Vec<f32>,
+    /// Cholesky factor of the damped covariance with inputs in reverse order.
+    factor: Vec<f32>,
+    /// `[width][width]`: what the error of input `j` adds to the wanted value of input `k > j`, at `k, j`.
+    feedback: Vec<f32>,
+}
+
+impl Inputs {
+    pub(super) fn new(rows: Vec<f32>, width: usize) -> Self {
+        let n = rows.len() / width;
+        let means = means(&rows, width);
+        let centred = centred(&rows, &means);
+        let covariance = times_transposed(&centred, &centred, n);
+        let variances: Vec<f32> = (0..width).map(|i| covariance[i * width + i] / n as f32).collect();
+        let mean = variances.iter().map(|&x| f64::from(x)).sum::<f64>() / width as f64;
+        let damping = (DAMPING * mean).max(1e-12);
+        // Reversed, the factor of the covariance is V sqrt(D) with V upper triangular: covariance = V D V^T, so the
+        // error e of a row costs |e V sqrt(D)|^2, and each step of rounding can undo what stands before it in e V.
+        let mut a: Vec<f64> = covariance.iter().rev().map(|&x| f64::from(x) / n as f64).collect();
+        (0..width).for_each(|i| a[i * width + i] += damping);
+        cholesky(&mut a, width);
+        let last = width - 1;
+        let mut feedback = vec![0.0; width * width];
+        feedback.par_chunks_exact_mut(width).enumerate().for_each(|(k, line)| {
+            let at = last - k;
+            let pivot = a[at * width + at];
+            line[..k].iter_mut().enumerate().for_each(|(j, x)| *x = (a[(last - j) * width + at] / pivot) as f32);
+        });
+        let factor = a.into_iter().map(|x| x as f32).collect();
+        Self { rows, width, means, centred, variances, factor, feedback }
+    }
+
+    /// What `weight` makes of the rows, and the mean of it: `[n][outputs]`, no bias.
+    pub(super) fn through(&self, weight: &[f32]) -> Vec<f32> {
+        times_transposed(&self.rows, weight, self.width)
+    }
+
+    /// The bias with which `weight` gives the mean of `target`, `[n][outputs]`.
+    pub(super) fn bias(&self, weight: &[f32], target: &[f32]) -> Vec<f32> {
+        let outputs = weight.len() / self.width;
+        let wanted = means(target, outputs);
+        wanted.iter().zip(weight.chunks_exact(self.width)).map(|(t, row)| t - dot32(row, &self.means)).collect()
+    }
+
+    /// `weight` moved by `share` of the way to the one that gives `target`, `[n][outputs]`, with the least squared
+    /// error (up to a constant for each output). Unchanged where the rows are too few to say.
+    pub(super) fn fitted(&self, weight: &[f32], target: &[f32], share: f32) -> Vec<f32> {
+        let (width, n) = (self.width, self.rows.len() / self.width);
+        if share == 0.0 || n < ENOUGH * width {
+            return weight.to_vec();
+        }
+        let outputs = weight.len() / width;
+        let mut missing = self.through(weight);
+        missing.par_iter_mut().zip(target).for_each(|(found, target)| *found = target - *found);
+        let missing = centred(&missing, &means(&missing, outputs));
+        let mut right = times_transposed(&missing, &self.centred, n);
+        right.par_chunks_exact_mut(width).for_each(|row| {
+            row.reverse();
+            row.iter_mut().for_each(|x| *x /= n as f32);
+        });
+        solve(&self.factor, width, &mut right);
+        let rows = weight.chunks_exact(width).zip(right.chunks_exact(width));
+        rows.flat_map(|(row, by)| row.iter().zip(by.iter().rev()).map(|(w, by)| w + share * by)).collect()
+    }
+
+    /// Rounds `weight`, `[outputs][width]`, again, on the scales and factors it has in `rounded`: each value takes in
+    /// what the errors of the inputs before it do to the outputs (GPTQ, Frantar et al. 2023, in the form of LDLQ, Chee
+    /// et al. 2023).
+    pub(super) fn round(&self, weight: &[f32], rounded: &mut Rounded, group: Option<usize>) {
+        let width = self.width;
+        let steps = rounded.steps(width, group);
+        let (least, most) = if group.is_some() { (-8.0, 7.0) } else { (-127.0, 127.0) };
+        let rows = rounded.values.par_chunks_mut(TOGETHER * width);
+        let weights = weight.par_chunks(TOGETHER * width).zip(steps.par_chunks(TOGETHER * width));
+        rows.zip(weights).for_each(|(values, (weights, steps))| {
+            let mut errors = vec![0.0f32; values.len()];
+            for (k, line) in self.feedback.chunks_exact(width).enumerate() {
+                for (row, errors) in errors.chunks_exact_mut(width).enumerate() {
+                    let at = row * width + k;
+                    let wanted = weights[at] + dot32(&line[..k], &errors[..k]);
+                    let value = (wanted / steps[at]).round_ties_even().clamp(least, most);
+                    values[at] = value as i8;
+                    errors[k] = weights[at] - value * steps[at];
+                }
+            }
+        });
+    }
+}
