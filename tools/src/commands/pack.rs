@@ -15,6 +15,7 @@ use crate::hf::{HeadKind, Model, Vocabulary};
 use crate::hub;
 use crate::keep_vocabulary::{self, keep};
 use crate::pack::{Calibration, Manifest, Packing, Storage, pack_calibrated, source};
+use crate::signing::PrivateKey;
 
 const DETAILS: &str = "\
 The folder has config.json, model.safetensors (in one file or in shards) and vocab.txt (or tokenizer.json), or is one of \
@@ -93,6 +94,9 @@ pub struct Args {
     /// Drop the vocabulary entries that this text does not need (see below)
     #[arg(long, value_name = "TEXT")]
     keep_vocab: Option<PathBuf>,
+    /// Private key to sign the file with; the signature goes to FILE.sig
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -170,6 +174,7 @@ struct Report {
     worst_tensor: String,
     worst_relative_error: f64,
     kept_vocabulary: Option<KeptReport>,
+    signature: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -181,6 +186,8 @@ struct KeptReport {
 
 impl Args {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
+        // What cannot be signed is not packed first.
+        let key = self.sign.as_deref().map(PrivateKey::read).transpose()?;
         let mut model = Model::read(&hub::resolve(&self.folder)?, self.head.wanted())?;
         let mut vocabulary = model.vocabulary(self.vocab.as_deref())?;
         let kept = self.keep_vocab(&mut model, &mut vocabulary)?;
@@ -213,7 +220,8 @@ impl Args {
             return Err(Error::Check(format!("{} bytes are over the budget of {budget}", packed.len())));
         }
         write_whole(&self.output, &packed)?;
-        let report = self.report(&packed, model.bytes, kept)?;
+        let signature = key.map(|key| key.sign(&self.output, &packed)).transpose()?;
+        let report = Report { signature, ..self.report(&packed, model.bytes, kept)? };
         if self.json {
             return json_line(out, &report);
         }
@@ -229,6 +237,9 @@ impl Args {
             report.parameters,
         )?;
         writeln!(out, "largest error of a tensor: {:.3}% ({worst_tensor})", report.worst_relative_error * 100.0)?;
+        if let Some(signature) = &report.signature {
+            writeln!(out, "signed: {}", signature.display())?;
+        }
         match &report.kept_vocabulary {
             Some(KeptReport { saved_bytes, report }) => Ok(report.print(out, &bytes(*saved_bytes))?),
             None => Ok(()),
@@ -316,6 +327,7 @@ impl Args {
             worst_tensor: worst.map_or_else(String::new, |worst| worst.name.clone()),
             worst_relative_error: worst.map_or(0.0, |worst| worst.error.relative),
             kept_vocabulary: kept.map(|report| KeptReport { saved_bytes: report.saved(&artifact), report }),
+            signature: None,
         })
     }
 }
