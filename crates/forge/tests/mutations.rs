@@ -77,11 +77,9 @@ fn every_changed_byte_is_found_by_the_checksum() {
     });
 }
 
-/// The section of the vocabulary, which is the same in all files.
-fn vocabulary(bytes: &[u8]) -> Range<usize> {
+fn section(bytes: &[u8], wanted: SectionKind) -> Range<usize> {
     let artifact = Artifact::open(bytes).expect("the file opens");
-    let section = artifact.sections().find(|(kind, _)| *kind == SectionKind::Vocabulary);
-    section.expect("every file has it").1
+    artifact.sections().find(|(kind, _)| *kind == wanted).expect("every file has it").1
 }
 
 /// The checksum of a file of which bytes change one after the other: what lies before them is not added up again.
@@ -152,20 +150,22 @@ fn every_changed_byte_behind_a_good_checksum_is_an_error_or_harmless() {
     for_each_kind(|number, kind| {
         let (mut runner, mut tally) = (Runner::default(), Tally::default());
         let mut bytes = AlignedBytes::copy_of(&file(kind));
-        let trie = vocabulary(&bytes);
+        let [trie, weights] = [SectionKind::Vocabulary, SectionKind::Weights].map(|kind| section(&bytes, kind));
         let mut prefix = Prefix { state: Xxh32::new(0), len: 0 };
         for at in (0..bytes.len()).filter(|at| !CHECKSUM.contains(at)) {
             prefix.advance(&bytes, at);
-            let (byte, is_known) = (bytes[at], number > 0 && trie.contains(&at));
-            for (count, value) in few_values(byte).chain(all_values(byte)).enumerate() {
-                let is_few = count < few_values(byte).count();
-                if !is_few && is_known {
-                    // The same bytes in every file take every value in one of them.
-                    break;
-                }
+            let byte = bytes[at];
+            let mut change = |value: u8, is_few: bool, tally: &mut Tally| {
                 bytes[at] = value;
                 prefix.fix(&mut bytes);
-                try_file(&bytes, &mut runner, value, is_few, &mut tally);
+                try_file(&bytes, &mut runner, value, is_few, tally);
+            };
+            let before = tally.opened;
+            few_values(byte).for_each(|value| change(value, true, &mut tally));
+            // What is the same in every file takes all values in one of them: the vocabulary, and weights that are padding.
+            let is_padding = weights.contains(&at) && tally.opened == before;
+            if number == 0 || !(trie.contains(&at) || is_padding) {
+                all_values(byte).for_each(|value| change(value, false, &mut tally));
             }
             bytes[at] = byte;
         }

@@ -51,8 +51,8 @@ fn outputs_that_overflow_are_an_error() {
         if artifact.config().pooling == Pooling::Mean {
             assert_eq!(answers[1], Err(RunError::NotFinite), "{head}: the sum of them is not");
         }
-        let is_reached = |answer: &distil_forge::Answer| !matches!(answer, Err(RunError::Head { .. }));
-        let of_head: Vec<_> = answers[2..4].iter().filter(|answer| is_reached(answer)).collect();
-        assert!(of_head.iter().all(|answer| **answer == Err(RunError::NotFinite)), "{head}: {of_head:?}");
+        if head == Head::MaskedLm {
+            assert_eq!(answers[3], Err(RunError::NotFinite), "{head}: nor are its logits");
+        }
     }
 }
