@@ -1,7 +1,7 @@
 //! The smallest files with everything in them: one for each head, storage and layout.
 
 use distil_format::{
-    Architecture, Config, Dtype, Head, Layout, Pooling, Role, RoleKind, TensorData, build_vocabulary, write,
+    Architecture, Config, Dtype, Head, Layout, Pooling, Problem, Role, RoleKind, TensorData, build_vocabulary, write,
 };
 
 use crate::tensor::tensor;
@@ -85,6 +85,7 @@ pub fn config(head: Head) -> Config {
         pooling: if architecture == Architecture::Bert { Pooling::Cls } else { Pooling::Mean },
         normalize: architecture == Architecture::Bert,
         labels: 0,
+        problem: Problem::SingleLabel,
         lowercase: true,
         strip_accents: false,
         split_cjk: true,

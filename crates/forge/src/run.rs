@@ -1,6 +1,8 @@
 //! Runs a file with the plain kernels, in memory of a fixed size.
 
-use distil_runtime::{Artifact, Candidate, Isa, Model, Plan, RunError, Session, SingleThread, arena_len};
+use distil_runtime::{
+    Answer as Span, Artifact, Candidate, Isa, Model, Plan, RunError, Search, Session, SingleThread, arena_len,
+};
 
 /// Most tokens of a text.
 const TOKENS: usize = 8;
@@ -65,9 +67,12 @@ fn ask(session: &mut Session<'_>, text: &str, pair: Option<&str>) -> Vec<Answer>
     answers.push(session.pooled().map(bits));
     answers.push(session.classification().map(|answer| {
         assert!(answer.best() < answer.logits().len());
-        let _ = (answer.label(), answer.probability());
-        bits(&[answer.logits(), answer.probabilities()].concat())
+        let _ = (answer.label(), answer.probability(), answer.holding().count());
+        bits(&[answer.logits(), answer.values()].concat())
     }));
+    answers.push(session.token_classification(tokens / 2).map(|answer| bits(answer.values())));
+    answers.push(session.tags().map(|tags| tags.map(|tag| tag.probability.to_bits()).collect()));
+    answers.push(session.span_logits().map(|logits| bits(logits.as_flattened())));
     let mut top = [Candidate::default(); 3];
     answers.push(session.predict(tokens / 2, Some(1), &mut top).map(|answer| {
         let values = [answer.max, answer.sum, answer.target.unwrap_or(0.0)];
@@ -78,7 +83,20 @@ fn ask(session: &mut Session<'_>, text: &str, pair: Option<&str>) -> Vec<Answer>
         }
         all
     }));
-    let types = vec![0; tokens];
+    let mut top = [Span::default(); 3];
+    let found = session.answers("a", text, Search { longest: 3, overlap: 2 }, &mut top);
+    answers.push(found.map(|found| {
+        let spans = top.iter().take(found.found);
+        let mut all = bits(&[found.no_answer]);
+        for span in spans {
+            assert!(text.get(span.range()).is_some());
+            all.extend(bits(&[span.score, span.probability]));
+        }
+        all
+    }));
+    // The question before has put its own tokens in the place of the text's.
+    let _ = session.encode(text, pair);
+    let types = vec![0; session.ids().len()];
     let ids = session.ids().to_vec();
     answers.push(session.encode_ids(&ids, Some(&types)).map(|_| bits(session.hidden())));
     answers

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use distil_format::{
-    AlignedBytes, Architecture, Artifact, Config, Dtype, Head, Layout, Pooling, Role, RoleKind, build_vocabulary, write,
+    AlignedBytes, Architecture, Artifact, Config, Dtype, Head, Layout, Pooling, Problem, Role, RoleKind,
+    build_vocabulary, write,
 };
 use distil_runtime::{PackedVocabulary, Plan};
 use distil_tokenizer::{Settings, Token, Tokenizer};
@@ -164,7 +165,7 @@ fn any_config(choices: &mut Input<'_>) -> Config {
     let mut id = || u32::from(choices.byte() % 8);
     let [pad_id, unk_id, cls_id, sep_id, mask_id] = std::array::from_fn(|_| id());
     let mut size = |most: u8| u32::from(choices.byte() % (most + 1));
-    Config {
+    let config = Config {
         architecture: if flags & 1 == 0 { Architecture::Bert } else { Architecture::DistilBert },
         hidden: heads * size(12),
         layers: size(2),
@@ -178,6 +179,7 @@ fn any_config(choices: &mut Input<'_>) -> Config {
         pooling: if flags & 2 == 0 { Pooling::Mean } else { Pooling::Cls },
         normalize: flags & 4 != 0,
         labels: size(3),
+        problem: Problem::SingleLabel,
         lowercase: flags & 8 != 0,
         strip_accents: flags & 16 != 0,
         split_cjk: flags & 32 != 0,
@@ -186,7 +188,8 @@ fn any_config(choices: &mut Input<'_>) -> Config {
         cls_id,
         sep_id,
         mask_id,
-    }
+    };
+    Config { problem: choices.pick(&[Problem::SingleLabel, Problem::MultiLabel, Problem::Regression]), ..config }
 }
 
 /// A storage for a tensor, seldom one that its role may not have.

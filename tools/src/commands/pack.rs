@@ -8,12 +8,12 @@ use distil_format::{Dtype, Layout, Role, RoleKind, TensorId};
 use serde::Serialize;
 
 use super::calibration::{Text, parse_bytes};
-use super::{bytes, json_line, progress};
+use super::{bytes, json_line, progress, signature};
 use crate::error::Error;
 use crate::files::{open, write_whole};
 use crate::hf::{HeadKind, Model, Vocabulary};
 use crate::hub;
-use crate::keep_vocabulary::{self, keep};
+use crate::keep_vocabulary::{Report as Kept, keep};
 use crate::pack::{Calibration, Manifest, Packing, Storage, pack_calibrated, source};
 use crate::signing::PrivateKey;
 
@@ -181,12 +181,11 @@ struct Report {
 struct KeptReport {
     saved_bytes: usize,
     #[serde(flatten)]
-    report: keep_vocabulary::Report,
+    report: Kept,
 }
 
 impl Args {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
-        // What cannot be signed is not packed first.
         let key = self.sign.as_deref().map(PrivateKey::read).transpose()?;
         let mut model = Model::read(&hub::resolve(&self.folder)?, self.head.wanted())?;
         let mut vocabulary = model.vocabulary(self.vocab.as_deref())?;
@@ -237,9 +236,7 @@ impl Args {
             report.parameters,
         )?;
         writeln!(out, "largest error of a tensor: {:.3}% ({worst_tensor})", report.worst_relative_error * 100.0)?;
-        if let Some(signature) = &report.signature {
-            writeln!(out, "signed: {}", signature.display())?;
-        }
+        signature::say(out, report.signature.as_deref())?;
         match &report.kept_vocabulary {
             Some(KeptReport { saved_bytes, report }) => Ok(report.print(out, &bytes(*saved_bytes))?),
             None => Ok(()),
@@ -247,11 +244,7 @@ impl Args {
     }
 
     /// Drops what the text of `--keep-vocab` does not need.
-    fn keep_vocab(
-        &self,
-        model: &mut Model,
-        vocabulary: &mut Vocabulary,
-    ) -> Result<Option<keep_vocabulary::Report>, Error> {
+    fn keep_vocab(&self, model: &mut Model, vocabulary: &mut Vocabulary) -> Result<Option<Kept>, Error> {
         let Some(path) = &self.keep_vocab else { return Ok(None) };
         let bar = progress("reading text", 0);
         let report = keep(model, vocabulary, path, |done, count| {
@@ -300,12 +293,7 @@ impl Args {
     }
 
     /// Reads the file back: what is reported is what is on the disk.
-    fn report(
-        &self,
-        packed: &[u8],
-        source_bytes: usize,
-        kept: Option<keep_vocabulary::Report>,
-    ) -> Result<Report, Error> {
+    fn report(&self, packed: &[u8], source_bytes: usize, kept: Option<Kept>) -> Result<Report, Error> {
         let written = crate::files::read_aligned(&self.output)?;
         if written[..] != *packed {
             return Err(Error::Check(format!("{}: differs from what was written", self.output.display())));

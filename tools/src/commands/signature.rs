@@ -72,6 +72,11 @@ struct Keys {
     key: String,
 }
 
+/// Says where the signature is, if there is one.
+pub(super) fn say(out: &mut dyn Write, signature: Option<&Path>) -> Result<(), Error> {
+    signature.map_or(Ok(()), |signature| Ok(writeln!(out, "signed: {}", signature.display())?))
+}
+
 impl KeygenArgs {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
         let key = PrivateKey::random()?;
