@@ -99,6 +99,17 @@ fn the_runtime_needs_only_the_foundations() {
     );
 }
 
+/// Forged files are for tests and the fuzzer: nothing that is shipped brings them along.
+#[test]
+fn forged_files_serve_tests_alone() {
+    let packages = direct("Cargo.toml");
+    let found = packages["distil-forge"].iter().map(String::as_str).collect();
+    assert_within("distil-forge", &found, &["distil-format", "distil-runtime", "distil-tokenizer"]);
+    for (package, names) in &packages {
+        assert!(!names.contains("distil-forge"), "{package} depends on distil-forge");
+    }
+}
+
 #[test]
 fn tools_never_see_training() {
     let found = transitive("distil-tools");

@@ -18,6 +18,7 @@ pub mod keep_vocabulary;
 pub mod pack;
 pub mod sentences;
 pub mod sequence;
+pub mod signing;
 pub mod text;
 pub mod threads;
 pub mod unpack;

@@ -8,9 +8,10 @@ use support::Place;
 fn help_texts() {
     let place = Place::empty();
     let mut said = place.ok(&["--help"]);
-    for verb in
-        ["pack", "unpack", "export-c", "inspect", "tokenize", "run", "verify", "eval", "bench", "check", "fixture"]
-    {
+    for verb in [
+        "pack", "unpack", "export-c", "inspect", "tokenize", "run", "verify", "eval", "bench", "check", "fixture",
+        "keygen", "sign",
+    ] {
         said += &format!("\n$ tools {verb} --help\n{}", place.ok(&[verb, "--help"]));
     }
     insta::assert_snapshot!(said);

@@ -102,6 +102,20 @@ fn damage_is_found_by_verify_and_called_damage() {
     assert_eq!(Artifact::open_unverified(&bytes).expect("the structure is good").verify(), Ok(()));
 }
 
+/// Found by fuzzing: a list of ids with numbers that are no ids.
+#[test]
+fn what_is_no_id_has_no_piece() {
+    let mut bytes = build_vocabulary(&["a", "b", "c"]).expect("a good vocabulary");
+    let ids = bytes.len() - 6;
+    bytes[ids..].copy_from_slice(&[3, 0, 0xFF, 0xFF, 1, 0]);
+    let vocabulary = Vocabulary::new_unverified(&bytes).expect("the lengths are right");
+    let mut out = [0; MAX_PIECE_BYTES];
+    for id in [0, 2, 3, 0xFFFF, u32::MAX] {
+        assert_eq!(vocabulary.piece(id, &mut out), None, "{id}");
+    }
+    assert_eq!(vocabulary.piece(1, &mut out), Some(("c", false)));
+}
+
 /// What verify finds when the checksum is right and the structure too.
 #[test]
 fn verify_names_what_is_wrong() {

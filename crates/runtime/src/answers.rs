@@ -10,7 +10,7 @@ use distil_format::Head;
 use distil_kernels::{Epilogue, exp};
 
 use crate::buffers::{Buffers, Quantized};
-use crate::error::{ModelError, RunError};
+use crate::error::{ModelError, RunError, finite};
 use crate::heads::insert;
 use crate::linear::Rows;
 use crate::model::Model;
@@ -87,7 +87,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// [`RunError::Head`] without a question answering head. [`RunError::Question`] if the question leaves no room for a
-    /// token of the context; if truncation is on, a question of more than half the room loses its end instead.
+    /// token of the context; if truncation is on, a question of more than half the room loses its end instead. [`RunError::NotFinite`].
     pub fn answers(
         &mut self,
         question: &str,
@@ -119,6 +119,7 @@ impl Session<'_> {
             let window = text::fill_window(&tokenizer, config, (question, keep), part, &mut self.buffers);
             self.run(window.tokens)?;
             score(self.model, self.tokens, &mut self.buffers)?;
+            finite(&self.buffers.scores[..2 * self.tokens])?;
             let [start, end] = self.ends(0);
             result.no_answer = result.no_answer.min(start + end);
             let first = if skip == 0 { 0 } else { overlap / 2 };
@@ -134,6 +135,8 @@ impl Session<'_> {
         for answer in &mut spans.top[..spans.found] {
             answer.probability = exp(answer.score - spans.max) / spans.sum;
         }
+        finite(&[result.no_answer, spans.max, spans.sum])?;
+        spans.top[..spans.found].iter().try_for_each(|answer| finite(&[answer.score, answer.probability]))?;
         Ok(result)
     }
 
@@ -145,6 +148,7 @@ impl Session<'_> {
         self.needs(Head::QuestionAnswering)?;
         self.encoded(0)?;
         score(self.model, self.tokens, &mut self.buffers)?;
+        finite(&self.buffers.scores[..2 * self.tokens])?;
         Ok(&self.buffers.scores.as_chunks().0[..self.tokens])
     }
 

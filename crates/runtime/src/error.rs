@@ -94,6 +94,8 @@ pub enum RunError {
     },
     /// The text has no `[MASK]` to fill.
     NoMask,
+    /// The model's numbers are too large to compute with: an output is infinite or no number.
+    NotFinite,
     /// The position is not one of the tokens encoded last.
     Position {
         /// Position asked for, counted from `[CLS]` = 0.
@@ -133,6 +135,9 @@ impl fmt::Display for RunError {
                 write!(f, "this needs a {needed} head and the file has {found}; pack the model with --head {needed}")
             }
             Self::NoMask => f.write_str("the text has no [MASK]; write [MASK] where a word is to be filled in"),
+            Self::NotFinite => f.write_str(
+                "the model's numbers overflow: an output is infinite or no number; pack a model whose weights are sound",
+            ),
             Self::Position { position, tokens } => {
                 write!(f, "position {position} is not one of the {tokens} tokens encoded last; encode the text first")
             }
@@ -141,3 +146,11 @@ impl fmt::Display for RunError {
 }
 
 impl core::error::Error for RunError {}
+
+/// Whether all numbers are finite. Weights of a checked file are, but their products need not be.
+pub(crate) fn finite(values: &[f32]) -> Result<(), RunError> {
+    const INFINITY: u32 = f32::INFINITY.to_bits();
+    // The bits of positive floats ascend with them, up to infinity and then what is no number. Without a branch for each.
+    let largest = values.iter().fold(0, |largest, value| value.abs().to_bits().max(largest));
+    if largest < INFINITY { Ok(()) } else { Err(RunError::NotFinite) }
+}

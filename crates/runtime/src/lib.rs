@@ -32,6 +32,8 @@ mod model;
 mod parts;
 mod plan;
 mod session;
+#[cfg(feature = "signature")]
+pub mod signature;
 mod tags;
 mod text;
 

@@ -4,7 +4,7 @@
 //! of a layer runs in blocks of rows, each in the scratch memory of its thread; before that, that
 //! memory holds the quantized rows that the keys and values are made from.
 
-use distil_format::{Artifact, Config, Dtype, Head, Role};
+use distil_format::{Artifact, Config, Dtype, Head, MAX_POSITIONS, Role};
 use distil_kernels::cast::ALIGNMENT;
 use distil_kernels::{RowScale, quantized_stride};
 
@@ -63,7 +63,8 @@ impl Plan {
 /// Bytes of arena that a [`Session`](crate::Session) of `max_tokens` tokens needs for this model and
 /// plan, on any target.
 ///
-/// Saturates at `usize::MAX` where a target cannot address that much.
+/// Saturates at `usize::MAX` where a target cannot address that much; more tokens than the format has positions count as
+/// that many.
 pub fn arena_len(artifact: &Artifact<'_>, max_tokens: usize, plan: Plan) -> usize {
     let sizes = Sizes::new(artifact, max_tokens, plan);
     usize::try_from(sizes.total()).unwrap_or(usize::MAX)
@@ -96,8 +97,14 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     pub(crate) fn new(artifact: &Artifact<'_>, max_tokens: usize, plan: Plan) -> Self {
-        let config: &Config = artifact.config();
-        let (n, h) = (max_tokens as u64, u64::from(config.hidden));
+        Self::of(artifact.config(), has_float_attention(artifact), max_tokens, plan)
+    }
+
+    fn of(config: &Config, float_attention: bool, max_tokens: usize, plan: Plan) -> Self {
+        // No model has more positions, so there is no session of more tokens. With that, and the bounds of the configuration,
+        // every part is less than 2^50 bytes; only the number of threads has no bound.
+        let n = (max_tokens as u64).min(MAX_POSITIONS.into());
+        let h = u64::from(config.hidden);
         let d = h / u64::from(config.heads);
         let stride = |width: u64| quantized_stride(width as usize) as u64;
         let quantized =
@@ -122,7 +129,7 @@ impl Sizes {
                 _ => (2 * u64::from(config.labels)).max(VOCABULARY_CHUNK as u64),
             },
             words: if matches!(config.head, Head::TokenClassification | Head::QuestionAnswering) { n } else { 0 },
-            head: if has_float_attention(artifact) { integer_head.max(float_head) } else { integer_head },
+            head: if float_attention { integer_head.max(float_head) } else { integer_head },
             rows: quantized(n, h),
             projection: float(key_rows, h) + quantized(key_rows, d),
             block: quantized(block, h) + attention.max(feed_forward),
@@ -138,7 +145,8 @@ impl Sizes {
     /// Scratch memory: first the quantized rows and what makes keys and values of them, then the
     /// blocks.
     pub(crate) fn work(&self) -> u64 {
-        (self.rows + self.threads * self.projection).max(self.threads * self.block)
+        let making = self.threads.saturating_mul(self.projection).saturating_add(self.rows);
+        making.max(self.threads.saturating_mul(self.block))
     }
 
     fn total(&self) -> u64 {
@@ -146,7 +154,8 @@ impl Sizes {
         let stride = quantized_stride(self.h as usize) as u64;
         let head =
             2 * padded(4 * self.h) + padded(stride) + padded(size_of::<RowScale>() as u64) + padded(4 * self.scores);
-        tokens + padded(4 * self.n * self.h) + head + self.all_heads() + self.work() + ALIGNMENT as u64
+        let rest = tokens + padded(4 * self.n * self.h) + head + self.all_heads() + ALIGNMENT as u64;
+        rest.saturating_add(self.work())
     }
 }
 
@@ -155,4 +164,62 @@ fn has_float_attention(artifact: &Artifact<'_>) -> bool {
     artifact
         .tensors()
         .any(|tensor| matches!(tensor.id.role, Role::Query | Role::Key | Role::Value) && tensor.dtype == Dtype::F32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, Sizes};
+    use distil_format::{
+        Architecture, Config, Head, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_LABELS, MAX_LAYERS, MAX_POSITIONS, MAX_TYPES,
+        MAX_VOCABULARY, Pooling, Problem,
+    };
+
+    /// The largest model that a file may have, with as many heads.
+    fn largest(heads: u32) -> Config {
+        Config {
+            architecture: Architecture::Bert,
+            hidden: MAX_HIDDEN,
+            layers: MAX_LAYERS,
+            heads,
+            intermediate: MAX_INTERMEDIATE,
+            vocab_size: MAX_VOCABULARY,
+            max_positions: MAX_POSITIONS,
+            type_vocab: MAX_TYPES,
+            layer_norm_eps: 1e-12,
+            head: Head::SequenceClassification,
+            pooling: Pooling::Mean,
+            normalize: true,
+            labels: MAX_LABELS,
+            problem: Problem::SingleLabel,
+            lowercase: true,
+            strip_accents: true,
+            split_cjk: true,
+            pad_id: 0,
+            unk_id: 1,
+            cls_id: 2,
+            sep_id: 3,
+            mask_id: 4,
+        }
+    }
+
+    /// Runs with overflow checks, on 32-bit targets too: whatever wraps is a panic.
+    #[test]
+    fn no_model_plan_or_number_of_tokens_overflows() {
+        for heads in [1, 2, 128, MAX_HIDDEN] {
+            let config = largest(heads);
+            assert_eq!(config.validate(), Ok(()));
+            for plan in [Plan::LARGE, Plan::FAST, Plan::SMALL] {
+                for float in [false, true] {
+                    let total = |tokens, threads| Sizes::of(&config, float, tokens, plan.with_threads(threads)).total();
+                    let most = total(MAX_POSITIONS as usize, 1);
+                    // The hidden states alone are 2^31 bytes; nothing comes near 64 bits.
+                    assert!((1 << 31..1 << 50).contains(&most), "{most}");
+                    assert_eq!(total(usize::MAX, 1), most);
+                    assert!(total(2, 1) < most && most < total(MAX_POSITIONS as usize, 3));
+                    let all = total(usize::MAX, usize::MAX);
+                    assert!(all > most && (usize::BITS < 64 || all == u64::MAX), "{all}");
+                }
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use distil_format::Head;
 
 use crate::buffers::Buffers;
 use crate::classification::{self, Classification};
-use crate::error::{RunError, SessionError};
+use crate::error::{RunError, SessionError, finite};
 use crate::executor::{Executor, SingleThread};
 use crate::heads::{self, Candidate, Prediction};
 use crate::model::Model;
@@ -74,7 +74,8 @@ impl<'m> Session<'m> {
     /// Encodes `[CLS] text [SEP]`, or with a pair `[CLS] text [SEP] pair [SEP]`; returns the number of tokens.
     ///
     /// # Errors
-    /// [`RunError::TooLong`] if the text does not fit and truncation is off.
+    /// [`RunError::TooLong`] if the text does not fit and truncation is off, [`RunError::NotFinite`] if the weights are such
+    /// that a hidden state is no finite number.
     pub fn encode(&mut self, text: &str, pair: Option<&str>) -> Result<usize, RunError> {
         self.tokens = 0;
         let config = self.model.config();
@@ -86,7 +87,7 @@ impl<'m> Session<'m> {
     /// Encodes token ids as they are; `types` are the segments of the tokens, all 0 if not given.
     ///
     /// # Errors
-    /// [`RunError`] if there are none or too many, or if an id or a segment is out of range.
+    /// [`RunError`] if there are none or too many, or if an id or a segment is out of range, and [`RunError::NotFinite`].
     pub fn encode_ids(&mut self, ids: &[u32], types: Option<&[u8]>) -> Result<usize, RunError> {
         self.tokens = 0;
         let config = self.model.config();
@@ -116,6 +117,7 @@ impl<'m> Session<'m> {
 
     pub(crate) fn run(&mut self, tokens: usize) -> Result<usize, RunError> {
         encoder::encode(self.model, self.plan, self.executor, tokens, &mut self.buffers)?;
+        finite(&self.buffers.x[..tokens * self.model.config().hidden as usize])?;
         self.tokens = tokens;
         Ok(tokens)
     }
@@ -140,10 +142,11 @@ impl<'m> Session<'m> {
     /// Works with every head, since it needs no weights of its own.
     ///
     /// # Errors
-    /// [`RunError::Position`] if nothing has been encoded.
+    /// [`RunError::Position`] if nothing has been encoded, [`RunError::NotFinite`].
     pub fn pooled(&mut self) -> Result<&[f32], RunError> {
         self.encoded(0)?;
         heads::pool(self.model, self.tokens, &mut self.buffers);
+        finite(self.buffers.pooled)?;
         Ok(self.buffers.pooled)
     }
 
@@ -169,11 +172,15 @@ impl<'m> Session<'m> {
     /// Classifies the tokens encoded last.
     ///
     /// # Errors
-    /// [`RunError::Head`] without a classification head, [`RunError::Position`] if nothing has been encoded.
+    /// [`RunError::Head`] without a classification head, [`RunError::Position`] if nothing has been encoded,
+    /// [`RunError::NotFinite`].
     pub fn classification(&mut self) -> Result<Classification<'_>, RunError> {
         self.needs(Head::SequenceClassification)?;
         self.encoded(0)?;
-        Ok(classification::of_text(self.model, &mut self.buffers)?)
+        let answer = classification::of_text(self.model, &mut self.buffers)?;
+        finite(answer.logits())?;
+        finite(answer.values())?;
+        Ok(answer)
     }
 
     /// Fills the first `[MASK]` of a text: the best vocabulary entries go to `top`, best first.
@@ -196,7 +203,7 @@ impl<'m> Session<'m> {
     /// What the masked-LM head predicts at one position of the tokens encoded last, and the logit of `target`.
     ///
     /// # Errors
-    /// [`RunError::Head`] without a masked-LM head, [`RunError::Position`] out of range.
+    /// [`RunError::Head`] without a masked-LM head, [`RunError::Position`] out of range, [`RunError::NotFinite`].
     pub fn predict(
         &mut self,
         position: usize,
@@ -205,7 +212,10 @@ impl<'m> Session<'m> {
     ) -> Result<Prediction, RunError> {
         self.needs(Head::MaskedLm)?;
         self.encoded(position)?;
-        Ok(heads::predict(self.model, position, target, top, &mut self.buffers)?)
+        let answer = heads::predict(self.model, position, target, top, &mut self.buffers)?;
+        finite(&[answer.max, answer.sum, answer.target.unwrap_or(0.0)])?;
+        top.iter().take(answer.candidates).try_for_each(|one| finite(&[one.logit, one.probability]))?;
+        Ok(answer)
     }
 
     pub(crate) fn needs(&self, needed: Head) -> Result<(), RunError> {

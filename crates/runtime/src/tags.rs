@@ -6,7 +6,7 @@ use core::ops::Range;
 use distil_format::Head;
 
 use crate::classification::{self, Classification};
-use crate::error::RunError;
+use crate::error::{RunError, finite};
 use crate::session::Session;
 use crate::text::{ADDED, PIECE};
 
@@ -39,7 +39,8 @@ impl Tag<'_> {
 /// The words of the text encoded last, each labelled when its turn comes.
 ///
 /// Words are those of BERT's tokenizer: what stands between white space, and each punctuation mark. A word has the label
-/// of its first token, as models are trained (the others have no label there).
+/// of its first token, as models are trained (the others have no label there). Where the weights are such that a score is no
+/// finite number, there are no more words; [`Session::token_classification`] has the error.
 pub struct Tags<'s, 'm> {
     session: &'s mut Session<'m>,
     /// The next token.
@@ -77,11 +78,14 @@ impl<'m> Session<'m> {
     /// Classifies one token of those encoded last, whatever it is: a piece of a word, or `[CLS]`.
     ///
     /// # Errors
-    /// [`RunError::Head`] without a token classification head, [`RunError::Position`] out of range.
+    /// [`RunError::Head`] without a token classification head, [`RunError::Position`] out of range, [`RunError::NotFinite`].
     pub fn token_classification(&mut self, position: usize) -> Result<Classification<'_>, RunError> {
         self.needs(Head::TokenClassification)?;
         self.encoded(position)?;
-        Ok(classification::of_token(self.model, position, &mut self.buffers)?)
+        let answer = classification::of_token(self.model, position, &mut self.buffers)?;
+        finite(answer.logits())?;
+        finite(answer.values())?;
+        Ok(answer)
     }
 }
 

@@ -10,6 +10,7 @@ mod inspect;
 mod pack;
 mod packed;
 mod run;
+mod signature;
 mod tokenize;
 mod unpack;
 mod verify;
@@ -61,6 +62,10 @@ pub enum Command {
     Check(check::Args),
     /// Write a random model of a given shape, as a Hugging Face folder
     Fixture(fixture::Args),
+    /// Make a pair of keys for signing packed files
+    Keygen(signature::KeygenArgs),
+    /// Sign a packed file
+    Sign(signature::SignArgs),
 }
 
 impl Command {
@@ -78,6 +83,8 @@ impl Command {
             Self::Bench(args) => args.run(out),
             Self::Check(args) => args.run(out),
             Self::Fixture(args) => args.run(out),
+            Self::Keygen(args) => args.run(out),
+            Self::Sign(args) => args.run(out),
         }
     }
 }

@@ -8,13 +8,14 @@ use distil_format::{Dtype, Layout, Role, RoleKind, TensorId};
 use serde::Serialize;
 
 use super::calibration::{Text, parse_bytes};
-use super::{bytes, json_line, progress};
+use super::{bytes, json_line, progress, signature};
 use crate::error::Error;
 use crate::files::{open, write_whole};
 use crate::hf::{HeadKind, Model, Vocabulary};
 use crate::hub;
-use crate::keep_vocabulary::{self, keep};
+use crate::keep_vocabulary::{Report as Kept, keep};
 use crate::pack::{Calibration, Manifest, Packing, Storage, pack_calibrated, source};
+use crate::signing::PrivateKey;
 
 const DETAILS: &str = "\
 The folder has config.json, model.safetensors (in one file or in shards) and vocab.txt (or tokenizer.json), or is one of \
@@ -93,6 +94,9 @@ pub struct Args {
     /// Drop the vocabulary entries that this text does not need (see below)
     #[arg(long, value_name = "TEXT")]
     keep_vocab: Option<PathBuf>,
+    /// Private key to sign the file with; the signature goes to FILE.sig
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -170,17 +174,19 @@ struct Report {
     worst_tensor: String,
     worst_relative_error: f64,
     kept_vocabulary: Option<KeptReport>,
+    signature: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
 struct KeptReport {
     saved_bytes: usize,
     #[serde(flatten)]
-    report: keep_vocabulary::Report,
+    report: Kept,
 }
 
 impl Args {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let key = self.sign.as_deref().map(PrivateKey::read).transpose()?;
         let mut model = Model::read(&hub::resolve(&self.folder)?, self.head.wanted())?;
         let mut vocabulary = model.vocabulary(self.vocab.as_deref())?;
         let kept = self.keep_vocab(&mut model, &mut vocabulary)?;
@@ -213,7 +219,8 @@ impl Args {
             return Err(Error::Check(format!("{} bytes are over the budget of {budget}", packed.len())));
         }
         write_whole(&self.output, &packed)?;
-        let report = self.report(&packed, model.bytes, kept)?;
+        let signature = key.map(|key| key.sign(&self.output, &packed)).transpose()?;
+        let report = Report { signature, ..self.report(&packed, model.bytes, kept)? };
         if self.json {
             return json_line(out, &report);
         }
@@ -229,6 +236,7 @@ impl Args {
             report.parameters,
         )?;
         writeln!(out, "largest error of a tensor: {:.3}% ({worst_tensor})", report.worst_relative_error * 100.0)?;
+        signature::say(out, report.signature.as_deref())?;
         match &report.kept_vocabulary {
             Some(KeptReport { saved_bytes, report }) => Ok(report.print(out, &bytes(*saved_bytes))?),
             None => Ok(()),
@@ -236,11 +244,7 @@ impl Args {
     }
 
     /// Drops what the text of `--keep-vocab` does not need.
-    fn keep_vocab(
-        &self,
-        model: &mut Model,
-        vocabulary: &mut Vocabulary,
-    ) -> Result<Option<keep_vocabulary::Report>, Error> {
+    fn keep_vocab(&self, model: &mut Model, vocabulary: &mut Vocabulary) -> Result<Option<Kept>, Error> {
         let Some(path) = &self.keep_vocab else { return Ok(None) };
         let bar = progress("reading text", 0);
         let report = keep(model, vocabulary, path, |done, count| {
@@ -289,12 +293,7 @@ impl Args {
     }
 
     /// Reads the file back: what is reported is what is on the disk.
-    fn report(
-        &self,
-        packed: &[u8],
-        source_bytes: usize,
-        kept: Option<keep_vocabulary::Report>,
-    ) -> Result<Report, Error> {
+    fn report(&self, packed: &[u8], source_bytes: usize, kept: Option<Kept>) -> Result<Report, Error> {
         let written = crate::files::read_aligned(&self.output)?;
         if written[..] != *packed {
             return Err(Error::Check(format!("{}: differs from what was written", self.output.display())));
@@ -316,6 +315,7 @@ impl Args {
             worst_tensor: worst.map_or_else(String::new, |worst| worst.name.clone()),
             worst_relative_error: worst.map_or(0.0, |worst| worst.error.relative),
             kept_vocabulary: kept.map(|report| KeptReport { saved_bytes: report.saved(&artifact), report }),
+            signature: None,
         })
     }
 }

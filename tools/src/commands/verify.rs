@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use distil_kernels::Isa;
 use serde::Serialize;
 
+use super::signature::SignedArgs;
 use super::{json_line, packed, progress};
 use crate::error::Error;
 use crate::files::{open, read_aligned};
@@ -27,9 +28,12 @@ hidden states are apart and how often the head gives the same best candidate. Ex
 pub struct Args {
     /// Packed file
     file: PathBuf,
-    /// Hugging Face folder it was made from, or the model's name on the hub
-    #[arg(long, value_name = "DIR")]
-    against: PathBuf,
+    /// Hugging Face folder it was made from, or the model's name on the hub; may be left out with --key, then the signature
+    /// and the file's structure are all that is checked
+    #[arg(long, value_name = "DIR", required_unless_present = "key")]
+    against: Option<PathBuf>,
+    #[command(flatten)]
+    signed: SignedArgs,
     /// Texts, one per line [default: three built-in sentences]
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
@@ -52,6 +56,8 @@ struct Report {
     passed: bool,
     /// Whether the manifest names the very weights file in the folder.
     same_source: bool,
+    /// The public key whose signature the file has, if one was given.
+    signed_by: Option<String>,
     isa: &'static str,
     min_hidden_cosine: f64,
     max_hidden_error: f64,
@@ -66,9 +72,14 @@ struct Report {
 impl Args {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
         let bytes = read_aligned(&self.file)?;
+        // Before anything in the file is looked at.
+        let signed = self.signed.check(&self.file, &bytes)?;
         let artifact = open(&self.file, &bytes)?;
+        let Some(against) = &self.against else {
+            return signed.map_or(Ok(()), |signed| signed.print(out, self.json));
+        };
         let config = artifact.config();
-        let mut original = Model::read(&hub::resolve(&self.against)?, Some(HeadKind::from(config.head)))?;
+        let mut original = Model::read(&hub::resolve(against)?, Some(HeadKind::from(config.head)))?;
         keep_vocabulary::follow(&mut original, &artifact)?;
         let shape =
             |model: &Model| [model.config.layers, model.config.heads, model.config.positions, model.config.token_types];
@@ -77,7 +88,7 @@ impl Args {
             .filter(|_| shape(&original) == here && original.config.architecture.name() == config.architecture.name())
             .ok_or_else(|| {
                 let message =
-                    format!("{} and {} are models of different shape", self.file.display(), self.against.display());
+                    format!("{} and {} are models of different shape", self.file.display(), against.display());
                 Error::usage(message, "give the folder that the file was packed from")
             })?;
         let texts = match &self.text {
@@ -98,6 +109,7 @@ impl Args {
             Manifest::from_cbor(artifact.manifest()).is_ok_and(|manifest| manifest.source_sha256 == original.sha256);
         let mut report = Report::new(texts, tensors, model.isa().name());
         report.same_source = same_source;
+        report.signed_by = signed.map(|signed| signed.key);
         report.passed = report.min_hidden_cosine >= self.min_cosine
             && self.max_error.is_none_or(|limit| report.max_hidden_error <= limit);
         if self.json {
@@ -112,7 +124,7 @@ impl Args {
         Err(Error::Check(format!(
             "{}: hidden states differ too much from {}: cosine {:.6}, relative error {:.4}; asked for at least {} cosine{limit}",
             self.file.display(),
-            self.against.display(),
+            against.display(),
             report.min_hidden_cosine,
             report.max_hidden_error,
             self.min_cosine,
@@ -136,6 +148,7 @@ impl Report {
         Self {
             passed: false,
             same_source: false,
+            signed_by: None,
             isa,
             min_hidden_cosine: texts.iter().map(|text| text.hidden_cosine).fold(1.0, f64::min),
             max_hidden_error: texts.iter().map(|text| text.hidden_error).fold(0.0, f64::max),
@@ -153,6 +166,9 @@ impl Report {
             writeln!(out, "{name:<34} {dtype:>7} {:>8.3}% {:>10.2e} {worst:>18}", error.relative * 100.0, error.max)?;
         }
         writeln!(out)?;
+        if let Some(key) = &self.signed_by {
+            writeln!(out, "signature: right, by {key}")?;
+        }
         if !self.same_source {
             writeln!(out, "note: the file was packed from another model.safetensors than this folder has")?;
         }

@@ -291,6 +291,8 @@ impl<'a> Vocabulary<'a> {
     }
 
     fn index_of_id(&self, id: u32) -> Option<u32> {
+        // A forged list may hold numbers that are no ids.
+        let id = (id < self.entries).then_some(id)?;
         (0..self.entries).find(|&index| self.id_at(index as usize) == Some(id))
     }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check, step by step, with a summary of what it took.
 
+mod parser;
 mod steps;
 
 use std::time::{Duration, Instant};

@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::{Result, bail};
 
+use super::parser;
 use crate::cross::{NATIVE_AARCH64_LINUX, Target, cargo_for, has_clippy, run_on, target_dir};
 use crate::shell::{cargo, root, run};
 use crate::{cuda, demo, firmware, models};
@@ -20,11 +21,30 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 10] = [
+pub(super) const STEPS: [Step; 14] = [
     Step { name: "format", what: "the code is formatted, firmware included", arm: false, run: format },
     Step { name: "lints", what: "clippy finds nothing in any target of the workspace", arm: false, run: lints },
     Step { name: "docs", what: "the documentation builds without a warning", arm: false, run: docs },
     Step { name: "tests", what: "all tests of the workspace, dependency rules included", arm: false, run: tests },
+    Step {
+        name: "changes",
+        what: "every small change of a packed file is an error or harmless, in release",
+        arm: false,
+        run: parser::release,
+    },
+    Step {
+        name: "32-bit",
+        what: "the same with 32-bit addresses and overflow checks",
+        arm: false,
+        run: parser::narrow,
+    },
+    Step { name: "fuzz", what: "a minute of fuzzing finds nothing", arm: false, run: parser::fuzz },
+    Step {
+        name: "miri",
+        what: "parser, tokenizer and runtime do nothing undefined, interpreted",
+        arm: false,
+        run: parser::miri,
+    },
     Step {
         name: "cuda",
         what: "the trainer for NVIDIA's GPUs: lints, tests, links, starts without a driver and says so",
@@ -68,6 +88,7 @@ const DEVICE_CRATES: [&str; 4] = ["distil-format", "distil-kernels", "distil-tok
 
 fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(cargo().current_dir(root().join("crates/format/fuzz")).args(["fmt", "--check"]))?;
     // Not --all: that would follow the paths into the main workspace.
     let mut firmware = cargo();
     firmware.current_dir(root().join("firmware")).args(["fmt", "--check", "--package", "distil-harness"]);
@@ -104,7 +125,10 @@ fn no_std() -> Result<()> {
             run(cargo_for("build", target, &root())?.args(["--release", "--locked", "--package", package]))?;
         }
     }
-    Ok(())
+    // Signatures are for devices, too.
+    let mut signed = cargo_for("build", Target::Thumbv8m, &root())?;
+    signed.args(["--release", "--locked", "--package", "distil-runtime", "--features", "signature"]);
+    run(&mut signed)
 }
 
 fn aarch64() -> Result<()> {

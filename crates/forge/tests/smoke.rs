@@ -1,0 +1,67 @@
+//! The fuzzer's targets, on every machine: with the inputs that are kept beside the fuzzer, and with random changes of
+//! them, the same at every run.
+
+use std::path::PathBuf;
+
+use distil_forge::targets;
+
+/// Inputs of each target; fewer where each takes a thousand times as long.
+const ROUNDS: usize = if cfg!(miri) { 3 } else { 20_000 };
+const KEPT: usize = if cfg!(miri) { 2 } else { usize::MAX };
+
+/// A small generator: the same numbers at every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % n.max(1)
+    }
+}
+
+/// The inputs that the fuzzer keeps for a target.
+fn kept(target: &str) -> Vec<Vec<u8>> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../format/fuzz/corpus").join(target);
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.expect("a readable folder").path())
+        .collect();
+    names.sort();
+    names.iter().map(|name| std::fs::read(name).expect("a readable file")).collect()
+}
+
+#[test]
+fn kept_inputs_break_no_promise() {
+    for (name, target) in targets::ALL {
+        let inputs = kept(name);
+        assert!(!inputs.is_empty(), "{name}");
+        inputs.iter().take(KEPT).for_each(|input| target(input));
+    }
+}
+
+#[test]
+fn random_inputs_break_no_promise() {
+    for (name, target) in targets::ALL {
+        let inputs = kept(name);
+        let mut random = Random(0x9E37_79B9_7F4A_7C15);
+        for _ in 0..ROUNDS {
+            let mut input = inputs[random.below(inputs.len())].clone();
+            if random.below(4) == 0 {
+                // Any changes to any of the small files: the first byte chooses, the others say.
+                input = (0..8 + random.below(80)).map(|_| random.below(256) as u8).collect();
+            }
+            for _ in 0..=random.below(6) {
+                let (at, value) = (random.below(input.len() + 1), random.below(256) as u8);
+                match random.below(4) {
+                    0 => input.insert(at, value),
+                    1 => input.truncate(at.max(1)),
+                    2 => input.iter_mut().skip(at).take(1).for_each(|byte| *byte = value),
+                    _ => input.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << (value % 8)),
+                }
+            }
+            target(&input);
+        }
+    }
+}
