@@ -11,6 +11,7 @@ pub mod fixture;
 pub mod float;
 pub mod hf;
 pub mod pack;
+pub mod report;
 pub mod sentences;
 pub mod sequence;
 pub mod text;

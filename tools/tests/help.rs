@@ -8,7 +8,7 @@ use support::Place;
 fn help_texts() {
     let place = Place::empty();
     let mut said = place.ok(&["--help"]);
-    for verb in ["pack", "inspect", "tokenize", "run", "verify", "eval", "bench", "check", "fixture"] {
+    for verb in ["pack", "inspect", "tokenize", "run", "verify", "eval", "bench", "report", "check", "fixture"] {
         said += &format!("\n$ tools {verb} --help\n{}", place.ok(&[verb, "--help"]));
     }
     insta::assert_snapshot!(said);
