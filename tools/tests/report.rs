@@ -32,16 +32,15 @@ fn plots<'a>(html: &'a str, class: &str) -> Vec<&'a str> {
     all.filter(|plot| plot.split_once('>').unwrap().0.contains(&end)).collect()
 }
 
-/// The number behind ` name="` in each element that starts with `tag` and has `class`.
+/// The number behind ` name="` in each element of the kind `tag` whose classes contain `class`.
 fn numbers(plot: &str, tag: &str, class: &str, name: &str) -> Vec<f64> {
-    let elements = plot.split(&format!("<{tag} ")).skip(1).map(|rest| rest.split_once('>').unwrap().0);
-    let own = elements.filter(|element| element.contains(class));
-    own.map(|element| {
-        let (_, rest) =
-            format!(" {element}").split_once(&format!(" {name}=\"")).map(|(a, b)| (a.len(), b.to_owned())).unwrap();
-        rest.split_once('"').unwrap().0.parse().unwrap()
-    })
-    .collect()
+    let (tag, name) = (format!("<{tag} "), format!("{name}=\""));
+    let elements = plot.split(&tag).skip(1).map(|rest| rest.split_once('>').unwrap().0);
+    let number = |element: &str| {
+        let value = element.split(' ').find_map(|attribute| attribute.strip_prefix(&name)).unwrap();
+        value.trim_end_matches('"').parse().unwrap()
+    };
+    elements.filter(|element| element.contains(class)).map(number).collect()
 }
 
 #[test]
@@ -54,8 +53,8 @@ fn treemaps_have_every_tensor_and_every_byte() {
         let [map] = plots(&html, class)[..] else { panic!("one {class}") };
         let side = |name| numbers(map, "rect", "cell", name);
         let areas: Vec<f64> = side("width").into_iter().zip(side("height")).map(|(w, h)| w * h).collect();
-        // Vocabulary, manifest, and the rest; an embedding has no labels.
-        assert_eq!(areas.len(), tensors.len() + 3);
+        // Vocabulary, labels (an empty list of them), manifest, and the rest.
+        assert_eq!(areas.len(), tensors.len() + 4);
         // Coordinates have two digits, and what is too small for them is drawn a little larger.
         let whole: f64 = areas.iter().sum();
         assert!((whole / (width * height) - 1.0).abs() < 2e-3, "{whole}");

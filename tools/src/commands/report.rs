@@ -94,7 +94,7 @@ impl Args {
         if self.json {
             return json_line(out, &report);
         }
-        Ok(writeln!(out, "{}: {}, {} files", self.output.display(), bytes(page.len()), report.files.len())?)
+        Ok(writeln!(out, "{}, {}", self.output.display(), bytes(page.len()))?)
     }
 
     /// The float model, which has to have the shape of every file.

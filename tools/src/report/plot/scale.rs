@@ -77,7 +77,7 @@ impl Scale {
     fn log_ticks(&self, count: usize) -> Vec<f64> {
         let decades = (self.high / self.low).log10();
         for factors in [&[1.0, 2.0, 5.0][..], &[1.0, 3.0], &[1.0]] {
-            if decades * factors.len() as f64 <= count as f64 * 1.3 || factors.len() == 1 {
+            if decades * factors.len() as f64 <= count as f64 * 1.5 || factors.len() == 1 {
                 let powers = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
                 let all = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
                 let inside: Vec<f64> = all.filter(|v| (self.low..=self.high).contains(v)).collect();
