@@ -81,18 +81,19 @@ pub(super) fn layers(report: &Report) -> Option<String> {
         y_log: false,
         series: series.collect(),
     };
-    let mut head = vec!["hidden states".to_owned()];
-    for (_, file, _) in &compared {
-        let of = if compared.len() > 1 { format!("{}: ", file.facts.name) } else { String::new() };
-        head.extend([format!("{of}error"), "cosine".to_owned()]);
-    }
+    // For several files the errors alone, side by side; the rest is said by the marks.
+    let alone = compared.len() == 1;
+    let mut head = vec!["error of hidden states".to_owned()];
+    head.extend(
+        compared.iter().map(|(_, file, _)| if alone { "relative".to_owned() } else { file.facts.name.clone() }),
+    );
+    head.extend(alone.then(|| "cosine of tokens".to_owned()));
     let rows = (0..deepest).map(|at| {
+        let own = || compared.iter().map(move |(_, _, fidelity)| fidelity.layers.get(at));
         let mut row = vec![after(at)];
-        for (_, _, fidelity) in &compared {
-            row.extend(match fidelity.layers.get(at) {
-                Some(layer) => [percent(layer.relative), format!("{:.5}", layer.mean_cosine)],
-                None => ["–"; 2].map(str::to_owned),
-            });
+        row.extend(own().map(|layer| layer.map_or("–".to_owned(), |layer| percent(layer.relative))));
+        if alone {
+            row.extend(own().flatten().map(|layer| format!("{:.5}", layer.mean_cosine)));
         }
         row
     });
@@ -143,16 +144,16 @@ pub(super) fn latency(report: &Report) -> Option<String> {
         y_log: true,
         series: series.collect(),
     };
+    let alone = timed.len() == 1;
     let mut head = vec!["tokens".to_owned()];
-    for (_, file) in &timed {
-        let of = if timed.len() > 1 { format!("{}: ", file.facts.name) } else { String::new() };
-        head.extend([format!("{of}median"), "best".to_owned(), "runs".to_owned()]);
-    }
+    head.extend(timed.iter().map(|(_, file)| if alone { "median".to_owned() } else { file.facts.name.clone() }));
+    head.extend(alone.then(|| words(&["best", "runs"])).into_iter().flatten());
     let rows = lengths.iter().enumerate().map(|(at, tokens)| {
+        let own = || timed.iter().filter_map(move |(_, file)| file.latency.get(at));
         let mut row = vec![tokens.to_string()];
-        for (_, file) in &timed {
-            let time = &file.latency[at];
-            row.extend([milliseconds(time.median_ms), milliseconds(time.min_ms), time.runs.to_string()]);
+        row.extend(own().map(|time| milliseconds(time.median_ms)));
+        if alone {
+            row.extend(own().flat_map(|time| [milliseconds(time.min_ms), time.runs.to_string()]));
         }
         row
     });

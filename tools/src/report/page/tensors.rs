@@ -1,7 +1,7 @@
 //! The error of each tensor.
 
 use super::groups;
-use super::html::{legend, note, percent, table};
+use super::html::{legend, note, percent, table, words};
 use crate::report::plot::{Dot, Panel};
 use crate::report::{File, Report, TensorFacts};
 
@@ -69,23 +69,26 @@ fn worst(report: &Report) -> String {
     }
     names.sort_by(|a, b| b.1.total_cmp(&a.1));
     names.truncate(WORST);
+    // For several files the errors alone, side by side; the rest is in the tables of all tensors.
+    let alone = report.files.len() == 1;
     let mut head = vec!["largest errors".to_owned()];
-    for file in &report.files {
-        let of = if report.files.len() > 1 { format!("{}: ", file.facts.name) } else { String::new() };
-        head.extend([format!("{of}type"), "error".to_owned(), "worst channel".to_owned()]);
+    match &report.files[..] {
+        [_] => head.extend(words(&["type", "error", "worst channel"])),
+        files => head.extend(files.iter().map(|file| file.facts.name.clone())),
     }
     let rows = names.iter().map(|(name, _)| {
         let mut row = vec![(*name).to_owned()];
         for file in &report.files {
             let tensor = file.facts.tensors.iter().find(|tensor| tensor.name == *name);
-            row.extend(match tensor.and_then(|tensor| Some((tensor, tensor.error.as_ref()?))) {
-                Some((tensor, error)) => [
-                    tensor.dtype.to_owned(),
-                    percent(error.relative),
-                    format!("{}: {}", error.worst_row, percent(error.worst_row_relative)),
-                ],
-                None => ["–"; 3].map(str::to_owned),
-            });
+            let error = tensor.and_then(|tensor| tensor.error.as_ref());
+            let relative = error.map_or("–".to_owned(), |error| percent(error.relative));
+            let dtype = tensor.map_or("–", |tensor| tensor.dtype);
+            if alone {
+                let worst = error.map(|error| format!("{}: {}", error.worst_row, percent(error.worst_row_relative)));
+                row.extend([dtype.to_owned(), relative, worst.unwrap_or_else(|| "–".to_owned())]);
+            } else {
+                row.push(format!("{dtype}, {relative}"));
+            }
         }
         row
     });
