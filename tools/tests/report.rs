@@ -217,7 +217,7 @@ fn unusable_arguments() {
         &["report", "8.distil", "--against", "model", "--text", "empty.txt"],
         &["report", "8.distil", "--against", "model", "--text", "text.txt", "--limit", "0"],
         &["report", "8.distil", "--lengths", "8,1000"],
-        &["report", "8.distil", "--seconds", "-1"],
+        &["report", "8.distil", "--seconds=-1"],
         &["report", "8.distil", "--no-bench", "-o", "no/such/folder.html"],
     ] {
         said += &place.fails(args);

@@ -29,7 +29,7 @@ pub(super) fn section(report: &Report) -> Option<String> {
 pub(super) fn treemap(facts: &Facts) -> Treemap {
     let cell = |label: &str, tip: String, bytes: usize, hue| Cell {
         label: label.to_owned(),
-        size_label: format!("{}, {}", size(bytes), percent(bytes as f64 / facts.bytes as f64)),
+        size_label: size(bytes),
         tip,
         size: bytes as f64,
         hue,

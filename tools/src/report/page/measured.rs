@@ -165,11 +165,14 @@ pub(super) fn latency(report: &Report) -> Option<String> {
     Some(about + &legend(names(report)) + &beside(&lines.draw(), &table))
 }
 
+/// A memory plan's name, and the bytes it takes.
+type Plan = (&'static str, fn(&Arena) -> usize);
+
 /// Memory that a session asks for. Files that ask for the same share a plot.
 pub(super) fn arena(report: &Report) -> Option<String> {
     let mut html =
         note("What a session asks its caller for, on one thread, and all that it uses beside the file itself.");
-    let plans: [(&str, fn(&Arena) -> usize); 3] = [
+    let plans: [Plan; 3] = [
         ("large: all rows together", |arena| arena.large_bytes),
         ("fast: 56 rows", |arena| arena.fast_bytes),
         ("small: 8 rows", |arena| arena.small_bytes),
