@@ -117,7 +117,7 @@ impl Session<'_> {
         loop {
             let part = (context, skip, room);
             let window = text::fill_window(&tokenizer, config, (question, keep), part, &mut self.buffers);
-            self.run(window.tokens)?;
+            self.run(window.tokens, |_, _| {})?;
             score(self.model, self.tokens, &mut self.buffers)?;
             let [start, end] = self.ends(0);
             result.no_answer = result.no_answer.min(start + end);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use distil_format::{Artifact, Head};
+use distil_format::Artifact;
 use distil_kernels::Isa;
 use distil_runtime::Model;
 
@@ -100,7 +100,7 @@ impl Args {
     /// The float model, which has to have the shape of every file.
     fn original(&self, folder: &Path, artifacts: &[Artifact<'_>]) -> Result<hf::Model, Error> {
         let head = artifacts.first().map(|artifact| artifact.config().head);
-        let model = hf::Model::read(folder, head.map(head_kind))?;
+        let model = hf::Model::read(folder, head.map(HeadKind::from))?;
         let shape = &model.config;
         let sizes = [shape.layers, shape.hidden, shape.heads, shape.intermediate, shape.vocab_size, shape.positions];
         for (path, artifact) in self.files.iter().zip(artifacts) {
@@ -186,14 +186,6 @@ impl Args {
         }
         bar.finish_and_clear();
         Ok(times)
-    }
-}
-
-fn head_kind(head: Head) -> HeadKind {
-    match head {
-        Head::Embedding => HeadKind::Embedding,
-        Head::MaskedLm => HeadKind::MaskedLm,
-        Head::SequenceClassification => HeadKind::SequenceClassification,
     }
 }
 
