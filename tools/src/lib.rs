@@ -16,6 +16,7 @@ pub mod hf;
 pub mod hub;
 pub mod keep_vocabulary;
 pub mod pack;
+pub mod report;
 pub mod sentences;
 pub mod sequence;
 pub mod signing;

@@ -51,6 +51,7 @@ fn shapes() {
     show(&["eval", "answers.distil", "--task", "squad", "--data", "squad.json", "--json"]);
     show(&["eval", "mlm", "--task", "mlm", "--data", "text.txt", "--json"]);
     show(&["bench", "mlm.distil", "--tokens", "4", "--seconds", "0", "--json"]);
+    show(&["report", "embedding.distil", "--against", "embedding", "--lengths", "4", "--seconds", "0", "--json"]);
     show(&["check", "mlm.distil", "-o", "check.bin", "--json"]);
     insta::assert_snapshot!(said);
 }

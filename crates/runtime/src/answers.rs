@@ -117,7 +117,7 @@ impl Session<'_> {
         loop {
             let part = (context, skip, room);
             let window = text::fill_window(&tokenizer, config, (question, keep), part, &mut self.buffers);
-            self.run(window.tokens)?;
+            self.run(window.tokens, |_, _| {})?;
             score(self.model, self.tokens, &mut self.buffers)?;
             finite(&self.buffers.scores[..2 * self.tokens])?;
             let [start, end] = self.ends(0);

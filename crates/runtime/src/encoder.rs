@@ -17,20 +17,27 @@ use crate::parts::{Blocks, Heads};
 use crate::plan::Plan;
 
 /// Encodes the first `n` tokens of `buffers.ids`; the last hidden states are then in `buffers.x[..n * h]`.
+///
+/// `observe` sees the hidden states on their way, `[n][h]`: with 0 those of the embeddings, with `i` those after `i`
+/// layers. It is compiled in, so that one that does nothing costs nothing.
 pub(crate) fn encode(
     model: &Model,
     plan: Plan,
     executor: &dyn Executor,
     n: usize,
     buffers: &mut Buffers,
+    mut observe: impl FnMut(u32, &[f32]),
 ) -> Result<(), ModelError> {
     let (kernels, config) = (model.kernels(), model.config());
+    let states = n * config.hidden as usize;
     embed(kernels, config, &model.embeddings()?, n, buffers);
+    observe(0, &buffers.x[..states]);
     for i in 0..config.layers {
         let layer = model.layer(i)?;
         let step = Step { kernels, config, layer: &layer, n };
         step.keys_and_values(plan, executor, buffers);
         step.rows(plan, executor, buffers);
+        observe(i + 1, &buffers.x[..states]);
     }
     Ok(())
 }

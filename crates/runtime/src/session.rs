@@ -81,7 +81,7 @@ impl<'m> Session<'m> {
         let config = self.model.config();
         let tokenizer = text::tokenizer(config, self.model.artifact().vocabulary());
         let tokens = text::fill(&tokenizer, config, (text, pair), self.most, self.truncate, &mut self.buffers)?;
-        self.run(tokens)
+        self.run(tokens, |_, _| {})
     }
 
     /// Encodes token ids as they are; `types` are the segments of the tokens, all 0 if not given.
@@ -89,6 +89,21 @@ impl<'m> Session<'m> {
     /// # Errors
     /// [`RunError`] if there are none or too many, or if an id or a segment is out of range, and [`RunError::NotFinite`].
     pub fn encode_ids(&mut self, ids: &[u32], types: Option<&[u8]>) -> Result<usize, RunError> {
+        self.observe_ids(ids, types, |_, _| {})
+    }
+
+    /// [`Session::encode_ids`], showing `observe` the hidden states on their way, `[tokens][hidden]`: with 0 those of the
+    /// embeddings, then with `i` those after `i` layers, up to the number of layers. Plan, threads and bits are those of
+    /// [`Session::encode_ids`], and no more memory is needed: what is shown is where the next layer works.
+    ///
+    /// # Errors
+    /// As [`Session::encode_ids`].
+    pub fn observe_ids(
+        &mut self,
+        ids: &[u32],
+        types: Option<&[u8]>,
+        observe: impl FnMut(u32, &[f32]),
+    ) -> Result<usize, RunError> {
         self.tokens = 0;
         let config = self.model.config();
         let n = ids.len();
@@ -112,11 +127,11 @@ impl<'m> Session<'m> {
         self.buffers.starts[..n].fill(0);
         self.buffers.ends[..n].fill(0);
         self.buffers.words.fill(text::ADDED);
-        self.run(n)
+        self.run(n, observe)
     }
 
-    pub(crate) fn run(&mut self, tokens: usize) -> Result<usize, RunError> {
-        encoder::encode(self.model, self.plan, self.executor, tokens, &mut self.buffers)?;
+    pub(crate) fn run(&mut self, tokens: usize, observe: impl FnMut(u32, &[f32])) -> Result<usize, RunError> {
+        encoder::encode(self.model, self.plan, self.executor, tokens, &mut self.buffers, observe)?;
         finite(&self.buffers.x[..tokens * self.model.config().hidden as usize])?;
         self.tokens = tokens;
         Ok(tokens)

@@ -181,7 +181,7 @@ fn print_kernels(report: &kernels::Report, out: &mut dyn Write) -> Result<(), Er
 
 /// `[CLS] ... [SEP]` with ids from all over the vocabulary, so that table rows are read as in real text; the first of
 /// them is `[MASK]`.
-fn sample(artifact: &Artifact<'_>, tokens: usize) -> Vec<u32> {
+pub(crate) fn sample(artifact: &Artifact<'_>, tokens: usize) -> Vec<u32> {
     let config = artifact.config();
     let mut ids: Vec<u32> = (0..tokens as u64).map(|i| (i * 7919 % u64::from(config.vocab_size)) as u32).collect();
     ids[1] = config.mask_id;
@@ -191,7 +191,7 @@ fn sample(artifact: &Artifact<'_>, tokens: usize) -> Vec<u32> {
 }
 
 /// Encodes and asks the head, as an application does.
-fn answer(session: &mut Session<'_>, head: Head, ids: &[u32]) -> Result<(), Error> {
+pub(crate) fn answer(session: &mut Session<'_>, head: Head, ids: &[u32]) -> Result<(), Error> {
     session.encode_ids(ids, None)?;
     match head {
         Head::Embedding => drop(std::hint::black_box(session.pooled()?)),

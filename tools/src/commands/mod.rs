@@ -1,6 +1,6 @@
 //! One module per verb: its arguments, what it computes, how it prints it.
 
-mod bench;
+pub(crate) mod bench;
 mod calibration;
 mod check;
 mod eval;
@@ -9,6 +9,7 @@ mod fixture;
 mod inspect;
 mod pack;
 mod packed;
+mod report;
 mod run;
 mod signature;
 mod tokenize;
@@ -58,6 +59,8 @@ pub enum Command {
     Eval(eval::Args),
     /// Measure the time of one text
     Bench(bench::Args),
+    /// Draw packed files on one page: bytes, errors, ranges, times, memory, quality
+    Report(report::Args),
     /// Write inputs and exact outputs for a device to compare itself with
     Check(check::Args),
     /// Write a random model of a given shape, as a Hugging Face folder
@@ -81,6 +84,7 @@ impl Command {
             Self::Verify(args) => args.run(out),
             Self::Eval(args) => args.run(out),
             Self::Bench(args) => args.run(out),
+            Self::Report(args) => args.run(out),
             Self::Check(args) => args.run(out),
             Self::Fixture(args) => args.run(out),
             Self::Keygen(args) => args.run(out),

@@ -3,6 +3,9 @@
 
 mod answers;
 mod heads;
+mod points;
+
+pub use points::Point;
 
 use crate::hf::{Layer, Linear, Model, Norm};
 use distil_kernels::host_gemm::Product;
