@@ -346,8 +346,6 @@ fn ranks(missing: &[usize]) -> String {
 
 /// Differs from run to run; not a secret against attackers.
 fn token(hello: &Peer) -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write_u32(hello.process);
-    hasher.finish()
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(hello.process)
 }
