@@ -44,7 +44,7 @@ fn check_all(pieces: &[&str], texts: &[&[u8]]) {
     let mut ids: Vec<u32> = (0..pieces.len())
         .map(|index| {
             let (id, text, continuation) = vocabulary.entry(index, &mut out).unwrap();
-            assert_eq!((text, continuation), split(&pieces[id as usize]));
+            assert_eq!((text, continuation), split(pieces[id as usize]));
             id
         })
         .collect();
