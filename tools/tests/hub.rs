@@ -16,10 +16,13 @@ use support::Place;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// Repositories (`ORG/NAME`) with files, and which of them were downloaded.
+/// Files of each repository (`ORG/NAME`), by name.
+type Repositories = HashMap<String, HashMap<String, Vec<u8>>>;
+
+/// What a server has, and what was asked of it.
 #[derive(Clone, Default)]
 struct Hub {
-    repositories: Arc<Mutex<HashMap<String, HashMap<String, Vec<u8>>>>>,
+    repositories: Arc<Mutex<Repositories>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
