@@ -55,7 +55,7 @@ pub struct Args {
     /// File to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Storage of the matrices; f32 is the yardstick for speed and quality
+    /// Storage of the matrices; f32 is the yardstick for speed and quality, mixed is int4 and int8 (see below)
     #[arg(long, value_enum, default_value = "int8")]
     weights: WeightsArg,
     /// Storage of the word and position tables [default: as --weights]
@@ -114,7 +114,7 @@ enum WeightsArg {
     Int8,
     Int4,
     F32,
-    /// int4 or int8, by measured sensitivity, as many int8 as --budget has room for
+    // A plain comment: one on a value would turn the whole help into its long form.
     Mixed,
 }
 
