@@ -16,10 +16,13 @@ use support::Place;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
+/// The content of files by their names.
+type Files = HashMap<String, Vec<u8>>;
+
 /// Repositories (`ORG/NAME`) with files, and which of them were downloaded.
 #[derive(Clone, Default)]
 struct Hub {
-    repositories: Arc<Mutex<HashMap<String, HashMap<String, Vec<u8>>>>>,
+    repositories: Arc<Mutex<HashMap<String, Files>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
