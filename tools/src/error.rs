@@ -90,13 +90,20 @@ pub enum Error {
     /// The command worked, and what it checked does not hold.
     #[error("{0}")]
     Check(String),
+    /// Two files differ, and standard output says how: nothing is wrong.
+    #[error("the files differ")]
+    Different,
 }
 
 impl Error {
     /// 1: a check did not hold, or an output could not be written. 2: the command line or an input is unusable.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Check(_) | Self::Write { .. } | Self::Output(_) | Self::Fixture(FixtureError::Io { .. }) => 1,
+            Self::Check(_)
+            | Self::Different
+            | Self::Write { .. }
+            | Self::Output(_)
+            | Self::Fixture(FixtureError::Io { .. }) => 1,
             _ => 2,
         }
     }

@@ -143,7 +143,7 @@ fn verify_fails_below_its_threshold_and_for_another_model() {
     assert!(
         String::from_utf8(output.stderr)
             .unwrap()
-            .starts_with("error: model.distil: hidden states differ too much from model")
+            .starts_with("error: model.distil: differs too much from model: --min-cosine 0.9999999: 0.9")
     );
 
     let other = Fixture { architecture: Architecture::Bert, seed: 9, ..Fixture::default() };

@@ -7,12 +7,13 @@ use distil_tools::hf::HeadKind;
 use support::Place;
 
 /// Every verb that reads a packed file.
-const READERS: [&[&str]; 7] = [
+const READERS: [&[&str]; 8] = [
     &["inspect", "bad.distil"],
     &["tokenize", "bad.distil", "--text", "a"],
     &["run", "bad.distil", "--text", "a"],
     &["verify", "bad.distil", "--against", "model"],
     &["eval", "bad.distil", "--task", "mlm", "--data", "text.txt"],
+    &["diff", "bad.distil", "model.distil"],
     &["bench", "bad.distil"],
     &["check", "bad.distil", "-o", "out.bin"],
 ];

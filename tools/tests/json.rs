@@ -50,9 +50,13 @@ fn shapes() {
     show(&["eval", "classifier", "--task", "classification", "--data", "labels.tsv", "--json"]);
     show(&["eval", "answers.distil", "--task", "squad", "--data", "squad.json", "--json"]);
     show(&["eval", "mlm", "--task", "mlm", "--data", "text.txt", "--json"]);
+    show(&["eval", "embedding.distil", "--task", "stsb", "--data", "pairs.tsv", "--against", "embedding", "--json"]);
+    show(&["diff", "mlm.distil", "mlm.distil", "--json"]);
     show(&["bench", "mlm.distil", "--tokens", "4", "--seconds", "0", "--json"]);
     show(&["report", "embedding.distil", "--against", "embedding", "--lengths", "4", "--seconds", "0", "--json"]);
     show(&["check", "mlm.distil", "-o", "check.bin", "--json"]);
+    show(&["fixture", "-o", "random", "--json"]);
+    show(&["man", "-o", "pages", "--json"]);
     insta::assert_snapshot!(said);
 }
 

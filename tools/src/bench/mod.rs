@@ -21,7 +21,7 @@ use distil_kernels::Kernels;
 use serde::Serialize;
 
 /// Speed of every kernel; its JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Report {
     /// The instruction set that is chosen where none is asked for.
     pub pick: &'static str,
@@ -32,7 +32,7 @@ pub struct Report {
 }
 
 /// One instruction set.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct IsaReport {
     /// Its name.
     pub isa: &'static str,
@@ -49,7 +49,7 @@ pub struct IsaReport {
 }
 
 /// What limits a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Limit {
     /// The rate of multiply-adds.
@@ -61,7 +61,7 @@ pub enum Limit {
 }
 
 /// One kernel in one shape.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct KernelReport {
     /// What an encoder uses it for.
     pub name: &'static str,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use distil_format::{Artifact, Head};
 use distil_kernels::{Isa, Kernels};
 use distil_runtime::{Candidate, Executor, Plan, Session, SingleThread, arena_len};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{json_line, packed, progress};
@@ -62,8 +63,8 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report {
     median_ms: f64,
     min_ms: f64,
     mean_ms: f64,
@@ -73,6 +74,17 @@ struct Report {
     isa: &'static str,
     head: &'static str,
     file_bytes: usize,
+}
+
+/// What `tools bench --json` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "described, not made: each result is printed as it is")]
+pub(super) enum Output {
+    /// A model's time.
+    Model(Report),
+    /// With `--kernels`.
+    Kernels(kernels::Report),
 }
 
 /// Fewer runs than this make no median worth printing.
@@ -122,12 +134,17 @@ impl Args {
         let ids = sample(&artifact, self.tokens);
 
         answer(&mut session, artifact.config().head, &ids)?;
+        let bar = progress("measuring", LEAST_RUNS);
         let (started, mut times) = (Instant::now(), Vec::new());
         while times.len() < LEAST_RUNS || started.elapsed() < limit {
+            // Drawn between the runs, never during one.
+            bar.set_length(expected_runs(times.len(), started.elapsed(), limit));
+            bar.set_position(times.len() as u64);
             let start = Instant::now();
             answer(&mut session, artifact.config().head, &ids)?;
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
+        bar.finish_and_clear();
         times.sort_by(f64::total_cmp);
         let report = Report {
             median_ms: times[times.len() / 2],
@@ -146,6 +163,12 @@ impl Args {
         let Report { median_ms, min_ms, runs, tokens, isa, .. } = report;
         Ok(writeln!(out, "{tokens} tokens on {isa}: median {median_ms:.3} ms, best {min_ms:.3} ms of {runs} runs")?)
     }
+}
+
+/// How many runs there will be, by the rate so far.
+fn expected_runs(done: usize, elapsed: Duration, limit: Duration) -> u64 {
+    let runs = done as f64 * limit.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
+    (runs as u64).max(LEAST_RUNS as u64)
 }
 
 /// One table for each instruction set.

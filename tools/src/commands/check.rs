@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use distil_format::Head;
 use distil_kernels::Isa;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{bytes, json_line, packed};
+use super::{bytes, json_line, packed, progress};
 use crate::checkfile::{Case, write};
 use crate::error::Error;
 use crate::files::{open, read_aligned, write_whole};
@@ -38,15 +39,15 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report {
     file: PathBuf,
     bytes: usize,
     isa: &'static str,
     sentences: Vec<SentenceReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SentenceReport {
     text: String,
     tokens: u32,
@@ -67,7 +68,9 @@ impl Args {
         let mut arena = packed::arena(&artifact);
         let mut session = packed::session(&model, &mut arena)?;
         let mut cases = Vec::with_capacity(texts.len());
+        let bar = progress("computing", texts.len());
         for text in &texts {
+            bar.inc(1);
             let case = Case::compute(&model, &mut session, text)?;
             if head == Head::MaskedLm && case.output.is_empty() {
                 return Err(Error::usage(
@@ -77,6 +80,7 @@ impl Args {
             }
             cases.push(case);
         }
+        bar.finish_and_clear();
         let file = write(artifact.checksum(), &cases);
         write_whole(&self.output, &file)?;
         if !self.json {

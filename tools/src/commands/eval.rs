@@ -1,20 +1,24 @@
 //! `tools eval`: a labelled file in, a metric out.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use distil_format::{Head, Problem, Vocabulary, build_vocabulary};
+use distil_format::{Config, Pooling, Problem, Vocabulary, WriteError, build_vocabulary};
 use distil_kernels::Isa;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{json_line, packed, progress};
+use super::numbers::parse_amount;
+use super::{json_line, packed, progress, working};
 use crate::error::Error;
-use crate::eval::{Subject, classification, mlm, squad, stsb};
+use crate::eval::{Job, Measured, SideBySide, Subject, Task};
 use crate::files::{open, read_aligned};
-use crate::hf::{HeadKind, Model};
+use crate::hf::{self, HeadKind, Model};
 use crate::hub;
 
 const DETAILS: &str = "\
-Measures a packed file as a device runs it, or a Hugging Face folder in float. Tasks:
+Measures a packed file as a device runs it, or a Hugging Face folder in float; with --against both, side by side. Tasks:
 
   stsb  semantic similarity with an embedding head: correlation of the vectors' cosine with people's scores.
         Data without a header: genre, file, year, id, score, sentence, sentence, with tabs between them.
@@ -39,6 +43,12 @@ pub struct Args {
     /// Labelled data
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    /// Hugging Face folder the file was packed from, to be measured too
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+    /// With --against: the most that the packed file may lose of the task's first number, or the exit code is 1
+    #[arg(long, value_name = "LOSS", value_parser = parse_amount, requires = "against")]
+    max_drop: Option<f64>,
     /// Use only the first N lines or questions
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -53,123 +63,87 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Clone, Copy)]
-enum Task {
-    Stsb,
-    Mlm,
-    Classification,
-    Squad,
-}
-
-impl Task {
-    fn head(self) -> Head {
-        match self {
-            Self::Stsb => Head::Embedding,
-            Self::Mlm => Head::MaskedLm,
-            Self::Classification => Head::SequenceClassification,
-            Self::Squad => Head::QuestionAnswering,
-        }
-    }
+/// What `tools eval --json` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "described, not made: each result is printed as it is")]
+pub(super) enum Report {
+    /// One model.
+    One(Measured),
+    /// With `--against`.
+    Two(Box<SideBySide>),
 }
 
 impl Args {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
-        let task = match self.task.as_str() {
-            "stsb" => Task::Stsb,
-            "mlm" => Task::Mlm,
-            "classification" | "sst2" => Task::Classification,
-            "squad" => Task::Squad,
-            other => {
-                let next = "the tasks are: stsb, mlm, classification, squad";
-                return Err(Error::usage(format!("unknown task `{other}`"), next));
-            }
-        };
+        let limit = self.limit.map(|limit| limit as usize);
+        let job = Job { task: self.task.parse()?, data: self.data.clone(), limit, seed: self.seed };
         let file = hub::resolve(&self.file)?;
         if file.is_dir() {
-            let model = Model::read(&file, Some(HeadKind::from(task.head())))?;
-            let vocabulary = model.vocabulary(None)?;
-            let pack = |error| Error::Pack { folder: self.file.clone(), error };
-            let bytes = build_vocabulary(&vocabulary.pieces).map_err(pack)?;
-            let packed = Vocabulary::new(&bytes).map_err(|error| pack(distil_format::WriteError::Vocabulary(error)))?;
-            return self.measure(task, &Subject::float(&model, &vocabulary, packed), &model.labels, out);
+            if self.against.is_some() {
+                let message = format!("{}: a folder, and --against compares a packed file", self.file.display());
+                return Err(Error::usage(message, "give the file that `tools pack` made of the folder"));
+            }
+            return self.print(&self.float(&job, &self.file, None)?, out);
         }
         let bytes = read_aligned(&self.file)?;
         let artifact = open(&self.file, &bytes)?;
         let model = packed::model(&self.file, &artifact, self.isa)?;
-        let labels: Vec<String> = (0..).map_while(|index| artifact.label(index).map(str::to_owned)).collect();
-        self.measure(task, &Subject::Packed(&model), &labels, out)
+        let measured = self.measure(&job, &self.file, &Subject::Packed(&model))?;
+        let Some(folder) = &self.against else { return self.print(&measured, out) };
+        let float = self.float(&job, folder, Some(artifact.config()))?;
+        let report = SideBySide::new(measured, float, self.max_drop);
+        let printed = self.print(&report, out);
+        // A reader that went away does not make a bad file good.
+        match self.max_drop {
+            Some(most) if !report.passed => Err(Error::Check(format!(
+                "{}: {} is {:.4} less than that of {}; at most {most} is allowed",
+                self.file.display(),
+                report.metric,
+                -report.difference,
+                folder.display()
+            ))),
+            _ => printed,
+        }
     }
 
-    fn measure(&self, task: Task, subject: &Subject<'_>, labels: &[String], out: &mut dyn Write) -> Result<(), Error> {
-        let limit = self.limit.map(|limit| limit as usize);
-        let bar = progress("evaluating", limit.unwrap_or_else(|| count(&self.data, task)));
-        let tick = || bar.inc(1);
-        let needed = task.head();
-        let found = subject.config().head;
+    /// Measures a folder in float; the vectors are pooled as the packed file's are, if there is one.
+    fn float(&self, job: &Job, folder: &Path, packed: Option<&Config>) -> Result<Measured, Error> {
+        let found = hub::resolve(folder)?;
+        let reading = working("reading the original");
+        let mut model = Model::read(&found, Some(HeadKind::from(job.task.head())))?;
+        if let Some(config) = packed {
+            model.pooling = hf::Pooling { cls: config.pooling == Pooling::Cls, normalize: config.normalize };
+        }
+        let vocabulary = model.vocabulary(None)?;
+        let wrong = |error| Error::Pack { folder: folder.to_path_buf(), error };
+        let bytes = build_vocabulary(&vocabulary.pieces).map_err(wrong)?;
+        let searched = Vocabulary::new(&bytes).map_err(|error| wrong(WriteError::Vocabulary(error)))?;
+        drop(reading);
+        self.measure(job, folder, &Subject::float(&model, &vocabulary, searched))
+    }
+
+    fn measure(&self, job: &Job, path: &Path, subject: &Subject<'_>) -> Result<Measured, Error> {
+        let (needed, found) = (job.task.head(), subject.config().head);
         if found != needed {
             let message =
-                format!("{}: task {} needs the head {needed}, this file has {found}", self.file.display(), self.task);
+                format!("{}: task {} needs the head {needed}, this file has {found}", path.display(), job.task.name());
             return Err(Error::usage(
                 message,
                 format!("pack the model with `--head {needed}`, or choose another task"),
             ));
         }
-        if matches!(task, Task::Classification) && subject.config().problem != Problem::SingleLabel {
-            let message = format!("{}: its labels are {}", self.file.display(), subject.config().problem);
+        if job.task == Task::Classification && subject.config().problem != Problem::SingleLabel {
+            let message = format!("{}: its labels are {}", path.display(), subject.config().problem);
             return Err(Error::usage(message, "task classification needs a model of which one label is right"));
         }
-        match task {
-            Task::Classification => {
-                let report = classification::run(subject, labels, &self.data, limit, tick)?;
-                bar.finish_and_clear();
-                if self.json {
-                    return json_line(out, &report);
-                }
-                let classification::Report { path, texts, accuracy, .. } = report;
-                Ok(writeln!(out, "classification, {path}: {:.2}% of {texts} texts", accuracy * 100.0)?)
-            }
-            Task::Squad => {
-                let window = packed::WINDOW.min(subject.config().max_positions as usize);
-                let report = squad::run(subject, &self.data, limit, window, tick)?;
-                bar.finish_and_clear();
-                if self.json {
-                    return json_line(out, &report);
-                }
-                let squad::Report { path, questions, exact_match, f1, .. } = report;
-                let (exact, f1) = (exact_match * 100.0, f1 * 100.0);
-                Ok(writeln!(out, "squad, {path}: exact match {exact:.2}, F1 {f1:.2} over {questions} questions")?)
-            }
-            Task::Stsb => {
-                let report = stsb::run(subject, &self.data, limit, tick)?;
-                bar.finish_and_clear();
-                if self.json {
-                    return json_line(out, &report);
-                }
-                let stsb::Report { path, pairs, spearman, pearson, .. } = report;
-                Ok(writeln!(out, "stsb, {path}: Spearman {spearman:.4}, Pearson {pearson:.4} over {pairs} pairs")?)
-            }
-            Task::Mlm => {
-                let report = mlm::run(subject, &self.data, limit, self.seed, tick)?;
-                bar.finish_and_clear();
-                if self.json {
-                    return json_line(out, &report);
-                }
-                let mlm::Report { path, lines, masked, accuracy, loss, .. } = report;
-                let percent = accuracy * 100.0;
-                Ok(writeln!(
-                    out,
-                    "mlm, {path}: {percent:.2}% of {masked} masked tokens in {lines} lines, loss {loss:.4}"
-                )?)
-            }
-        }
+        let bar = progress(subject.path_name(), job.count());
+        let measured = job.measure(subject, || bar.inc(1));
+        bar.finish_and_clear();
+        measured
     }
-}
 
-/// For the progress bar; a file that cannot be read is reported by the task.
-fn count(path: &Path, task: Task) -> usize {
-    let Ok(bytes) = std::fs::read(path) else { return 0 };
-    match task {
-        Task::Squad => bytes.windows(11).filter(|key| key == b"\"question\":").count(),
-        _ => bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count(),
+    fn print(&self, report: &(impl Serialize + Display), out: &mut dyn Write) -> Result<(), Error> {
+        if self.json { json_line(out, report) } else { Ok(writeln!(out, "{report}")?) }
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{bytes, json_line};
@@ -67,8 +68,8 @@ fn parse_name(name: &str) -> Result<String, String> {
     if is_identifier(name) { Ok(name.to_owned()) } else { Err("not a name that C and C++ allow".to_owned()) }
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     file: PathBuf,
     header: Option<PathBuf>,
     name: &'a str,

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use distil_format::Problem;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::{json_line, working};
 use crate::error::Error;
 use crate::fixture::Fixture;
 use crate::hf::{Architecture, HeadKind, Vocabulary};
@@ -57,6 +60,16 @@ pub struct Args {
     /// Seed of the random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `tools fixture --json` prints.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report {
+    /// The folder that was written.
+    folder: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -114,7 +127,12 @@ impl Args {
             seed: self.seed,
             vocabulary,
         };
+        let writing = working("drawing random numbers");
         fixture.write(&self.output)?;
+        drop(writing);
+        if self.json {
+            return json_line(out, &Report { folder: self.output.clone() });
+        }
         Ok(writeln!(out, "{}", self.output.display())?)
     }
 }

@@ -3,18 +3,23 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use distil_format::{Artifact, Config, Role, Tensor};
+use distil_format::{Artifact, Role, Tensor};
 use distil_runtime::{Plan, arena_len};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{bytes, json_line};
 use crate::error::Error;
 use crate::files::{open, read_aligned};
+use crate::keep_vocabulary::Kept;
 use crate::pack::{Manifest, TensorError};
+use crate::shape::Shape;
 
 const DETAILS: &str = "\
 Shows the shape, the sizes of the parts, the labels, the working memory a device needs for texts of each length, where \
-the file came from, and for each tensor the relative error (root mean square) that packing made.";
+the file came from and how it was packed, and for each tensor the relative error (root mean square) that packing made, \
+with its worst row (output channel, table entry).";
 
 /// Arguments of `tools inspect`.
 #[derive(Debug, clap::Args)]
@@ -27,50 +32,42 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Report {
+/// What `tools inspect --json` prints.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report {
+    /// Bytes of the file.
     bytes: usize,
+    /// The checksum in its header.
     checksum: String,
+    /// Values of all tensors.
     parameters: usize,
-    config: ConfigReport,
+    /// The configuration.
+    config: Shape,
+    /// Label names of a classifier.
     labels: Vec<String>,
+    /// Entries of the vocabulary.
     vocabulary_entries: usize,
+    /// The parts of the file as they lie in it.
     sections: Vec<SectionReport>,
+    /// Where the bytes are.
     parts: PartsReport,
+    /// Working memory for texts of each length.
     arena: Vec<ArenaReport>,
+    /// Where the file came from; null if its manifest is missing or foreign.
     source: Option<SourceReport>,
+    /// Every tensor, in the file's order.
     tensors: Vec<TensorReport>,
 }
 
-#[derive(Serialize)]
-struct ConfigReport {
-    architecture: &'static str,
-    head: &'static str,
-    hidden: u32,
-    layers: u32,
-    heads: u32,
-    intermediate: u32,
-    vocab_size: u32,
-    max_positions: u32,
-    token_types: u32,
-    layer_norm_eps: f32,
-    pooling: &'static str,
-    normalize: bool,
-    problem: &'static str,
-    lowercase: bool,
-    strip_accents: bool,
-    split_cjk: bool,
-}
-
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SectionReport {
     name: &'static str,
     offset: usize,
     bytes: usize,
 }
 
-/// Where the bytes are.
-#[derive(Serialize)]
+/// Bytes of each part.
+#[derive(Serialize, JsonSchema)]
 struct PartsReport {
     embeddings: usize,
     layers: usize,
@@ -81,24 +78,32 @@ struct PartsReport {
     rest: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ArenaReport {
     tokens: usize,
+    /// Of the plan `fast`.
     fast_bytes: usize,
+    /// Of the plan `small`.
     small_bytes: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SourceReport {
+    /// Program and version that packed the file.
     tool: String,
+    /// SHA-256 of the weights it was made from.
     sha256: String,
     weights: String,
     embeddings: String,
     layout: String,
     keep_int8: Vec<String>,
+    /// What stayed of the vocabulary; null if nothing was dropped.
+    kept_vocabulary: Option<Kept>,
+    /// Everything that the manifest says of how the file was packed; versions differ in what that is.
+    recipe: Map<String, Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TensorReport {
     name: String,
     dtype: &'static str,
@@ -106,6 +111,7 @@ struct TensorReport {
     rows: usize,
     cols: usize,
     bytes: usize,
+    /// The error of packing it, as the manifest has it; null without one.
     error: Option<TensorError>,
 }
 
@@ -145,7 +151,7 @@ impl Report {
             bytes: artifact.len(),
             checksum: format!("{:08x}", artifact.checksum()),
             parameters: artifact.tensors().map(|tensor| tensor.rows * tensor.cols).sum(),
-            config: ConfigReport::new(config),
+            config: Shape::new(config),
             labels: (0..).map_while(|label| artifact.label(label)).map(str::to_owned).collect(),
             vocabulary_entries: artifact.vocabulary().len(),
             sections: artifact
@@ -169,18 +175,20 @@ impl Report {
                 embeddings: manifest.recipe.embeddings.clone(),
                 layout: manifest.recipe.layout.clone(),
                 keep_int8: manifest.recipe.keep_int8.clone(),
+                kept_vocabulary: manifest.kept_vocabulary.clone(),
+                recipe: recipe(artifact.manifest()),
             }),
             tensors: tensors.collect(),
         }
     }
 
     fn print(&self, out: &mut dyn Write) -> Result<(), Error> {
-        let ConfigReport { architecture, head, hidden, layers, heads, intermediate, .. } = self.config;
+        let Shape { architecture, head, hidden, layers, heads, intermediate, .. } = self.config;
         writeln!(
             out,
             "{architecture}, {layers} layers of {hidden} ({heads} heads, feed-forward {intermediate}), head {head}"
         )?;
-        let ConfigReport { vocab_size, max_positions, token_types, pooling, normalize, .. } = self.config;
+        let Shape { vocab_size, max_positions, token_types, pooling, normalize, .. } = self.config;
         let normalized = if normalize { ", length 1" } else { "" };
         writeln!(
             out,
@@ -191,12 +199,13 @@ impl Report {
         if !self.labels.is_empty() {
             writeln!(out, "labels, {}: {}", self.config.problem, self.labels.join(", "))?;
         }
-        if let Some(SourceReport { tool, sha256, weights, embeddings, layout, keep_int8 }) = &self.source {
-            let kept = keep_int8.iter().map(|role| format!(", {role} int8")).collect::<String>();
-            writeln!(
-                out,
-                "packed by {tool}: weights {weights}, embeddings {embeddings}{kept}, layout {layout}, from sha256 {sha256}"
-            )?;
+        if let Some(SourceReport { tool, sha256, recipe, kept_vocabulary, .. }) = &self.source {
+            writeln!(out, "packed by {tool} from weights of sha256 {sha256}")?;
+            let said: Vec<String> = recipe.iter().filter_map(|(name, value)| spoken(name, value)).collect();
+            writeln!(out, "recipe: {}", said.join(", "))?;
+            if let Some(Kept { entries, of, text_sha256 }) = kept_vocabulary {
+                writeln!(out, "vocabulary: {entries} of {of} entries kept, for text of sha256 {text_sha256}")?;
+            }
         }
         writeln!(out, "\n{:<14} {:>12}", "part", "bytes")?;
         let PartsReport { embeddings, layers, head, vocabulary, manifest, rest } = self.parts;
@@ -210,7 +219,7 @@ impl Report {
         }
         writeln!(
             out,
-            "\n{:<34} {:>7} {:>9} {:>13} {:>12} {:>9} {:>9}",
+            "\n{:<34} {:>7} {:>9} {:>13} {:>12} {:>9} {:>16}",
             "tensor", "type", "layout", "shape", "bytes", "error", "worst row"
         )?;
         for tensor in &self.tensors {
@@ -219,35 +228,37 @@ impl Report {
             write!(out, "{name:<34} {dtype:>7} {layout:>9} {shape:>13} {bytes:>12}")?;
             match &tensor.error {
                 Some(error) => {
-                    writeln!(out, " {:>8.3}% {:>8.3}%", error.relative * 100.0, error.worst_row_relative * 100.0)?
+                    let worst = format!("{}: {:.3}%", error.worst_row, error.worst_row_relative * 100.0);
+                    writeln!(out, " {:>8.3}% {worst:>16}", error.relative * 100.0)?
                 }
-                None => writeln!(out, " {:>9} {:>9}", "-", "-")?,
+                None => writeln!(out, " {:>9} {:>16}", "-", "-")?,
             }
         }
         Ok(())
     }
 }
 
-impl ConfigReport {
-    fn new(config: &Config) -> Self {
-        Self {
-            architecture: config.architecture.name(),
-            head: config.head.name(),
-            hidden: config.hidden,
-            layers: config.layers,
-            heads: config.heads,
-            intermediate: config.intermediate,
-            vocab_size: config.vocab_size,
-            max_positions: config.max_positions,
-            token_types: config.type_vocab,
-            layer_norm_eps: config.layer_norm_eps,
-            pooling: config.pooling.name(),
-            normalize: config.normalize,
-            problem: config.problem.name(),
-            lowercase: config.lowercase,
-            strip_accents: config.strip_accents,
-            split_cjk: config.split_cjk,
+/// The manifest's recipe with every field it has, whatever version wrote it.
+fn recipe(manifest: &[u8]) -> Map<String, Value> {
+    let manifest: Value = ciborium::from_reader(manifest).unwrap_or_default();
+    manifest.get("recipe").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// `keep int8 classifier+pre-classifier`; nothing for what was not asked for.
+fn spoken(name: &str, value: &Value) -> Option<String> {
+    let name = name.replace('_', " ");
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match value {
+        Value::Null | Value::Bool(false) => None,
+        Value::Bool(true) => Some(name),
+        Value::Array(items) if items.is_empty() => None,
+        Value::Array(items) => Some(format!("{name} {}", items.iter().map(plain).collect::<Vec<_>>().join("+"))),
+        Value::Object(fields) if fields.is_empty() => None,
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields.iter().filter_map(|(name, value)| spoken(name, value)).collect();
+            Some(format!("{name} ({})", fields.join(", ")))
         }
+        value => Some(format!("{name} {}", plain(value))),
     }
 }
 

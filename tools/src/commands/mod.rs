@@ -3,14 +3,20 @@
 pub(crate) mod bench;
 mod calibration;
 mod check;
+mod completions;
+mod diff;
 mod eval;
+mod examples;
 mod export_c;
 mod fixture;
 mod inspect;
+mod man;
+mod numbers;
 mod pack;
 mod packed;
 mod report;
 mod run;
+mod schema;
 mod signature;
 mod tokenize;
 mod unpack;
@@ -18,13 +24,16 @@ mod verify;
 
 use std::io::Write;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::progress::working;
 
 const EXIT_CODES: &str = "\
-Data goes to standard output, progress and errors to standard error.
+Data goes to standard output, progress and errors to standard error; where NO_COLOR is set, or standard error is no \
+terminal, without escape codes. `tools help VERB` has examples; `tools schema VERB` describes what --json prints.
 
 Exit codes: 0 done, and every check held; 1 a check did not hold, or an output could not be written; 2 the command \
 line or an input is unusable.";
@@ -57,6 +66,8 @@ pub enum Command {
     Verify(verify::Args),
     /// Measure quality on labelled data
     Eval(eval::Args),
+    /// Show what is different in two packed files
+    Diff(diff::Args),
     /// Measure the time of one text
     Bench(bench::Args),
     /// Draw packed files on one page: bytes, errors, ranges, times, memory, quality
@@ -69,6 +80,12 @@ pub enum Command {
     Keygen(signature::KeygenArgs),
     /// Sign a packed file
     Sign(signature::SignArgs),
+    /// Describe the JSON of a verb
+    Schema(schema::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+    /// Write manual pages
+    Man(man::Args),
 }
 
 impl Command {
@@ -83,14 +100,36 @@ impl Command {
             Self::Run(args) => args.run(out),
             Self::Verify(args) => args.run(out),
             Self::Eval(args) => args.run(out),
+            Self::Diff(args) => args.run(out),
             Self::Bench(args) => args.run(out),
             Self::Report(args) => args.run(out),
             Self::Check(args) => args.run(out),
             Self::Fixture(args) => args.run(out),
             Self::Keygen(args) => args.run(out),
             Self::Sign(args) => args.run(out),
+            Self::Schema(args) => args.run(out),
+            Self::Completions(args) => args.run(out),
+            Self::Man(args) => args.run(out),
         }
     }
+}
+
+/// The command line's grammar, with the examples in the help of each verb.
+pub fn command() -> clap::Command {
+    let with = |command: clap::Command, (verb, lines): &examples::Examples| {
+        command.mut_subcommand(verb, |verb| {
+            let before = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            verb.after_help(examples::after(&before, lines))
+        })
+    };
+    examples::EXAMPLES.iter().fold(Cli::command(), with)
+}
+
+/// Reads this process's arguments; ends the process where they are wrong, or ask for help.
+pub fn parse() -> Cli {
+    let mut command = command();
+    let matches = command.get_matches_mut();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
 /// Prints a value as one line of JSON.
@@ -108,8 +147,7 @@ fn bytes(count: usize) -> String {
     }
 }
 
-/// A progress bar on standard error; none is drawn where that is no terminal.
-fn progress(what: &'static str, count: usize) -> indicatif::ProgressBar {
-    let style = indicatif::ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}").expect("a valid template");
-    indicatif::ProgressBar::new(count as u64).with_style(style).with_message(what)
+/// A progress bar on standard error; see [`crate::progress`].
+fn progress(what: &'static str, count: usize) -> ProgressBar {
+    crate::progress::bar(what, count)
 }

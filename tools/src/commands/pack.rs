@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use distil_format::{Dtype, Layout, Role, RoleKind, TensorId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::calibration::{Text, parse_bytes};
-use super::{bytes, json_line, progress, signature};
+use super::{bytes, json_line, progress, signature, working};
 use crate::error::Error;
 use crate::files::{open, write_whole};
 use crate::hf::{HeadKind, Model, Vocabulary};
@@ -158,8 +159,8 @@ enum PoolingArg {
     Cls,
 }
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report {
     file: PathBuf,
     bytes: usize,
     parameters: usize,
@@ -177,7 +178,7 @@ struct Report {
     signature: Option<PathBuf>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct KeptReport {
     saved_bytes: usize,
     #[serde(flatten)]
@@ -187,7 +188,10 @@ struct KeptReport {
 impl Args {
     pub(super) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
         let key = self.sign.as_deref().map(PrivateKey::read).transpose()?;
-        let mut model = Model::read(&hub::resolve(&self.folder)?, self.head.wanted())?;
+        let folder = hub::resolve(&self.folder)?;
+        let reading = working("reading the model");
+        let mut model = Model::read(&folder, self.head.wanted())?;
+        drop(reading);
         let mut vocabulary = model.vocabulary(self.vocab.as_deref())?;
         let kept = self.keep_vocab(&mut model, &mut vocabulary)?;
         let mut packing = self.packing()?;

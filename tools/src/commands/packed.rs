@@ -8,8 +8,7 @@ use distil_runtime::{Model, Plan, Session, arena_len};
 
 use crate::error::Error;
 
-/// Tokens at once in which an answer is looked for, where the model takes as many: what models for SQuAD are trained with.
-pub(super) const WINDOW: usize = 384;
+pub(super) use crate::eval::WINDOW;
 
 /// Reads the name of an instruction set that this machine has.
 pub(super) fn parse_isa(name: &str) -> Result<Isa, String> {

@@ -57,7 +57,7 @@ pub(super) struct SignedArgs {
 }
 
 /// A signature that is right.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Signed {
     file: PathBuf,
     signature: PathBuf,
@@ -65,8 +65,8 @@ pub(super) struct Signed {
     pub(super) key: String,
 }
 
-#[derive(Serialize)]
-struct Keys {
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Keys {
     private: PathBuf,
     public: PathBuf,
     key: String,

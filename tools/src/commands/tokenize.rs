@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use distil_format::{Architecture, Config, Head, Pooling, Problem, Vocabulary, build_vocabulary};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json_line;
@@ -40,8 +41,8 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Line {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Line {
     ids: Vec<u32>,
     tokens: Vec<String>,
     offsets: Vec<[usize; 2]>,

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{bytes, json_line, progress};
@@ -33,8 +34,8 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report {
     folder: PathBuf,
     /// The class of transformers that loads it.
     class: String,

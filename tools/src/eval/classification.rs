@@ -21,7 +21,7 @@ struct Example {
 }
 
 /// The result; its JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Report {
     /// `classification`.
     pub task: &'static str,

@@ -33,7 +33,7 @@ impl Guess {
 }
 
 /// The result; its JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Report {
     /// `mlm`.
     pub task: &'static str,

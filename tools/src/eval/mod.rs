@@ -2,9 +2,13 @@
 
 pub mod classification;
 pub mod mlm;
+mod side_by_side;
 pub mod squad;
 pub mod stats;
 pub mod stsb;
 mod subject;
+mod task;
 
+pub use side_by_side::SideBySide;
 pub use subject::Subject;
+pub use task::{Job, Measured, Task, WINDOW};

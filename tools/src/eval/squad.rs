@@ -40,7 +40,7 @@ struct Gold {
 }
 
 /// The result; its JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Report {
     /// `squad`.
     pub task: &'static str,

@@ -18,7 +18,7 @@ struct Pair {
 }
 
 /// The result; its JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Report {
     /// `stsb`.
     pub task: &'static str,
@@ -30,6 +30,9 @@ pub struct Report {
     pub spearman: f64,
     /// Pearson's correlation.
     pub pearson: f64,
+    /// The embeddings of both sentences of each pair.
+    #[serde(skip)]
+    pub embeddings: Vec<[Vec<f32>; 2]>,
 }
 
 /// Scores the pairs of a TSV file: genre, file, year, id, score, sentence, sentence, without a header.
@@ -38,21 +41,24 @@ pub fn run(subject: &Subject<'_>, data: &Path, limit: Option<usize>, tick: impl 
     pairs.truncate(limit.unwrap_or(usize::MAX));
     let sequencer = subject.sequencer();
     let most = subject.config().max_positions as usize;
-    let similarity = |arena: &mut Vec<u8>, pair: &Pair| {
+    let embed = |arena: &mut Vec<u8>, pair: &Pair| {
         let mut embed = |text: &str| subject.embed(arena, &sequencer.truncated(text, most).0);
-        let cosine = cosine(&embed(&pair.first)?, &embed(&pair.second)?);
+        let both = [embed(&pair.first)?, embed(&pair.second)?];
         tick();
-        Ok(cosine)
+        Ok(both)
     };
-    let cosines: Result<Vec<f64>, Error> =
-        pairs.par_iter().map_init(|| vec![0; subject.arena_len()], similarity).collect();
-    let (cosines, scores) = (cosines?, pairs.iter().map(|pair| pair.score).collect::<Vec<_>>());
+    let embeddings: Result<Vec<[Vec<f32>; 2]>, Error> =
+        pairs.par_iter().map_init(|| vec![0; subject.arena_len()], embed).collect();
+    let embeddings = embeddings?;
+    let cosines: Vec<f64> = embeddings.iter().map(|[first, second]| cosine(first, second)).collect();
+    let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
     Ok(Report {
         task: "stsb",
         path: subject.path_name(),
         pairs: pairs.len(),
         spearman: spearman(&cosines, &scores),
         pearson: pearson(&cosines, &scores),
+        embeddings,
     })
 }
 

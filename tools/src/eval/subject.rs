@@ -41,6 +41,14 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Its label names; none without a classifier.
+    pub fn labels(&self) -> Vec<String> {
+        match self {
+            Self::Packed(model) => (0..).map_while(|index| model.artifact().label(index).map(str::to_owned)).collect(),
+            Self::Float { model, .. } => model.labels.clone(),
+        }
+    }
+
     /// Its tokenizer.
     pub fn sequencer(&self) -> Sequencer<'a> {
         match self {

@@ -31,11 +31,23 @@ impl<'a> Encoder<'a> {
     ///
     /// If an id, a type or the length is outside the model's tables.
     pub fn hidden(&self, ids: &[u32], types: &[u32]) -> Vec<f32> {
+        self.observe(ids, types, |_, _| {})
+    }
+
+    /// [`Encoder::hidden`], showing `observe` the hidden states on their way: with 0 those of the embeddings, with `i`
+    /// those after `i` layers.
+    ///
+    /// # Panics
+    ///
+    /// As [`Encoder::hidden`].
+    pub fn observe(&self, ids: &[u32], types: &[u32], mut observe: impl FnMut(usize, &[f32])) -> Vec<f32> {
         let config = &self.model.config;
         assert!(ids.len() == types.len() && ids.len() <= config.positions, "too many tokens");
         let mut x = self.embed(ids, types);
-        for layer in &self.model.weights.layers {
+        observe(0, &x);
+        for (index, layer) in self.model.weights.layers.iter().enumerate() {
             self.layer(layer, &mut x);
+            observe(index + 1, &x);
         }
         x
     }

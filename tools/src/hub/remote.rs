@@ -1,7 +1,7 @@
 //! One repository: its list of files from the server, or from the cache when there is no server.
 
 use std::env;
-use std::io::IsTerminal;
+
 use std::path::{Component, Path, PathBuf};
 
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
@@ -9,6 +9,7 @@ use hf_hub::{Cache, CacheRepo};
 
 use super::id::Id;
 use crate::error::Error;
+use crate::progress;
 
 /// A repository at one commit.
 pub(super) struct Remote {
@@ -97,7 +98,7 @@ impl Remote {
         let Some(repository) = &self.repository else {
             return Err(missing(&self.id, file, &self.offline));
         };
-        if !std::io::stderr().is_terminal() {
+        if !progress::may_draw() {
             eprintln!("downloading {file} of {}", self.id.text());
         }
         repository.download(file).map_err(|error| match failed(error) {
@@ -112,7 +113,7 @@ fn api(cache: &Cache, server: &str) -> Result<Api, ApiError> {
     let builder = ApiBuilder::from_cache(cache.clone())
         .with_endpoint(server.into())
         .with_retries(3)
-        .with_progress(std::io::stderr().is_terminal());
+        .with_progress(progress::may_draw());
     match env::var("HF_TOKEN") {
         Ok(token) if !token.trim().is_empty() => builder.with_token(Some(token.trim().into())),
         _ => builder,

@@ -26,7 +26,7 @@ pub use report::Report;
 pub use rows::follow;
 
 /// What the manifest says about dropped entries.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Kept {
     /// SHA-256 of the text, in hexadecimal.
     pub text_sha256: String,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Kept;
 
 /// What dropping came to; its JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Report {
     /// What the manifest says too.
     #[serde(flatten)]

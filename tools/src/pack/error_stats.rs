@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The error that packing made in one tensor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TensorError {
     /// `|packed - original| / |original|` over the whole tensor, root mean square; 0 for a tensor of zeros.
     pub relative: f64,

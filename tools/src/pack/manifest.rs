@@ -44,7 +44,7 @@ pub struct Recipe {
 }
 
 /// What a model was calibrated on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Calibration {
     /// The method, which changes its name when its results change.
     pub method: String,

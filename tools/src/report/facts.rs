@@ -10,7 +10,7 @@ use crate::hf;
 use crate::pack::{self, Manifest, TensorError};
 
 /// A packed file; part of the report's JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Facts {
     /// Its name on the page.
     pub name: String,
@@ -37,7 +37,7 @@ pub struct Facts {
 }
 
 /// A tensor.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct TensorFacts {
     /// Its name.
     pub name: String,
@@ -62,7 +62,7 @@ pub struct TensorFacts {
 }
 
 /// A part of a file that is no tensor.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Other {
     /// What it is.
     pub name: &'static str,
@@ -71,7 +71,7 @@ pub struct Other {
 }
 
 /// Bytes of working memory for inputs of a length, by plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Arena {
     /// Tokens.
     pub tokens: usize,

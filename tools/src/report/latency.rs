@@ -9,7 +9,7 @@ use crate::commands::bench::{answer, sample};
 use crate::error::Error;
 
 /// Times of texts of a length, one thread, all memory that makes it faster.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, schemars::JsonSchema)]
 pub struct Latency {
     /// Tokens.
     pub tokens: usize,

@@ -17,7 +17,7 @@ pub use spread::{Gather, Spread};
 pub use texts::{Activation, Fidelity, LayerError, compare};
 
 /// All that a page shows; its JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Report {
     /// Program and version.
     pub tool: &'static str,
@@ -32,7 +32,7 @@ pub struct Report {
 }
 
 /// The float original and the texts it was compared on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Original {
     /// Name of its folder.
     pub name: String,
@@ -49,7 +49,7 @@ pub struct Original {
 }
 
 /// One packed file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct File {
     /// What it says of itself.
     #[serde(flatten)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Values summed up; its JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Spread {
     /// The least value.
     pub min: f32,

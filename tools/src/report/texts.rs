@@ -14,7 +14,7 @@ use crate::hf;
 use crate::sequence::Sequence;
 
 /// How the values at a point of the float model are spread, over all texts.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Activation {
     /// The point's name.
     pub point: &'static str,
@@ -25,7 +25,7 @@ pub struct Activation {
 }
 
 /// How near a packed file is to its original, over all texts.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Fidelity {
     /// What is compared: `embeddings` of whole texts, or `hidden states`.
     pub what: &'static str,
@@ -38,7 +38,7 @@ pub struct Fidelity {
 }
 
 /// The error of the hidden states at a place in the encoder.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LayerError {
     /// Layers before it: 0 is the sum of the embeddings.
     pub after: usize,

@@ -4,14 +4,15 @@ use std::io::Write;
 
 use distil_format::{Artifact, Head, Problem};
 use distil_runtime::{Candidate, Search, Session};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::sequence::Pieces;
 
 /// One text's answer; its JSON.
-#[derive(Serialize)]
-pub(super) struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(in crate::commands) struct Report<'a> {
     pub(super) text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pair: Option<&'a str>,
@@ -25,7 +26,7 @@ pub(super) struct Report<'a> {
     pub(super) answer: Answer,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Answer {
     Embedding {
@@ -56,7 +57,7 @@ pub(super) enum Answer {
     },
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Label {
     label: String,
     logit: f32,
@@ -64,7 +65,7 @@ pub(super) struct Label {
     probability: Option<f32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Tagged {
     word: String,
     label: String,
@@ -74,14 +75,14 @@ pub(super) struct Tagged {
     end: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Mask {
     /// Place among the tokens, [CLS] being 0.
     position: usize,
     candidates: Vec<Word>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Word {
     id: u32,
     token: String,
@@ -89,7 +90,7 @@ pub(super) struct Word {
     probability: f32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Found {
     answer: String,
     /// Bytes in the text.

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::files::{open, read_aligned};
 use crate::sequence::{Sequencer, texts_of};
 use crate::text::each_stdin_line;
-use answer::Report;
+pub(super) use answer::Report;
 
 const DETAILS: &str = "\
 Answers as the file's head does: with the embedding, the labels by probability, each word with its label, the words for \

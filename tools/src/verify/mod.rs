@@ -1,18 +1,26 @@
-//! A packed file against its float original: every tensor, and the outputs on given texts.
+//! A packed file against its float original: every tensor, the hidden states after every layer, and the outputs on given
+//! texts.
+
+mod agreement;
+mod limits;
 
 use distil_format::{Artifact, Head};
-use distil_runtime::{Candidate, Model, Session};
+use distil_runtime::{Candidate, Model, Plan, Session, arena_len};
+use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::eval::stats::cosine;
 use crate::float::Encoder;
 use crate::hf;
 use crate::pack::{self, TensorError};
 use crate::sequence::{Sequence, Sequencer};
 
+pub use agreement::{Agreement, LayerReport};
+pub use limits::{LimitReport, Limits};
+
 /// One tensor's error, measured on the stored values; its JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TensorReport {
     /// Its name in the packed file.
     pub name: String,
@@ -26,7 +34,7 @@ pub struct TensorReport {
 }
 
 /// One text's agreement; its JSON.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TextReport {
     /// Tokens.
     pub tokens: usize,
@@ -39,10 +47,13 @@ pub struct TextReport {
     /// The head's output.
     #[serde(flatten)]
     pub head: HeadReport,
+    /// After the embeddings and after each layer.
+    #[serde(skip)]
+    pub layers: Vec<Agreement>,
 }
 
 /// How the head's outputs agree.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum HeadReport {
     /// Two vectors.
@@ -65,17 +76,99 @@ pub enum HeadReport {
     },
 }
 
-/// The error of every tensor of a packed file; `None` if the folder's model has another shape or head.
-pub fn tensors(artifact: &Artifact<'_>, model: &hf::Model) -> Option<Vec<TensorReport>> {
+/// A packed file against its original.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// Every tensor, in the file's order.
+    pub tensors: Vec<TensorReport>,
+    /// The hidden states after the embeddings and after each layer.
+    pub layers: Vec<LayerReport>,
+    /// Every text.
+    pub texts: Vec<TextReport>,
+}
+
+impl Comparison {
+    /// Runs every text through both. Texts are shared among the cores; no result depends on how many there are. `tick` is
+    /// called after each.
+    ///
+    /// # Errors
+    /// The first text's that fails.
+    pub fn new(
+        model: &Model<'_>,
+        original: &hf::Model,
+        tensors: Vec<TensorReport>,
+        texts: &[String],
+        tick: impl Fn() + Sync,
+    ) -> Result<Self, Error> {
+        let most = model.config().max_positions as usize;
+        let arena = || vec![0; arena_len(model.artifact(), most, Plan::FAST)];
+        let reports = texts.par_iter().map_init(arena, |arena, line| {
+            let report = text(model, original, arena, line);
+            tick();
+            report
+        });
+        let mut texts: Vec<TextReport> = reports.collect::<Result<_, Error>>()?;
+        let layers: Vec<_> = texts.iter_mut().map(|text| std::mem::take(&mut text.layers)).collect();
+        Ok(Self { tensors, layers: LayerReport::over(&layers), texts })
+    }
+
+    /// The least cosine of the last hidden states of a text.
+    pub fn min_hidden_cosine(&self) -> f64 {
+        self.texts.iter().map(|text| text.hidden_cosine).fold(1.0, f64::min)
+    }
+
+    /// The largest relative error of the last hidden states of a text.
+    pub fn max_hidden_error(&self) -> f64 {
+        self.texts.iter().map(|text| text.hidden_error).fold(0.0, f64::max)
+    }
+
+    /// Share of answers with the same best candidate; `None` for an embedding, or if nothing was asked.
+    pub fn agreement(&self) -> Option<f64> {
+        let (mut answers, mut same) = (0, 0);
+        for text in &self.texts {
+            if let HeadReport::Best { answers: asked, same_best, .. } = text.head {
+                (answers, same) = (answers + asked, same + same_best);
+            }
+        }
+        (answers > 0).then(|| same as f64 / answers as f64)
+    }
+
+    /// The least cosine of the embeddings of a text; `None` for other heads.
+    pub fn min_output_cosine(&self) -> Option<f64> {
+        self.texts.iter().filter_map(TextReport::output_cosine).reduce(f64::min)
+    }
+
+    /// The mean cosine of the embeddings; `None` for other heads.
+    pub fn mean_output_cosine(&self) -> Option<f64> {
+        let cosines: Vec<f64> = self.texts.iter().filter_map(TextReport::output_cosine).collect();
+        (!cosines.is_empty()).then(|| cosines.iter().sum::<f64>() / cosines.len() as f64)
+    }
+}
+
+impl TextReport {
+    /// Cosine of the two embeddings; `None` for other heads.
+    pub fn output_cosine(&self) -> Option<f64> {
+        match self.head {
+            HeadReport::Embedding { output_cosine, .. } => Some(output_cosine),
+            HeadReport::Best { .. } => None,
+        }
+    }
+}
+
+/// The error of every tensor of a packed file; `None` if the folder's model has another shape or head. `tick` is called
+/// after each.
+pub fn tensors(artifact: &Artifact<'_>, model: &hf::Model, tick: impl Fn() + Sync) -> Option<Vec<TensorReport>> {
     let config = artifact.config();
-    artifact
-        .tensors()
+    let stored: Vec<_> = artifact.tensors().collect();
+    stored
+        .into_par_iter()
         .map(|tensor| {
             let source = pack::source(model, tensor.id)?;
             if (source.rows, source.cols) != config.shape(tensor.id) {
                 return None;
             }
             let error = TensorError::between(&source.data, &pack::unpack(&tensor), tensor.cols);
+            tick();
             Some(TensorReport {
                 name: tensor.id.to_string(),
                 source: source.name.clone(),
@@ -91,19 +184,24 @@ pub fn text(model: &Model<'_>, original: &hf::Model, arena: &mut [u8], text: &st
     let config = model.config();
     let most = config.max_positions as usize;
     let (sequence, truncated) = Sequencer::new(config, model.artifact().vocabulary()).truncated(text, most);
-    let mut session = Session::new(model, arena, most)?;
-    session.encode_ids(&sequence.ids, Some(&sequence.types))?;
-
     let encoder = Encoder::new(original);
     let types: Vec<u32> = sequence.types.iter().map(|&segment| u32::from(segment)).collect();
-    let hidden = encoder.hidden(&sequence.ids, &types);
-    let (hidden_cosine, hidden_error) = (cosine(session.hidden(), &hidden), relative(session.hidden(), &hidden));
+    let mut states = Vec::with_capacity(config.layers as usize + 1);
+    let hidden = encoder.observe(&sequence.ids, &types, |_, hidden| states.push(hidden.to_vec()));
+
+    let mut session = Session::new(model, arena, most)?;
+    let mut layers = Vec::with_capacity(states.len());
+    session.observe_ids(&sequence.ids, Some(&sequence.types), |done, hidden| {
+        layers.push(Agreement::between(hidden, &states[done as usize]));
+    })?;
+    let last = Agreement::between(session.hidden(), &hidden);
     let head = match config.head {
         Head::Embedding => {
             let pooling =
                 hf::Pooling { cls: config.pooling == distil_format::Pooling::Cls, normalize: config.normalize };
             let (packed, float) = (session.pooled()?, encoder.pool(&hidden, pooling));
-            HeadReport::Embedding { output_cosine: cosine(packed, &float), output_error: relative(packed, &float) }
+            let vectors = Agreement::between(packed, &float);
+            HeadReport::Embedding { output_cosine: vectors.cosine(), output_error: vectors.error() }
         }
         Head::SequenceClassification => {
             let float = encoder.classes(&hidden).expect("the same head");
@@ -127,7 +225,14 @@ pub fn text(model: &Model<'_>, original: &hf::Model, arena: &mut [u8], text: &st
         }
         Head::MaskedLm => masked_lm(&mut session, &encoder, &sequence, &hidden, config.mask_id)?,
     };
-    Ok(TextReport { tokens: sequence.len(), truncated, hidden_cosine, hidden_error, head })
+    Ok(TextReport {
+        tokens: sequence.len(),
+        truncated,
+        hidden_cosine: last.cosine(),
+        hidden_error: last.error(),
+        head,
+        layers,
+    })
 }
 
 fn masked_lm(
@@ -169,9 +274,4 @@ fn compared(questions: impl IntoIterator<Item = (Vec<f32>, Vec<f32>)>) -> HeadRe
 /// The index of the largest score, the first one on a tie.
 fn best(scores: &[f32]) -> usize {
     (0..scores.len()).fold(0, |best, at| if scores[at] > scores[best] { at } else { best })
-}
-
-/// `|a - b| / |b|`.
-fn relative(a: &[f32], b: &[f32]) -> f64 {
-    TensorError::between(b, a, b.len()).relative
 }
