@@ -346,6 +346,5 @@ fn ranks(missing: &[usize]) -> String {
 
 /// Differs from run to run; not a secret against attackers.
 fn token(hello: &Peer) -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(hello.process)
+    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), hello.process)
 }
