@@ -19,7 +19,11 @@ fn on_a_terminal(place: &Place, line: &str, environment: &[(&str, &str)]) -> Opt
     }
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", line, "/dev/null"]).current_dir(place.0.path());
-    command.env_remove("NO_COLOR").env("TERM", "xterm").stdin(Stdio::null());
+    // What a person's terminal has: under `CI` help is coloured whatever `TERM` says.
+    for name in ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", "xterm").stdin(Stdio::null());
     command.envs(environment.iter().copied());
     Some(String::from_utf8(command.output().unwrap().stdout).unwrap())
 }
