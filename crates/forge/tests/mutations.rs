@@ -14,8 +14,8 @@ use distil_runtime::Plan;
 const HEADER_LEN: usize = 64;
 const LENGTH: Range<usize> = 16..24;
 const CHECKSUM: Range<usize> = 24..28;
-/// One text: with every kind of token, and short, since it is run a million times.
-const TEXT: [(&str, Option<&str>); 1] = [("ab é [MASK]", None)];
+/// One text, and a short one, since it is run a million times.
+const TEXT: [(&str, Option<&str>); 1] = [("ab", None)];
 
 /// Does `work` for every kind of file, on all processors.
 fn for_each_kind(work: impl Fn(usize, Kind) + Sync) {
