@@ -2,12 +2,12 @@
 //! them, the same at every run.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use distil_forge::targets;
 
-/// Inputs of each target; fewer where each takes a thousand times as long.
-const ROUNDS: usize = if cfg!(miri) { 1 } else { 20_000 };
-const KEPT: usize = if cfg!(miri) { 1 } else { usize::MAX };
+/// Random inputs of each target; interpreted, each takes seconds.
+const ROUNDS: usize = if cfg!(miri) { 2 } else { 20_000 };
 
 /// A small generator: the same numbers at every run.
 struct Random(u64);
@@ -23,6 +23,11 @@ impl Random {
 
 /// The inputs that the fuzzer keeps for a target.
 fn kept(target: &str) -> Vec<Vec<u8>> {
+    if cfg!(miri) {
+        // Interpreted, listing and sorting the folder alone takes minutes. One small file as it is, and a text.
+        let before: &[u8] = if target == "write" { &[0] } else { &[] };
+        return vec![[before, &[0, 0, 0, 7], "Ab é 中[MASK]".as_bytes()].concat()];
+    }
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../format/fuzz/corpus").join(target);
     let mut names: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -37,7 +42,9 @@ fn kept_inputs_break_no_promise() {
     for (name, target) in targets::ALL {
         let inputs = kept(name);
         assert!(!inputs.is_empty(), "{name}");
-        inputs.iter().take(KEPT).for_each(|input| target(input));
+        let start = Instant::now();
+        inputs.iter().for_each(|input| target(input));
+        println!("{name}: {} inputs in {:.1?}", inputs.len(), start.elapsed());
     }
 }
 
