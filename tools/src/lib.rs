@@ -16,6 +16,7 @@ pub mod folders;
 pub mod hf;
 pub mod hub;
 pub mod keep_vocabulary;
+pub mod original;
 pub mod pack;
 pub mod progress;
 pub mod report;

@@ -121,3 +121,47 @@ fn the_printed_conversion_works() {
         assert_eq!(content(&place, "out.distil"), expected, "{parts} parts");
     }
 }
+
+/// sentence-transformers cuts texts at `max_seq_length`, whatever the model could take.
+#[test]
+fn sentence_transformers_folders_name_their_longest_text() {
+    let fixture = Fixture { head: HeadKind::Embedding, architecture: Architecture::Bert, ..Fixture::default() };
+    let place = Place::with(&fixture);
+    let steps = [("Transformer", ""), ("Pooling", "1_Pooling")];
+    let steps = steps.map(|(kind, path)| json!({"type": format!("sentence_transformers.models.{kind}"), "path": path}));
+    let longest = |value: serde_json::Value| {
+        place.write("model/sentence_bert_config.json", json!({"max_seq_length": value}).to_string());
+    };
+    let tokens = |args: &[&str]| {
+        let report = place.json(&[&["pack", "model", "-o", "model.distil", "--json"], args].concat());
+        let shape = place.json(&["inspect", "model.distil", "--json"]);
+        assert_eq!(report["max_tokens"], shape["config"]["max_positions"]);
+        report["max_tokens"].as_u64().unwrap()
+    };
+    longest(json!(12));
+    assert_eq!(tokens(&[]), 128, "a plain folder");
+    place.write("model/modules.json", json!(steps).to_string());
+    assert_eq!((tokens(&["--max-tokens", "20"]), tokens(&[])), (20, 12));
+    place.ok(&["verify", "model.distil", "--against", "model"]);
+    // A longer text is the text's beginning, in the file and in float.
+    let words = ["the cat sat on the table"; 8].join(" ");
+    place.write("pairs.tsv", ["a\ta\ta\t0\t1\tthe cat\t", &words, "\na\ta\ta\t1\t4\tthe cat\tthe cat\n"].concat());
+    let both =
+        place.json(&["eval", "model.distil", "--task", "stsb", "--data", "pairs.tsv", "--against", "model", "--json"]);
+    assert!(both["min_embedding_cosine"].as_f64().unwrap() > 0.99, "{both}");
+    let alone = place.json(&["eval", "model", "--task", "stsb", "--data", "pairs.tsv", "--json"]);
+    assert_eq!(alone, both["float"]);
+    for (value, expected) in [(json!(null), 128), (json!(1000), 128)] {
+        longest(value);
+        assert_eq!(tokens(&[]), expected);
+    }
+    longest(json!("all"));
+    let said = place.fails(&["pack", "model", "-o", "model.distil"]);
+    assert!(
+        said.contains("sentence_bert_config.json: `max_seq_length` is missing or not a number of tokens"),
+        "{said}"
+    );
+    longest(json!(12));
+    let said = place.fails(&["pack", "model", "-o", "model.distil", "--max-tokens", "129"]);
+    assert!(said.contains("--max-tokens 129: the model has 128 positions"), "{said}");
+}

@@ -160,3 +160,21 @@ fn a_real_vocabulary_and_real_text() {
     assert!(expected > 0.9 && expected < 1.0, "{expected}");
     words_are_cut_as_before(&place);
 }
+
+/// The same text gives the same file, whatever it was compressed with.
+#[test]
+fn compressed_texts_are_read() {
+    let place = Place::with(&Fixture { head: HeadKind::MaskedLm, ..Fixture::default() });
+    place.write("text.txt", TEXT);
+    place.write("text.zst", zstd::stream::encode_all(TEXT.as_bytes(), 3).unwrap());
+    let made = ["text.txt", "text.zst"].map(|text| {
+        place.ok(&["pack", "model", "-o", "made.distil", "--keep-vocab", text, "--calibrate", text]);
+        read(&place, "made.distil")
+    });
+    assert!(made[0][..] == made[1][..]);
+    let measure = |text: &str| place.json(&["eval", "made.distil", "--task", "mlm", "--data", text, "--json"]);
+    assert_eq!(measure("text.txt"), measure("text.zst"));
+    place.write("text.zst", &zstd::stream::encode_all(TEXT.as_bytes(), 3).unwrap()[..20]);
+    let said = place.fails(&["pack", "model", "-o", "made.distil", "--calibrate", "text.zst"]);
+    assert!(said.contains("text.zst: cannot be decompressed") && said.ends_with("exit code 2\n"), "{said}");
+}

@@ -225,3 +225,30 @@ fn unusable_arguments() {
     insta::assert_snapshot!(said);
     assert!(!place.path("report.html").exists());
 }
+
+/// Files without a part of the vocabulary, or of the positions, each beside what is left of the original.
+#[test]
+fn files_packed_without_a_part_are_compared_with_the_rest() {
+    let place = place();
+    place.ok(&["pack", "model", "-o", "kept.distil", "--keep-vocab", "text.txt"]);
+    place.ok(&["pack", "model", "-o", "short.distil", "--max-tokens", "16"]);
+    let compare = |files: &[&str]| {
+        let with = ["--against", "model", "--text", "text.txt", "--no-bench", "--json"];
+        place.json(&[&["report"], files, &with[..]].concat())
+    };
+    let all = compare(&["8.distil", "kept.distil", "short.distil"]);
+    let files = all["files"].as_array().unwrap();
+    // The texts need nothing that was dropped, so all three compute the same numbers.
+    assert!(files[0]["fidelity"]["mean_cosine"].as_f64().unwrap() > 0.99);
+    for file in &files[1..] {
+        assert_eq!(file["fidelity"], files[0]["fidelity"], "{}", file["name"]);
+        assert!(file["bytes"].as_u64() < files[0]["bytes"].as_u64());
+    }
+    let (alone, whole) = (compare(&["kept.distil"]), compare(&["8.distil"]));
+    assert_eq!(alone["files"][0], files[1]);
+    assert_eq!(
+        (&alone["activations"], &alone["original"]["tokens"]),
+        (&whole["activations"], &whole["original"]["tokens"])
+    );
+    place.ok(&["verify", "short.distil", "--against", "model"]);
+}

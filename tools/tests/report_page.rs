@@ -165,3 +165,22 @@ fn pictures_are_full_in_light_and_dark_wide_and_narrow() {
         }
     }
 }
+
+/// On a telephone nothing sticks out to the right, and every plot and wide table is reached and left by keys.
+#[test]
+fn a_narrow_page_needs_no_scrolling_to_the_side() {
+    let Some(browser) = browser() else { return };
+    let place = place();
+    // A window cannot be this narrow, a frame can.
+    let script = "onload = () => { \
+        const inner = document.querySelector('iframe').contentDocument, root = inner.documentElement; \
+        const stops = [...inner.querySelectorAll('svg, .scroll, summary, button')].filter((stop) => stop.checkVisibility()); \
+        const lost = stops.filter((stop) => { stop.focus(); return inner.activeElement !== stop; }); \
+        document.body.textContent = `width ${root.clientWidth} of ${root.scrollWidth}, ${stops.length > 20} ${lost.length} lost`; }";
+    let frame = "<iframe src=\"page.html\" style=\"width: 375px; height: 800px; border: 0\"></iframe>";
+    place.write("frame.html", format!("<!doctype html><body>{frame}<script>{script}</script>"));
+    let output = open(&browser, &place, "frame.html", &["--dump-dom", "--allow-file-access-from-files"]);
+    assert_eq!(console(&output), [""; 0]);
+    let dom = String::from_utf8(output.stdout).unwrap();
+    assert!(dom.contains("<body>width 375 of 375, true 0 lost</body>"), "{dom}");
+}

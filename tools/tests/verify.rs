@@ -191,3 +191,19 @@ fn threads_do_not_matter() {
     };
     assert_eq!(report("1"), report("3"));
 }
+
+/// What only a comparison heeds is not quietly left out with the signature alone.
+#[test]
+fn options_of_a_comparison_need_an_original() {
+    let place = Place::packed(&three_layers());
+    for option in [
+        ["--text", "text.txt"],
+        ["--min-cosine", "0.9"],
+        ["--max-error", "0.1"],
+        ["--min-agreement", "1"],
+        ["--isa", "reference"],
+    ] {
+        let said = place.fails(&[&["verify", "model.distil", "--key", "a.pub"], &option[..]].concat());
+        assert!(said.contains("--against <DIR>") && said.ends_with("exit code 2\n"), "{said}");
+    }
+}

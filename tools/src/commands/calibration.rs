@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::hf::{Model, Pooling, Vocabulary};
 use crate::pack::{self, Calibration, Packing, pack};
 use crate::sequence::Sequencer;
-use crate::text::lines_of;
+use crate::text::{lines_in, read_text};
 
 /// Lines that are used, evenly spread over the text.
 const LINES: usize = 320;
@@ -35,9 +35,9 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn read(path: &Path, model: &Model, vocabulary: &Vocabulary) -> Result<Self, Error> {
-        let lines = lines_of(path)?;
-        let bytes = std::fs::read(path).map_err(|error| Error::Read { path: path.to_path_buf(), error })?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = read_text(path)?;
+        let lines = lines_in(&text, path)?;
+        let sha256 = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
         let wrong = |error| Error::Pack { folder: model.folder.clone(), error };
         let packed = build_vocabulary(&vocabulary.pieces).map_err(wrong)?;
         let config = pack::config(model, vocabulary, model.pooling);

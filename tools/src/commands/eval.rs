@@ -112,6 +112,10 @@ impl Args {
         let found = hub::resolve(folder)?;
         let reading = working("reading the original");
         let mut model = Model::read(&found, Some(HeadKind::from(job.task.head())))?;
+        model.limit_tokens(match packed {
+            Some(config) => config.max_positions as usize,
+            None => model.max_tokens.unwrap_or(usize::MAX),
+        });
         if let Some(config) = packed {
             model.pooling = hf::Pooling { cls: config.pooling == Pooling::Cls, normalize: config.normalize };
         }

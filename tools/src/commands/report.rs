@@ -11,8 +11,8 @@ use distil_runtime::Model;
 use super::{bytes, json_line, packed, progress};
 use crate::error::Error;
 use crate::files::{FileBytes, open, read_aligned, write_whole};
-use crate::hf::{self, HeadKind};
-use crate::report::{Facts, File, Latency, Original, Report, compare, lengths, measure, page};
+use crate::hub;
+use crate::report::{Facts, File, Latency, Original, Originals, Report, compare, lengths, measure, page};
 use crate::sentences;
 use crate::sequence::{Sequence, Sequencer};
 use crate::text::lines_of;
@@ -35,7 +35,7 @@ pub struct Args {
     /// Page to write
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
-    /// Hugging Face folder that the files were made from
+    /// Hugging Face folder that the files were made from, or the model's name on the hub
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
     /// Texts, one per line [default: three built-in sentences]
@@ -74,20 +74,18 @@ impl Args {
         let artifacts: Vec<Artifact<'_>> = opened.collect::<Result<_, _>>()?;
         let opened = self.files.iter().zip(&artifacts).map(|(path, artifact)| packed::model(path, artifact, self.isa));
         let models: Vec<Model<'_>> = opened.collect::<Result<_, _>>()?;
-        let original = match &self.against {
-            Some(folder) => Some(self.original(folder, &artifacts)?),
-            None => None,
+        let originals = match &self.against {
+            Some(folder) => Originals::read(&hub::resolve(folder)?, &self.files, &artifacts)?,
+            None => Originals::default(),
         };
-        let mut report = self.describe(&artifacts, original.as_ref());
-        if let Some(original) = &original {
-            self.compare(original, &models, &mut report)?;
-        }
+        let mut report = self.describe(&artifacts, &originals);
+        self.compare(&originals, &models, &mut report)?;
         if !self.no_bench {
             for (file, times) in report.files.iter_mut().zip(self.times(&models, budget)?) {
                 file.latency = times;
             }
         }
-        let used = !self.no_bench || original.is_some();
+        let used = !self.no_bench || report.original.is_some();
         report.isa = models.first().filter(|_| used).map(|model| model.isa().name());
         let page = page(&report);
         write_whole(&self.output, page.as_bytes())?;
@@ -97,40 +95,12 @@ impl Args {
         Ok(writeln!(out, "{}, {}", self.output.display(), bytes(page.len()))?)
     }
 
-    /// The float model, which has to have the shape of every file.
-    fn original(&self, folder: &Path, artifacts: &[Artifact<'_>]) -> Result<hf::Model, Error> {
-        let head = artifacts.first().map(|artifact| artifact.config().head);
-        let model = hf::Model::read(folder, head.map(HeadKind::from))?;
-        let shape = &model.config;
-        let sizes = [shape.layers, shape.hidden, shape.heads, shape.intermediate, shape.vocab_size, shape.positions];
-        for (path, artifact) in self.files.iter().zip(artifacts) {
-            let config = artifact.config();
-            let here = [
-                config.layers,
-                config.hidden,
-                config.heads,
-                config.intermediate,
-                config.vocab_size,
-                config.max_positions,
-            ];
-            let same = here.map(|size| size as usize) == sizes
-                && config.type_vocab as usize == shape.token_types
-                && config.architecture.name() == shape.architecture.name()
-                && Some(config.head) == head;
-            if !same {
-                let message = format!("{} and {} are models of different shape", path.display(), folder.display());
-                return Err(Error::usage(message, "give the folder that the files were packed from"));
-            }
-        }
-        Ok(model)
-    }
-
     /// What the files say without being run.
-    fn describe(&self, artifacts: &[Artifact<'_>], original: Option<&hf::Model>) -> Report {
+    fn describe(&self, artifacts: &[Artifact<'_>], originals: &Originals) -> Report {
         let count = artifacts.iter().map(|artifact| artifact.config().tensor_count()).sum();
         let bar = progress("reading tensors", count);
-        let facts = names(&self.files).into_iter().zip(artifacts).map(|(name, artifact)| {
-            let facts = Facts::new(&name, artifact, original, || bar.inc(1));
+        let facts = names(&self.files).into_iter().zip(artifacts).enumerate().map(|(file, (name, artifact))| {
+            let facts = Facts::new(&name, artifact, originals.of(file), || bar.inc(1));
             File { facts, latency: Vec::new(), fidelity: None }
         });
         let files = facts.collect();
@@ -139,30 +109,38 @@ impl Args {
         Report { tool, isa: None, original: None, files, activations: Vec::new() }
     }
 
-    fn compare(&self, original: &hf::Model, models: &[Model<'_>], report: &mut Report) -> Result<(), Error> {
-        let [first, ..] = models else { return Ok(()) };
+    /// Compares the files with their originals; those with the same vocabulary together.
+    fn compare(&self, originals: &Originals, models: &[Model<'_>], report: &mut Report) -> Result<(), Error> {
+        let Some(first) = models.first().filter(|_| !originals.groups.is_empty()) else { return Ok(()) };
         let (texts, source) = match &self.text {
             Some(path) => (spread_out(lines_of(path)?, self.limit), name(path)),
             None => (sentences::built_in(first.config().head).map(str::to_owned).into(), "built-in".to_owned()),
         };
-        let sequencer = Sequencer::new(first.config(), first.artifact().vocabulary());
-        let most = original.config.positions;
-        let sequences: Vec<Sequence> = texts.iter().map(|text| sequencer.truncated(text, most).0).collect();
-        let bar = progress("comparing", sequences.len());
-        let (activations, fidelity) = compare(original, models, &sequences, || bar.inc(1))?;
-        bar.finish_and_clear();
-        report.activations = activations;
-        for (file, fidelity) in report.files.iter_mut().zip(fidelity) {
-            file.fidelity = Some(fidelity);
+        let bar = progress("comparing", texts.len() * originals.groups.len());
+        for (original, files) in &originals.groups {
+            let models: Vec<Model<'_>> = files.iter().map(|&file| models[file]).collect();
+            let [one, ..] = &models[..] else { continue };
+            let (sequencer, most) =
+                (Sequencer::new(one.config(), one.artifact().vocabulary()), original.config.positions);
+            let sequences: Vec<Sequence> = texts.iter().map(|text| sequencer.truncated(text, most).0).collect();
+            let (activations, fidelity) = compare(original, &models, &sequences, || bar.inc(1))?;
+            for (&file, fidelity) in files.iter().zip(fidelity) {
+                report.files[file].fidelity = Some(fidelity);
+            }
+            // The first group has the first file.
+            if report.original.is_none() {
+                report.activations = activations;
+                report.original = Some(Original {
+                    name: name(&original.folder),
+                    sha256: original.sha256.clone(),
+                    float_bytes: 4 * report.files.first().map_or(0, |file| file.facts.parameters),
+                    texts: sequences.len(),
+                    tokens: sequences.iter().map(Sequence::len).sum(),
+                    source: source.clone(),
+                });
+            }
         }
-        report.original = Some(Original {
-            name: name(&original.folder),
-            sha256: original.sha256.clone(),
-            float_bytes: 4 * report.files.first().map_or(0, |file| file.facts.parameters),
-            texts: sequences.len(),
-            tokens: sequences.iter().map(Sequence::len).sum(),
-            source,
-        });
+        bar.finish_and_clear();
         Ok(())
     }
 

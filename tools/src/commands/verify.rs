@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::files::{open, read_aligned};
 use crate::hf::{HeadKind, Model};
 use crate::hub;
-use crate::keep_vocabulary;
+use crate::original;
 use crate::pack::Manifest;
 use crate::sentences;
 use crate::text::lines_of;
@@ -42,28 +42,28 @@ pub struct Args {
     #[command(flatten)]
     signed: SignedArgs,
     /// Texts, one per line [default: three built-in sentences]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "against")]
     text: Option<PathBuf>,
     /// Least cosine of packed and float hidden states, in every text
-    #[arg(long, default_value_t = 0.99, value_name = "COSINE", value_parser = parse_cosine)]
+    #[arg(long, default_value_t = 0.99, value_name = "COSINE", value_parser = parse_cosine, requires = "against")]
     min_cosine: f64,
     /// Largest error of the hidden states, in every text [default: no limit]
-    #[arg(long, value_name = "ERROR", value_parser = parse_amount)]
+    #[arg(long, value_name = "ERROR", value_parser = parse_amount, requires = "against")]
     max_error: Option<f64>,
     /// Least cosine of packed and float embeddings, in every text [default: no limit]
-    #[arg(long, value_name = "COSINE", value_parser = parse_cosine)]
+    #[arg(long, value_name = "COSINE", value_parser = parse_cosine, requires = "against")]
     min_output_cosine: Option<f64>,
     /// Least share of answers with the same best candidate, over all texts [default: no limit]
-    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, requires = "against")]
     min_agreement: Option<f64>,
     /// Largest error of a tensor [default: no limit]
-    #[arg(long, value_name = "ERROR", value_parser = parse_amount)]
+    #[arg(long, value_name = "ERROR", value_parser = parse_amount, requires = "against")]
     max_tensor_error: Option<f64>,
     /// Largest error of the hidden states after any layer, in every text [default: no limit]
-    #[arg(long, value_name = "ERROR", value_parser = parse_amount)]
+    #[arg(long, value_name = "ERROR", value_parser = parse_amount, requires = "against")]
     max_layer_error: Option<f64>,
     /// Instruction set to use, one that `tools bench --kernels` lists [default: the fastest one here]
-    #[arg(long, value_name = "NAME", value_parser = packed::parse_isa)]
+    #[arg(long, value_name = "NAME", value_parser = packed::parse_isa, requires = "against")]
     isa: Option<Isa>,
     /// Print a JSON object
     #[arg(long)]
@@ -124,7 +124,7 @@ impl Args {
         let folder = hub::resolve(against)?;
         let reading = working("reading the original");
         let mut original = Model::read(&folder, Some(HeadKind::from(artifact.config().head)))?;
-        keep_vocabulary::follow(&mut original, &artifact)?;
+        original::follow(&mut original, &artifact)?;
         drop(reading);
         let tensors = self.tensors(&artifact, &original, against)?;
         let texts = match &self.text {

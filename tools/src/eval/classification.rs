@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Subject;
 use crate::error::Error;
-use crate::hf::read_text;
+use crate::text::read_text;
 
 const NEXT: &str = "the first line names the columns, tabs between them: `sentence` (or `sentence1` and `sentence2`) and \
                     `label`, a label's name or number";

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Subject;
 use crate::error::Error;
-use crate::hf::{Problem, read_text};
+use crate::hf::Problem;
+use crate::text::read_text;
 
 /// The dataset's JSON, as far as it is needed.
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Subject;
 use super::stats::{cosine, pearson, spearman};
 use crate::error::Error;
-use crate::hf::read_text;
+use crate::text::read_text;
 
 /// A pair with its score.
 struct Pair {

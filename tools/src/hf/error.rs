@@ -216,6 +216,9 @@ pub enum Problem {
     /// A special token is absent.
     #[error("the vocabulary has no {0}")]
     SpecialToken(&'static str),
+    /// A compressed file cannot be decompressed.
+    #[error("cannot be decompressed: {0}")]
+    Compressed(String),
     /// The file is text, but not UTF-8.
     #[error("not UTF-8 (first invalid byte at offset {0})")]
     NotUtf8(usize),
@@ -282,6 +285,7 @@ impl Problem {
             }
             Self::VocabularyEntry { .. } => "the vocabulary file is damaged: fetch or export it again",
             Self::SpecialToken(_) => "a BERT vocabulary has [PAD], [UNK], [CLS], [SEP] and [MASK]",
+            Self::Compressed(_) => "the file may be cut short: fetch it again, or compress it again",
             Self::NotUtf8(_) => "convert it, for example with `iconv -f LATIN1 -t UTF-8`",
         }
     }

@@ -47,6 +47,9 @@ pub struct Model {
     pub weights: Weights,
     /// How the folder pools hidden states into one vector.
     pub pooling: Pooling,
+    /// The longest input that the folder says the model is for, in tokens, `[CLS]` and `[SEP]` included: the
+    /// `max_seq_length` of sentence-transformers. Its tables may have more positions.
+    pub max_tokens: Option<usize>,
     /// SHA-256 of the weights as [`TensorFile::sha256`] defines it, in hexadecimal.
     pub sha256: String,
     /// Bytes of the files of weights.
@@ -73,8 +76,23 @@ impl Model {
             HeadKind::Embedding => Pooling::read(folder, modules.as_ref())?,
             _ => Pooling::default(),
         };
+        let max_tokens = match (&modules, head) {
+            (Some(_), HeadKind::Embedding) => pooling::longest(&inside)?,
+            _ => None,
+        };
         let (sha256, bytes) = (file.sha256(), file.bytes());
-        Ok(Self { folder: inside, config, head, labels, problem, weights, pooling, sha256, bytes })
+        Ok(Self { folder: inside, config, head, labels, problem, weights, pooling, max_tokens, sha256, bytes })
+    }
+
+    /// Drops the positions from number `most` on: inputs have at most so many tokens then. Does nothing where there are no
+    /// more.
+    pub fn limit_tokens(&mut self, most: usize) {
+        if most < self.config.positions {
+            self.config.positions = most;
+            let table = &mut self.weights.position;
+            table.data.truncate(most * table.cols);
+            table.rows = most;
+        }
     }
 
     /// Reads the folder's vocabulary, or the `vocab.txt` given instead. It has one entry per word embedding, or fewer where
@@ -101,11 +119,15 @@ pub const MOST_PADDING: usize = 128;
 
 /// Reads a file that has to be UTF-8 text.
 pub fn read_text(path: &Path) -> Result<String, HfError> {
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+    String::from_utf8(read_bytes(path)?).map_err(|error| Problem::NotUtf8(error.utf8_error().valid_up_to()).at(path))
+}
+
+/// Reads a file whole.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, HfError> {
+    std::fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Problem::NoFile.at(path),
         _ => Problem::Io(error).at(path),
-    })?;
-    String::from_utf8(bytes).map_err(|error| Problem::NotUtf8(error.utf8_error().valid_up_to()).at(path))
+    })
 }
 
 fn read_json_value(path: &Path) -> Result<Value, HfError> {

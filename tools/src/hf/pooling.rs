@@ -1,5 +1,5 @@
-//! How sentence-transformers turns hidden states into one vector: the configuration of pooling, usually
-//! `1_Pooling/config.json`, and the steps of `modules.json`.
+//! How sentence-transformers turns text into one vector: the configuration of pooling, usually `1_Pooling/config.json`, the
+//! steps of `modules.json`, and where texts are cut.
 
 use std::path::Path;
 
@@ -29,6 +29,21 @@ impl Pooling {
         let path = folder.join(inside).join("config.json");
         let cls = path.exists() && is_cls(&read_json(&path)?).map_err(|problem| problem.at(&path))?;
         Ok(Self { cls, normalize })
+    }
+}
+
+/// `max_seq_length` in the folder of the encoder: sentence-transformers cuts texts there, whatever the model could take.
+pub(super) fn longest(inside: &Path) -> Result<Option<usize>, HfError> {
+    // Older exports name the family.
+    let names = ["sentence_bert_config.json", "sentence_distilbert_config.json"];
+    let Some(path) = names.iter().map(|name| inside.join(name)).find(|path| path.exists()) else { return Ok(None) };
+    match read_json(&path)?.get("max_seq_length") {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let most = value.as_u64().and_then(|most| usize::try_from(most).ok()).filter(|&most| most > 2);
+            let expected = "a number of tokens, 3 or more";
+            most.map(Some).ok_or_else(|| Problem::Key { key: "max_seq_length".into(), expected }.at(&path))
+        }
     }
 }
 

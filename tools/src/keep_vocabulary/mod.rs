@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::hf::{self, Model, read_text};
+use crate::hf::{self, Model};
 use crate::pack;
 use crate::sequence::Sequencer;
+use crate::text::read_text;
 use count::Counts;
 
 pub use report::Report;

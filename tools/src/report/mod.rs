@@ -2,16 +2,17 @@
 
 mod facts;
 mod latency;
+mod originals;
 mod page;
 pub mod plot;
 mod spread;
-mod sums;
 mod texts;
 
 use serde::Serialize;
 
 pub use facts::{Arena, Facts, Other, TensorFacts};
 pub use latency::{Latency, lengths, measure};
+pub use originals::Originals;
 pub use page::page;
 pub use spread::{Gather, Spread};
 pub use texts::{Activation, Fidelity, LayerError, compare};

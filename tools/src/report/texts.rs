@@ -6,12 +6,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::spread::{Gather, Spread};
-use super::sums::Sums;
 use crate::error::Error;
-use crate::eval::stats::cosine;
 use crate::float::{Encoder, Point};
 use crate::hf;
 use crate::sequence::Sequence;
+use crate::verify::{Agreement, Beside, beside};
 
 /// How the values at a point of the float model are spread, over all texts.
 #[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
@@ -48,12 +47,9 @@ pub struct LayerError {
     pub mean_cosine: f64,
 }
 
-/// One text in one packed file: the cosine, and the sums at each place in the encoder.
-type Compared = (f64, Vec<Sums>);
-
 /// What a thread has seen: texts by number, with each packed file; what is gathered at each point; room to work in.
 struct Seen {
-    texts: Vec<(usize, Vec<Compared>)>,
+    texts: Vec<(usize, Vec<Beside>)>,
     gathers: Vec<Gather>,
     arena: Vec<u8>,
 }
@@ -82,7 +78,7 @@ pub fn compare(
     let one = |mut seen: Seen, (text, sequence): (usize, &Sequence)| {
         let states = float_states(original, sequence, &mut seen.gathers);
         let packed = models.iter().map(|model| packed(original, model, sequence, &states, &mut seen.arena));
-        let packed: Vec<Compared> = packed.collect::<Result<_, Error>>()?;
+        let packed: Vec<Beside> = packed.collect::<Result<_, Error>>()?;
         seen.texts.push((text, packed));
         tick();
         Ok(seen)
@@ -101,7 +97,7 @@ pub fn compare(
         Some(Activation { point: point.name(), layer, range: gather.spread()? })
     });
     let fidelity = |(file, model): (usize, &Model<'_>)| {
-        let compared: Vec<&Compared> = texts.iter().map(|(_, files)| &files[file]).collect();
+        let compared: Vec<&Beside> = texts.iter().map(|(_, files)| &files[file]).collect();
         Fidelity::new(model.config().head == Head::Embedding, &compared)
     };
     Ok((activations.collect(), models.iter().enumerate().map(fidelity).collect()))
@@ -127,35 +123,24 @@ fn packed(
     sequence: &Sequence,
     float: &[Vec<f32>],
     arena: &mut [u8],
-) -> Result<Compared, Error> {
+) -> Result<Beside, Error> {
     let config = model.config();
     let mut session = Session::new(model, arena, config.max_positions as usize)?;
-    let mut layers = vec![Sums::default(); float.len()];
-    session.observe_ids(&sequence.ids, Some(&sequence.types), |after, packed| {
-        let after = after as usize;
-        layers[after] = Sums::between(packed, &float[after], config.hidden as usize);
-    })?;
-    let last = float.last().expect("the embeddings at least");
-    let cosine = if config.head == Head::Embedding {
-        let pooling = hf::Pooling { cls: config.pooling == distil_format::Pooling::Cls, normalize: config.normalize };
-        cosine(session.pooled()?, &Encoder::new(original).pool(last, pooling))
-    } else {
-        cosine(session.hidden(), last)
-    };
-    Ok((cosine, layers))
+    beside(&mut session, config, &Encoder::new(original), sequence, float)
 }
 
 impl Fidelity {
-    fn new(whole: bool, texts: &[&Compared]) -> Self {
-        let places = texts.first().map_or(0, |(_, layers)| layers.len());
+    fn new(whole: bool, texts: &[&Beside]) -> Self {
+        let places = texts.first().map_or(0, |text| text.layers.len());
         let layers = (0..places).map(|after| {
-            let sums = texts.iter().fold(Sums::default(), |sum, (_, layers)| sum.plus(&layers[after]));
-            LayerError { after, relative: sums.relative(), mean_cosine: sums.mean_cosine() }
+            let sums = texts.iter().fold(Agreement::default(), |sum, text| sum.plus(&text.layers[after]));
+            LayerError { after, relative: sums.error(), mean_cosine: sums.mean_cosine() }
         });
+        let cosines = || texts.iter().map(|text| text.embedding.as_ref().unwrap_or_else(|| text.last()).cosine());
         Self {
             what: if whole { "embeddings" } else { "hidden states" },
-            mean_cosine: texts.iter().map(|(cosine, _)| cosine).sum::<f64>() / texts.len() as f64,
-            least_cosine: texts.iter().map(|(cosine, _)| *cosine).fold(1.0, f64::min),
+            mean_cosine: cosines().sum::<f64>() / texts.len() as f64,
+            least_cosine: cosines().fold(1.0, f64::min),
             layers: layers.collect(),
         }
     }

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-/// Sums over pairs of values, from which cosine and relative error follow; those of several texts can be added up.
+use crate::eval::stats::cosine;
+
+/// Sums over rows of values, from which cosines and relative error follow; those of several texts can be added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Agreement {
     /// Sum of packed times float.
@@ -13,23 +15,31 @@ pub struct Agreement {
     float: f64,
     /// Sum of the squared differences.
     wrong: f64,
+    /// Sum of the rows' cosines.
+    cosines: f64,
+    /// Rows.
+    rows: usize,
 }
 
 impl Agreement {
-    /// Compares values one by one.
+    /// Compares rows, `width` long, value by value.
     ///
     /// # Panics
     ///
     /// If the lengths differ.
-    pub fn between(packed: &[f32], float: &[f32]) -> Self {
+    pub fn between(packed: &[f32], float: &[f32], width: usize) -> Self {
         assert_eq!(packed.len(), float.len(), "values of the same tokens");
         let mut sums = Self::default();
-        for (&packed, &float) in packed.iter().zip(float) {
-            let (packed, float) = (f64::from(packed), f64::from(float));
-            sums.dot += packed * float;
-            sums.packed += packed * packed;
-            sums.float += float * float;
-            sums.wrong += (packed - float) * (packed - float);
+        for (packed, float) in packed.chunks_exact(width).zip(float.chunks_exact(width)) {
+            for (&packed, &float) in packed.iter().zip(float) {
+                let (packed, float) = (f64::from(packed), f64::from(float));
+                sums.dot += packed * float;
+                sums.packed += packed * packed;
+                sums.float += float * float;
+                sums.wrong += (packed - float) * (packed - float);
+            }
+            sums.cosines += cosine(packed, float);
+            sums.rows += 1;
         }
         sums
     }
@@ -41,7 +51,14 @@ impl Agreement {
             packed: self.packed + other.packed,
             float: self.float + other.float,
             wrong: self.wrong + other.wrong,
+            cosines: self.cosines + other.cosines,
+            rows: self.rows + other.rows,
         }
+    }
+
+    /// Mean cosine of the rows.
+    pub fn mean_cosine(&self) -> f64 {
+        self.cosines / self.rows.max(1) as f64
     }
 
     /// Cosine of all values as two vectors. 0 if one of them is zero, and for values that are no numbers: a check of
@@ -102,26 +119,34 @@ mod tests {
 
     #[test]
     fn cosine_and_error_of_known_vectors() {
-        let sums = Agreement::between(&[3.0, 4.0, 0.0], &[4.0, 3.0, 0.0]);
+        let sums = Agreement::between(&[3.0, 4.0, 0.0], &[4.0, 3.0, 0.0], 3);
         assert!((sums.cosine() - 0.96).abs() < 1e-15 && (sums.error() - (2f64 / 25.0).sqrt()).abs() < 1e-15);
-        let halves = Agreement::between(&[3.0], &[4.0]).plus(&Agreement::between(&[4.0, 0.0], &[3.0, 0.0]));
-        assert_eq!(halves, sums);
+        let halves = Agreement::between(&[3.0], &[4.0], 1).plus(&Agreement::between(&[4.0, 0.0], &[3.0, 0.0], 2));
+        assert_eq!((halves.cosine(), halves.error(), halves.mean_cosine()), (sums.cosine(), sums.error(), 1.0));
+    }
+
+    #[test]
+    fn rows_have_cosines_of_their_own() {
+        let sums = Agreement::between(&[3.0, 0.0, 0.0, 2.0], &[3.0, 4.0, 0.0, 2.0], 2);
+        assert_eq!(sums.mean_cosine(), 0.8);
+        assert!((sums.error() - (16.0f64 / 29.0).sqrt()).abs() < 1e-15);
+        assert_eq!(Agreement::default().error(), 0.0);
     }
 
     #[test]
     fn no_numbers_are_the_worst_of_all() {
         for bad in [f32::NAN, f32::INFINITY] {
-            let sums = Agreement::between(&[1.0, bad], &[1.0, 2.0]);
+            let sums = Agreement::between(&[1.0, bad], &[1.0, 2.0], 2);
             assert_eq!((sums.cosine(), sums.error()), (0.0, f64::MAX));
         }
-        assert_eq!(Agreement::between(&[0.0], &[0.0]).error(), 0.0);
-        assert_eq!(Agreement::between(&[1.0], &[0.0]).error(), 1.0);
+        assert_eq!(Agreement::between(&[0.0], &[0.0], 1).error(), 0.0);
+        assert_eq!(Agreement::between(&[1.0], &[0.0], 1).error(), 1.0);
     }
 
     #[test]
     fn layers_name_their_worst_text() {
-        let same = Agreement::between(&[1.0, 2.0], &[1.0, 2.0]);
-        let half = Agreement::between(&[1.0, 1.0], &[2.0, 2.0]);
+        let same = Agreement::between(&[1.0, 2.0], &[1.0, 2.0], 2);
+        let half = Agreement::between(&[1.0, 1.0], &[2.0, 2.0], 2);
         let layers = LayerReport::over(&[vec![same, half], vec![same, same]]);
         assert_eq!(layers.iter().map(|layer| &*layer.name).collect::<Vec<_>>(), ["embeddings", "layer.0"]);
         assert_eq!((layers[0].cosine, layers[0].max_error), (1.0, 0.0));

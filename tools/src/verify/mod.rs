@@ -2,6 +2,7 @@
 //! texts.
 
 mod agreement;
+mod beside;
 mod limits;
 
 use distil_format::{Artifact, Head};
@@ -17,6 +18,7 @@ use crate::pack::{self, TensorError};
 use crate::sequence::{Sequence, Sequencer};
 
 pub use agreement::{Agreement, LayerReport};
+pub use beside::{Beside, beside};
 pub use limits::{LimitReport, Limits};
 
 /// One tensor's error, measured on the stored values; its JSON.
@@ -190,17 +192,10 @@ pub fn text(model: &Model<'_>, original: &hf::Model, arena: &mut [u8], text: &st
     let hidden = encoder.observe(&sequence.ids, &types, |_, hidden| states.push(hidden.to_vec()));
 
     let mut session = Session::new(model, arena, most)?;
-    let mut layers = Vec::with_capacity(states.len());
-    session.observe_ids(&sequence.ids, Some(&sequence.types), |done, hidden| {
-        layers.push(Agreement::between(hidden, &states[done as usize]));
-    })?;
-    let last = Agreement::between(session.hidden(), &hidden);
+    let states_beside = beside(&mut session, config, &encoder, &sequence, &states)?;
     let head = match config.head {
         Head::Embedding => {
-            let pooling =
-                hf::Pooling { cls: config.pooling == distil_format::Pooling::Cls, normalize: config.normalize };
-            let (packed, float) = (session.pooled()?, encoder.pool(&hidden, pooling));
-            let vectors = Agreement::between(packed, &float);
+            let vectors = states_beside.embedding.expect("the same head");
             HeadReport::Embedding { output_cosine: vectors.cosine(), output_error: vectors.error() }
         }
         Head::SequenceClassification => {
@@ -225,13 +220,14 @@ pub fn text(model: &Model<'_>, original: &hf::Model, arena: &mut [u8], text: &st
         }
         Head::MaskedLm => masked_lm(&mut session, &encoder, &sequence, &hidden, config.mask_id)?,
     };
+    let last = states_beside.last();
     Ok(TextReport {
         tokens: sequence.len(),
         truncated,
         hidden_cosine: last.cosine(),
         hidden_error: last.error(),
         head,
-        layers,
+        layers: states_beside.layers,
     })
 }
 

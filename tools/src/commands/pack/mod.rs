@@ -1,18 +1,20 @@
 //! `tools pack`: a Hugging Face folder in, one file out.
 
+mod options;
+
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use distil_format::{Dtype, Layout, Role, RoleKind, TensorId};
+use distil_format::{Dtype, Layout, Role, TensorId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::options::{GroupArg, HeadArg, LayoutArg, PoolingArg, StorageArg, WeightsArg, parse_role};
 use super::calibration::{Text, parse_bytes};
 use super::{bytes, json_line, progress, signature, working};
 use crate::error::Error;
 use crate::files::{open, write_whole};
-use crate::hf::{HeadKind, Model, Vocabulary};
+use crate::hf::{Model, Vocabulary};
 use crate::hub;
 use crate::keep_vocabulary::{Report as Kept, keep};
 use crate::pack::{Calibration, Manifest, Packing, Storage, pack_calibrated, source};
@@ -62,7 +64,7 @@ pub struct Args {
     /// Storage of the word and position tables [default: as --weights]
     #[arg(long, value_enum)]
     embeddings: Option<StorageArg>,
-    /// Text to calibrate on, one per line
+    /// Text to calibrate on, one per line; here as everywhere it may be compressed (gzip, Zstandard)
     #[arg(long, value_name = "TEXT")]
     calibrate: Option<PathBuf>,
     /// Most bytes of the file, for `--weights mixed`: 24MB, 20MiB
@@ -95,6 +97,10 @@ pub struct Args {
     /// Drop the vocabulary entries that this text does not need (see below)
     #[arg(long, value_name = "TEXT")]
     keep_vocab: Option<PathBuf>,
+    /// Longest input of the file in tokens, [CLS] and [SEP] included; positions beyond are left out [default: max_seq_length
+    /// of a sentence-transformers folder, else all that the model has]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(3..))]
+    max_tokens: Option<u32>,
     /// Private key to sign the file with; the signature goes to FILE.sig
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
@@ -103,67 +109,13 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum StorageArg {
-    Int8,
-    Int4,
-    F32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum WeightsArg {
-    Int8,
-    Int4,
-    F32,
-    // A plain comment: one on a value would turn the whole help into its long form.
-    Mixed,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum GroupArg {
-    #[value(name = "32")]
-    Of32,
-    #[value(name = "64")]
-    Of64,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LayoutArg {
-    Tile16,
-    Tile8,
-    Tile4,
-}
-
-/// The name of a tensor that may be int8.
-fn parse_role(name: &str) -> Result<Role, String> {
-    let role = name.parse::<Role>().ok().filter(|role| matches!(role.kind(), RoleKind::Matrix | RoleKind::Table));
-    role.ok_or_else(|| {
-        let may = Role::ALL.iter().filter(|role| matches!(role.kind(), RoleKind::Matrix | RoleKind::Table));
-        format!("no matrix or table; use one of {}", may.map(Role::to_string).collect::<Vec<_>>().join(", "))
-    })
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum HeadArg {
-    Auto,
-    Embedding,
-    MaskedLm,
-    SequenceClassification,
-    TokenClassification,
-    QuestionAnswering,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum PoolingArg {
-    Mean,
-    Cls,
-}
-
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Report {
+pub(in crate::commands) struct Report {
     file: PathBuf,
     bytes: usize,
     parameters: usize,
+    /// The longest input, in tokens.
+    max_tokens: u32,
     head: String,
     weights: String,
     embeddings: String,
@@ -192,6 +144,7 @@ impl Args {
         let reading = working("reading the model");
         let mut model = Model::read(&folder, self.head.wanted())?;
         drop(reading);
+        self.limit_tokens(&mut model)?;
         let mut vocabulary = model.vocabulary(self.vocab.as_deref())?;
         let kept = self.keep_vocab(&mut model, &mut vocabulary)?;
         let mut packing = self.packing()?;
@@ -228,11 +181,11 @@ impl Args {
         if self.json {
             return json_line(out, &report);
         }
-        let Report { head, weights, embeddings, layout, worst_tensor, .. } = &report;
+        let Report { max_tokens, head, weights, embeddings, layout, worst_tensor, .. } = &report;
         let kept = if report.keep_int8.is_empty() { "" } else { " (but for those kept int8)" };
         writeln!(
             out,
-            "{}: {}, {:.0}% of the {} it was made from; {} parameters, head {head}, weights {weights}, embeddings {embeddings}{kept}, layout {layout}",
+            "{}: {}, {:.0}% of the {} it was made from; {} parameters, inputs of up to {max_tokens} tokens, head {head}, weights {weights}, embeddings {embeddings}{kept}, layout {layout}",
             self.output.display(),
             bytes(report.bytes),
             report.bytes as f64 / report.source_bytes.max(1) as f64 * 100.0,
@@ -245,6 +198,20 @@ impl Args {
             Some(KeptReport { saved_bytes, report }) => Ok(report.print(out, &bytes(*saved_bytes))?),
             None => Ok(()),
         }
+    }
+
+    /// Drops the positions that no input of the file is to have.
+    fn limit_tokens(&self, model: &mut Model) -> Result<(), Error> {
+        let positions = model.config.positions;
+        match self.max_tokens.map(|most| most as usize) {
+            Some(most) if most > positions => {
+                let message = format!("--max-tokens {most}: the model has {positions} positions");
+                return Err(Error::usage(message, "give a number up to that, or leave --max-tokens out"));
+            }
+            Some(most) => model.limit_tokens(most),
+            None => model.limit_tokens(model.max_tokens.unwrap_or(positions)),
+        }
+        Ok(())
     }
 
     /// Drops what the text of `--keep-vocab` does not need.
@@ -268,11 +235,7 @@ impl Args {
         let weights = weights.dtype(self.group);
         self.check_calibration()?;
         let embeddings = self.embeddings.map_or(weights, |embeddings| embeddings.dtype(self.group));
-        let layout = match self.layout {
-            LayoutArg::Tile16 => Layout::Tile16,
-            LayoutArg::Tile8 => Layout::Tile8,
-            LayoutArg::Tile4 => Layout::Tile4,
-        };
+        let layout = self.layout.layout();
         if weights == Dtype::F32 && layout != Layout::Tile16 {
             let message = format!("--layout {layout}: float matrices come in tile16 only");
             return Err(Error::usage(message, "leave --layout out, or use `--weights int8` or `--weights int4`"));
@@ -309,6 +272,7 @@ impl Args {
             file: self.output.clone(),
             bytes: artifact.len(),
             parameters: artifact.tensors().map(|tensor| tensor.rows * tensor.cols).sum(),
+            max_tokens: artifact.config().max_positions,
             head: artifact.config().head.to_string(),
             weights: manifest.recipe.weights.clone(),
             embeddings: manifest.recipe.embeddings.clone(),
@@ -321,29 +285,5 @@ impl Args {
             kept_vocabulary: kept.map(|report| KeptReport { saved_bytes: report.saved(&artifact), report }),
             signature: None,
         })
-    }
-}
-
-impl StorageArg {
-    fn dtype(self, group: GroupArg) -> Dtype {
-        match (self, group) {
-            (Self::Int8, _) => Dtype::Int8,
-            (Self::Int4, GroupArg::Of32) => Dtype::Int4G32,
-            (Self::Int4, GroupArg::Of64) => Dtype::Int4G64,
-            (Self::F32, _) => Dtype::F32,
-        }
-    }
-}
-
-impl HeadArg {
-    fn wanted(self) -> Option<HeadKind> {
-        match self {
-            Self::Auto => None,
-            Self::Embedding => Some(HeadKind::Embedding),
-            Self::MaskedLm => Some(HeadKind::MaskedLm),
-            Self::SequenceClassification => Some(HeadKind::SequenceClassification),
-            Self::TokenClassification => Some(HeadKind::TokenClassification),
-            Self::QuestionAnswering => Some(HeadKind::QuestionAnswering),
-        }
     }
 }
