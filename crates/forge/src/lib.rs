@@ -7,6 +7,7 @@
 
 mod change;
 mod input;
+mod kept;
 mod model;
 mod run;
 mod tensor;
@@ -16,6 +17,7 @@ pub mod targets;
 
 pub use change::{Forged, fix_checksum, forge};
 pub use input::Input;
+pub use kept::{pack_inputs, unpack_inputs};
 pub use model::{Kind, Stored, config, file, kinds, labels, pieces, tensors};
 pub use run::{Answer, Runner};
 pub use uses::{rewritten, use_all};

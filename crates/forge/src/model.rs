@@ -46,21 +46,31 @@ impl Stored {
     }
 }
 
-/// Every head, every storage and every layout, each in at least one file.
+/// Every head, every storage, every layout and every reading of a classifier's scores, each in at least one file.
 pub fn kinds() -> Vec<Kind> {
     let int8 = Stored::All(Dtype::Int8, Layout::Tile16);
     let others = [
-        Stored::All(Dtype::F32, Layout::Tile16),
-        Stored::All(Dtype::Int4G32, Layout::Tile16),
-        Stored::All(Dtype::Int4G64, Layout::Tile8),
-        Stored::All(Dtype::Int4G32, Layout::Tile4),
-        Stored::All(Dtype::Int8, Layout::Tile8),
-        Stored::All(Dtype::Int8, Layout::Tile4),
-        Stored::Mixed,
+        (Head::Embedding, Stored::All(Dtype::F32, Layout::Tile16)),
+        (Head::MaskedLm, Stored::All(Dtype::Int4G32, Layout::Tile16)),
+        (Head::SequenceClassification, Stored::All(Dtype::Int4G64, Layout::Tile8)),
+        (Head::TokenClassification, Stored::All(Dtype::Int4G32, Layout::Tile4)),
+        (Head::QuestionAnswering, Stored::All(Dtype::Int8, Layout::Tile8)),
+        (Head::SequenceClassification, Stored::All(Dtype::Int8, Layout::Tile4)),
+        (Head::MaskedLm, Stored::Mixed),
     ];
     let heads = Head::ALL.iter().map(|&head| Kind { head, stored: int8 });
-    let storages = others.iter().zip(Head::ALL.iter().cycle()).map(|(&stored, &head)| Kind { head, stored });
-    heads.chain(storages).collect()
+    heads.chain(others.map(|(head, stored)| Kind { head, stored })).collect()
+}
+
+impl Kind {
+    /// How a classifier of texts reads its scores: another way in each of its files.
+    fn problem(self) -> Problem {
+        match (self.head, self.stored) {
+            (Head::SequenceClassification, Stored::All(Dtype::Int4G64, _)) => Problem::MultiLabel,
+            (Head::SequenceClassification, Stored::All(Dtype::Int8, Layout::Tile4)) => Problem::Regression,
+            _ => Problem::SingleLabel,
+        }
+    }
 }
 
 /// Entries of the vocabulary: prefixes of each other, continuations, characters of two and three bytes.
@@ -120,7 +130,7 @@ pub fn tensors(config: &Config, stored: Stored) -> Vec<TensorData> {
 
 /// A whole file of a kind.
 pub fn file(kind: Kind) -> Vec<u8> {
-    let config = config(kind.head);
+    let config = Config { problem: kind.problem(), ..config(kind.head) };
     let vocabulary = build_vocabulary(&pieces()).expect("a good vocabulary");
     write(&config, tensors(&config, kind.stored), &vocabulary, &labels(&config), b"\xa0").expect("a good model")
 }

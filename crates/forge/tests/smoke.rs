@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use distil_forge::targets;
+use distil_forge::{targets, unpack_inputs};
 
 /// Random inputs of each target; interpreted, each takes seconds.
 const ROUNDS: usize = if cfg!(miri) { 2 } else { 20_000 };
@@ -24,17 +24,14 @@ impl Random {
 /// The inputs that the fuzzer keeps for a target.
 fn kept(target: &str) -> Vec<Vec<u8>> {
     if cfg!(miri) {
-        // Interpreted, listing and sorting the folder alone takes minutes. One small file as it is, and a text.
+        // Interpreted, all of them take hours. One small file as it is, and a text.
         let before: &[u8] = if target == "write" { &[0] } else { &[] };
         return vec![[before, &[0, 0, 0, 7], "Ab é 中[MASK]".as_bytes()].concat()];
     }
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../format/fuzz/corpus").join(target);
-    let mut names: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-        .map(|entry| entry.expect("a readable folder").path())
-        .collect();
-    names.sort();
-    names.iter().map(|name| std::fs::read(name).expect("a readable file")).collect()
+    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../format/fuzz/corpus");
+    let path = corpus.join(format!("{target}.inputs"));
+    let packed = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    unpack_inputs(&packed).expect("whole inputs").into_iter().map(<[u8]>::to_vec).collect()
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub(super) fn fuzz() -> Result<()> {
         return Err(lacks("cargo-fuzz", "cargo install --locked cargo-fuzz"));
     }
     run(&mut cargo_fuzz("build"))?;
+    let unpack = ["run", "--locked", "--package", "distil-forge", "--example", "corpus", "--", "unpack"];
+    run(cargo().args(unpack).arg(root().join("target/fuzz/kept")))?;
     let queues = FUZZ.map(|targets| thread::spawn(move || targets.iter().try_for_each(|target| fuzz_one(target))));
     for queue in queues {
         queue.join().map_err(|_| anyhow!("a fuzzing thread panicked"))??;
@@ -80,7 +82,7 @@ fn fuzz_one(target: &str) -> Result<()> {
     fs::create_dir_all(&found).with_context(|| format!("cannot make {}", found.display()))?;
     let log = root().join("target/fuzz").join(format!("{target}.log"));
     let mut fuzz = cargo_fuzz("run");
-    fuzz.arg(target).arg(&found).arg(root().join("crates/format/fuzz/corpus").join(target));
+    fuzz.arg(target).arg(&found).arg(root().join("target/fuzz/kept").join(target));
     fuzz.args(["--", "-max_len=8192", "-timeout=20", "-print_final_stats=1"]);
     fuzz.arg(format!("-max_total_time={FUZZ_SECONDS}"));
     fuzz.arg(format!("-artifact_prefix={}/", root().join("target/fuzz/found").display()));
