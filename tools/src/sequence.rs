@@ -106,6 +106,25 @@ impl<'a> Sequencer<'a> {
         (sequence, excess > 0)
     }
 
+    /// The model's input for a sentence that is cut into words already, in at most `most` tokens, and the place of each
+    /// word's first token; `None` for a word without a token, or behind the end.
+    pub fn words(&self, words: &[String], most: usize) -> (Sequence, Vec<Option<usize>>) {
+        let mut sequence = Sequence::default();
+        sequence.push(self.config.cls_id, 0, 0..0);
+        let room = most.saturating_sub(1);
+        let places = words.iter().map(|word| {
+            let at = sequence.len();
+            self.append(&mut sequence, word, 0);
+            (at < sequence.len() && at < room).then_some(at)
+        });
+        let places = places.collect();
+        while sequence.len() > room {
+            sequence.remove(sequence.len() - 1);
+        }
+        sequence.push(self.config.sep_id, 0, 0..0);
+        (sequence, places)
+    }
+
     /// The tokens of a text, nothing added, each with whether it continues the word of the one before.
     pub fn pieces_of(&self, text: &str) -> Vec<(u32, Range<usize>, bool)> {
         let mut pieces = Vec::new();

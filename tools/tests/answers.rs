@@ -167,3 +167,64 @@ fn minilm_keeps_its_quality() {
     let report = place.json(&["eval", "minilm.distil", "--task", "stsb", "--data", data.to_str().unwrap(), "--json"]);
     assert!(report["spearman"].as_f64().unwrap() >= 0.862, "{report}");
 }
+
+/// `--among` gives the sentences in the order of their cosines, which are those of the embeddings.
+#[test]
+fn the_nearest_of_given_sentences() {
+    let place = place(HeadKind::Embedding);
+    let sentences = ["the cat sat", "turn it off", "she was reading a book", "who is there?"];
+    place.write("among.txt", "the cat sat\n\nturn it off\nshe was reading a book\nwho is there?\n");
+    let embedding = |text: &str| -> Vec<f64> {
+        let answer = place.json(&["run", "model.distil", "--text", text, "--json"]);
+        answer["embedding"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    let cosine = |a: &[f64], b: &[f64]| {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    };
+    let text = "turn the lamp off";
+    let mut expected: Vec<(f64, &str)> =
+        sentences.iter().map(|sentence| (cosine(&embedding(text), &embedding(sentence)), *sentence)).collect();
+    expected.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let args = ["run", "model.distil", "--among", "among.txt", "--text", text];
+    let answer = place.json(&[&args[..], &["--top", "3", "--json"]].concat());
+    let nearest = answer["nearest"].as_array().unwrap();
+    assert_eq!(nearest.len(), 3);
+    for (near, (cosine, sentence)) in nearest.iter().zip(&expected) {
+        assert_eq!(near["sentence"], *sentence);
+        assert!((near["cosine"].as_f64().unwrap() - cosine).abs() < 1e-6, "{answer}");
+        let line = sentences.iter().position(|other| other == sentence).unwrap() + 1;
+        assert_eq!(near["line"], line + usize::from(line > 1), "empty lines count, too");
+    }
+    let said = place.ok(&args);
+    assert_eq!(said.trim_end().split('\t').count(), 4);
+    assert!(said.starts_with(&format!("{} {:.4}\t", expected[0].1, expected[0].0)), "{said}");
+    // A sentence is nearest to itself.
+    let lines = place.run_with(&["run", "model.distil", "--among", "among.txt", "--top", "1"], b"who is there?\n");
+    assert_eq!(String::from_utf8(lines.stdout).unwrap(), "who is there? 1.0000\n");
+    place.write("among.txt", "the cat ".repeat(100));
+    let said = place.fails(&args);
+    assert!(said.contains("among.txt: line 1: ") && said.ends_with("exit code 2\n"), "{said}");
+    place.ok(&[&args[..], &["--truncate"]].concat());
+    place.ok(&["fixture", "-o", "masked"]);
+    place.ok(&["pack", "masked", "-o", "masked.distil"]);
+    let said = place.fails(&["run", "masked.distil", "--among", "among.txt", "--text", "a"]);
+    assert!(said.contains("--among needs the head embedding, this file has masked-lm"), "{said}");
+}
+
+/// Of labels each of which is right or not, people read those that hold.
+#[test]
+fn several_labels_at_once_are_a_set() {
+    let problem = Some(distil_format::Problem::MultiLabel);
+    let fixture = Fixture { head: HeadKind::SequenceClassification, labels: 4, problem, ..Fixture::default() };
+    let place = Place::packed(&fixture);
+    for text in ["the cat sat", "turn it off", "she was reading", "who is there?"] {
+        let chosen = place.json(&["run", "model.distil", "--text", text, "--json"])["chosen"].clone();
+        let said = place.ok(&["run", "model.distil", "--text", text]);
+        let mut shown: Vec<&str> =
+            said.trim_end().split('\t').filter_map(|item| Some(item.rsplit_once(' ')?.0)).collect();
+        shown.sort_unstable();
+        let chosen: Vec<&str> = chosen.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(shown, if chosen.is_empty() { vec!["(no"] } else { chosen }, "{said}");
+    }
+}

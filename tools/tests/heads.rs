@@ -279,7 +279,7 @@ fn accuracy_counts_the_best_label() {
     place.write("wrong.tsv", rows(&wrong));
     for (data, accuracy) in [("right.tsv", 1.0), ("wrong.tsv", 0.0)] {
         for subject in ["model.distil", "model"] {
-            let report = place.json(&["eval", subject, "--task", "sst2", "--data", data, "--json"]);
+            let report = place.json(&["eval", subject, "--task", "classification", "--data", data, "--json"]);
             assert_eq!((&report["texts"], &report["truncated"]), (&json!(5), &json!(1)));
             assert_eq!(report["accuracy"], accuracy, "{report}");
         }

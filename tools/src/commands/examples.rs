@@ -49,6 +49,10 @@ pub(super) const EXAMPLES: &[Examples] = &[
                 "the part of a text that answers a question",
                 "tools run answers.distil --question \"who wrote it?\" --text \"Jane wrote it in 1811.\"",
             ),
+            (
+                "the three nearest of some sentences",
+                "tools run embeddings.distil --among faq.txt --top 3 --text \"it does not turn on\"",
+            ),
             ("each line of a file, as JSON", "tools run student.distil --json --truncate < texts.txt"),
         ],
     ),
@@ -75,6 +79,11 @@ pub(super) const EXAMPLES: &[Examples] = &[
                 "beside its original, losing 0.002 at most",
                 "tools eval minilm.distil --task stsb --data dev.tsv --against minilm --max-drop 0.002",
             ),
+            (
+                "on data of your own",
+                "tools eval i.distil --task classification --data i.csv --text-column query --label-column intent",
+            ),
+            ("answers to questions", "tools eval qa.distil --task squad --data dev-v2.0.json --predictions said.json"),
         ],
     ),
     (

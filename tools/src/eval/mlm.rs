@@ -1,14 +1,12 @@
 //! Masked-token accuracy on plain text: 15% of each line's word pieces are replaced by `[MASK]`, and the model has to name
 //! them.
 
-use std::path::Path;
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Subject;
+use super::{Source, Subject, Ticks};
 use crate::error::Error;
 use crate::sequence::Sequence;
 use crate::text::lines_of;
@@ -54,15 +52,11 @@ pub struct Report {
 }
 
 /// Masks and scores the first `limit` lines of a text file.
-pub fn run(
-    subject: &Subject<'_>,
-    data: &Path,
-    limit: Option<usize>,
-    seed: u64,
-    tick: impl Fn() + Sync,
-) -> Result<Report, Error> {
+pub fn run(subject: &Subject<'_>, source: &Source, seed: u64, ticks: Ticks<'_>) -> Result<Report, Error> {
+    let (data, limit) = source.place();
     let mut lines = lines_of(data)?;
     lines.truncate(limit.unwrap_or(usize::MAX));
+    ticks.start(lines.len());
     let sequencer = subject.sequencer();
     let config = subject.config();
     let special = [config.pad_id, config.unk_id, config.cls_id, config.sep_id, config.mask_id];
@@ -70,7 +64,7 @@ pub fn run(
         let (mut sequence, cut) = sequencer.truncated(text, config.max_positions as usize);
         let targets = mask(&mut sequence, &special, config.mask_id, seed, index as u64);
         let guesses = if targets.is_empty() { Vec::new() } else { subject.guess(arena, &sequence, &targets)? };
-        tick();
+        ticks.one();
         Ok((guesses, cut))
     };
     let results: Result<Vec<(Vec<Guess>, bool)>, Error> =

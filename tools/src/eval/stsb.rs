@@ -1,21 +1,17 @@
 //! Semantic similarity (STS benchmark): the cosine of two sentences' embeddings against people's scores from 0 to 5.
 
-use std::path::Path;
-
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Subject;
+use super::classification::value;
+use super::examples::{Example, read};
+use super::glue::STSB;
 use super::stats::{cosine, pearson, spearman};
+use super::{Source, Subject, Ticks};
 use crate::error::Error;
-use crate::text::read_text;
 
-/// A pair with its score.
-struct Pair {
-    score: f64,
-    first: String,
-    second: String,
-}
+pub(super) const NEXT: &str = "a line is: genre, file, year, id, score, sentence, sentence, with tabs between them; or the first line names \
+                               sentence1, sentence2 and score";
 
 /// The result; its JSON.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
@@ -35,23 +31,24 @@ pub struct Report {
     pub embeddings: Vec<[Vec<f32>; 2]>,
 }
 
-/// Scores the pairs of a TSV file: genre, file, year, id, score, sentence, sentence, without a header.
-pub fn run(subject: &Subject<'_>, data: &Path, limit: Option<usize>, tick: impl Fn() + Sync) -> Result<Report, Error> {
-    let mut pairs = read(data)?;
-    pairs.truncate(limit.unwrap_or(usize::MAX));
+/// Scores the pairs of a file by the cosine of their embeddings.
+pub fn run(subject: &Subject<'_>, source: &Source, ticks: Ticks<'_>) -> Result<Report, Error> {
+    let pairs = read(source.place(), STSB, &source.columns, false, NEXT, value)?;
+    enough(pairs.len(), source)?;
+    ticks.start(pairs.len());
     let sequencer = subject.sequencer();
     let most = subject.config().max_positions as usize;
-    let embed = |arena: &mut Vec<u8>, pair: &Pair| {
+    let embed = |arena: &mut Vec<u8>, pair: &Example<f64>| {
         let mut embed = |text: &str| subject.embed(arena, &sequencer.truncated(text, most).0);
-        let both = [embed(&pair.first)?, embed(&pair.second)?];
-        tick();
+        let both = [embed(&pair.text)?, embed(pair.pair.as_deref().unwrap_or_default())?];
+        ticks.one();
         Ok(both)
     };
     let embeddings: Result<Vec<[Vec<f32>; 2]>, Error> =
         pairs.par_iter().map_init(|| vec![0; subject.arena_len()], embed).collect();
     let embeddings = embeddings?;
     let cosines: Vec<f64> = embeddings.iter().map(|[first, second]| cosine(first, second)).collect();
-    let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
+    let scores: Vec<f64> = pairs.iter().map(|pair| pair.gold).collect();
     Ok(Report {
         task: "stsb",
         path: subject.path_name(),
@@ -62,30 +59,11 @@ pub fn run(subject: &Subject<'_>, data: &Path, limit: Option<usize>, tick: impl 
     })
 }
 
-fn read(path: &Path) -> Result<Vec<Pair>, Error> {
-    let text = read_text(path)?;
-    let pairs = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
-    let pairs: Vec<Pair> = pairs
-        .map(|(index, line)| {
-            let fields: Vec<&str> = line.split('\t').collect();
-            let wrong = |reason: &str| Error::Line {
-                source_name: path.display().to_string(),
-                line: index + 1,
-                reason: reason.into(),
-                next: "a line is: genre, file, year, id, score, sentence, sentence, with tabs between them and no header",
-            };
-            let [_, _, _, _, score, first, second, ..] = fields[..] else {
-                return Err(wrong("fewer than 7 fields"));
-            };
-            let score = score.parse::<f64>().ok().filter(|score| score.is_finite()).ok_or_else(|| wrong("the fifth field is no number"))?;
-            Ok(Pair { score, first: first.into(), second: second.into() })
-        })
-        .collect::<Result<_, _>>()?;
-    if pairs.len() < 2 {
-        return Err(Error::usage(
-            format!("{}: fewer than two pairs", path.display()),
-            "give the file of the benchmark, such as dev.tsv",
-        ));
+/// Two values make a correlation.
+pub(super) fn enough(count: usize, source: &Source) -> Result<(), Error> {
+    if count < 2 {
+        let message = format!("{}: fewer than two examples", source.data.display());
+        return Err(Error::usage(message, "a correlation needs two or more, with different scores"));
     }
-    Ok(pairs)
+    Ok(())
 }

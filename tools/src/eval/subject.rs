@@ -107,6 +107,27 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The number of the best label of each token at `positions`, the first one on a tie.
+    ///
+    /// # Panics
+    ///
+    /// If the model has another head: the caller looked.
+    pub fn tags(&self, arena: &mut [u8], sequence: &Sequence, positions: &[usize]) -> Result<Vec<usize>, Error> {
+        match self {
+            Self::Packed(model) => {
+                let mut session = Session::new(model, arena, model.config().max_positions as usize)?;
+                session.encode_ids(&sequence.ids, Some(&sequence.types))?;
+                positions.iter().map(|&at| Ok(best(session.token_classification(at)?.logits()))).collect()
+            }
+            Self::Float { model, .. } => {
+                let encoder = Encoder::new(model);
+                let scores = encoder.token_classes(&encoder.hidden(&sequence.ids, &segments(sequence)));
+                let (scores, labels) = (scores.expect("a classifier of tokens"), model.labels.len());
+                Ok(positions.iter().map(|&at| best(&scores[at * labels..(at + 1) * labels])).collect())
+            }
+        }
+    }
+
     /// The answer to a question about a context, in windows of `tokens` tokens; a question of more than half a window
     /// loses its end.
     ///
@@ -167,6 +188,11 @@ impl<'a> Subject<'a> {
             }
         }
     }
+}
+
+/// The place of the largest score, the first one on a tie.
+pub(super) fn best(scores: &[f32]) -> usize {
+    (0..scores.len()).fold(0, |best, at| if scores[at] > scores[best] { at } else { best })
 }
 
 fn segments(sequence: &Sequence) -> Vec<u32> {

@@ -63,6 +63,15 @@ impl<'a> Schema<'a> {
                     }
                     true
                 }
+                "additionalProperties" if wanted.is_object() => {
+                    let described = this.at.get("properties");
+                    let others = value.as_object().into_iter().flatten();
+                    for (key, inner) in others.filter(|(key, _)| described.is_none_or(|known| known.get(key).is_none()))
+                    {
+                        this.to(wanted).check(inner).map_err(|error| format!("{key}: {error}"))?;
+                    }
+                    true
+                }
                 "additionalProperties" => wanted == &Value::Bool(true),
                 note if NOTES.contains(&note) => true,
                 other => panic!("this checker does not know the keyword {other}"),
@@ -99,7 +108,7 @@ impl<'a> Schema<'a> {
             return items.iter().try_for_each(|item| this.to(at).check_keys(item));
         }
         let Some(map) = value.as_object() else { return Ok(()) };
-        if this.at.get("additionalProperties") == Some(&Value::Bool(true)) {
+        if this.at.get("additionalProperties").is_some_and(|others| *others != Value::Bool(false)) {
             return Ok(());
         }
         let described = this.keys(value);

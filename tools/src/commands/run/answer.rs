@@ -7,6 +7,7 @@ use distil_runtime::{Candidate, Search, Session};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::among::Near;
 use crate::error::Error;
 use crate::sequence::Pieces;
 
@@ -31,6 +32,11 @@ pub(in crate::commands) struct Report<'a> {
 pub(super) enum Answer {
     Embedding {
         embedding: Vec<f32>,
+    },
+    /// With `--among`.
+    Nearest {
+        /// The nearest sentences, the nearest first.
+        nearest: Vec<Near>,
     },
     Labels {
         problem: &'static str,
@@ -198,16 +204,22 @@ impl Report<'_> {
                 }
                 Ok(writeln!(out)?)
             }
-            Answer::Labels { labels, .. } => line(
-                labels
-                    .iter()
+            Answer::Nearest { nearest } => {
+                line(nearest.iter().map(|near| format!("{} {:.4}", near.sentence, near.cosine)).collect())
+            }
+            Answer::Labels { problem, labels, chosen, .. } => {
+                // Of labels each of which is right or not, those that hold are the answer.
+                let sets = *problem == Problem::MultiLabel.name();
+                let answer = labels.iter().filter(|label| !sets || chosen.contains(&label.label));
+                let shown: Vec<String> = answer
                     .map(|label| match label.probability {
                         Some(probability) => share(&label.label, probability),
                         // A regression: the scores are the answer.
                         None => format!("{} {}", label.label, label.logit),
                     })
-                    .collect(),
-            ),
+                    .collect();
+                line(if shown.is_empty() { vec!["(no label)".to_owned()] } else { shown })
+            }
             Answer::Words { words } => {
                 let shown = words.iter().map(|word| share(&format!("{}/{}", word.word, word.label), word.probability));
                 line(shown.collect())

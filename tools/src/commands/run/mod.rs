@@ -1,5 +1,6 @@
 //! `tools run`: text in, answer out.
 
+mod among;
 mod answer;
 
 use std::io::Write;
@@ -14,12 +15,16 @@ use crate::error::Error;
 use crate::files::{open, read_aligned};
 use crate::sequence::{Sequencer, texts_of};
 use crate::text::each_stdin_line;
+use among::Sentences;
+use answer::Answer;
 pub(super) use answer::Report;
 
 const DETAILS: &str = "\
-Answers as the file's head does: with the embedding, the labels by probability, each word with its label, the words for \
-each [MASK], or the part of the text that answers the question. A question stands before its text with a tab between \
-them, unless --question gives it. Places in a text are in bytes. The answer has the same bits on every instruction set.
+Answers as the file's head does: with the embedding, or with --among the nearest of given sentences; the labels by \
+probability, of several at once those that hold (a probability of at least one half), or the number of a regression; each \
+word with its label; the words for each [MASK]; or the part of the text that answers the question. A question stands \
+before its text with a tab between them, unless --question gives it. Places in a text are in bytes. The answer has the \
+same bits on every instruction set.
 
 A text that is longer than --window is searched for an answer in windows that share --overlap tokens.";
 
@@ -38,10 +43,13 @@ pub struct Args {
     /// Question about each text
     #[arg(long, conflicts_with = "pair")]
     question: Option<String>,
+    /// Sentences, one per line: show the nearest to each text with the cosine of their embeddings
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pair", "question"])]
+    among: Option<PathBuf>,
     /// Instruction set to use, one that `tools bench --kernels` lists [default: the fastest one here]
     #[arg(long, value_name = "NAME", value_parser = packed::parse_isa)]
     isa: Option<Isa>,
-    /// How many labels, words for each [MASK], or answers to show
+    /// How many labels, words for each [MASK], answers, or near sentences to show
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     top: u16,
     /// Tokens that are searched for an answer at once [default: 384, or what the model takes if that is less]
@@ -69,6 +77,7 @@ impl Args {
         let asks = config.head == Head::QuestionAnswering;
         self.check(config.head)?;
         let model = packed::model(&self.file, &artifact, self.isa)?;
+        let sentences = self.among.as_deref().map(|path| Sentences::read(path, &model, self.truncate)).transpose()?;
         let mut arena = packed::arena(&artifact);
         let most = config.max_positions as usize;
         let tokens = if asks { self.window.unwrap_or(most.min(packed::WINDOW)) } else { most };
@@ -82,7 +91,12 @@ impl Args {
                 }
                 _ => {
                     let tokens = session.encode(text, pair)?;
-                    (answer::of(&artifact, &mut session, &mut pieces, text, usize::from(self.top))?, tokens)
+                    let top = usize::from(self.top);
+                    let answer = match &sentences {
+                        Some(sentences) => Answer::Nearest { nearest: sentences.nearest(session.pooled()?, top) },
+                        None => answer::of(&artifact, &mut session, &mut pieces, text, top)?,
+                    };
+                    (answer, tokens)
                 }
             };
             let (text, pair, question) = if asks { (pair.unwrap_or(""), None, Some(text)) } else { (text, pair, None) };
