@@ -4,10 +4,11 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::config::Config;
-use crate::container::{self, ALIGNMENT, Header, SECTIONS, SectionKind, align, file_checksum, to_range};
+use crate::container::{self, ALIGNMENT, Header, SECTIONS, SectionKind, align, to_range};
 use crate::enums::{Dtype, Layout};
 use crate::error::{OpenError, TensorError};
 use crate::labels::Labels;
+use crate::opening::Opening;
 use crate::record::record;
 use crate::storage::{self, data_len, nibbles_len, scales_len};
 use crate::tensors::{Role, TensorId};
@@ -77,23 +78,19 @@ pub struct Artifact<'a> {
 }
 
 impl<'a> Artifact<'a> {
-    /// Checks a file in full and gives the view of it: [`Artifact::open_unverified`], then [`Artifact::verify`].
+    /// Checks a file in full and gives the view of it: [`Artifact::open_unverified`], then [`Artifact::verify`]. [`Opening`] does the same in slices.
     ///
     /// `bytes` is the whole file, at an address that is a multiple of 64. The time goes into the one pass over all bytes for the checksum and the values.
     ///
     /// # Errors
     /// A rule of SPEC.md that the file breaks. Where the checksum does not match, that is what is said, whatever else is wrong behind the header.
     pub fn open(bytes: &'a [u8]) -> Result<Self, OpenError> {
-        let artifact = Self::open_unverified(bytes).map_err(|error| match container::check_header(bytes) {
-            // A damaged file may break any rule; that it is damaged is the better news.
-            Ok(header) if error != OpenError::Misaligned => match file_checksum(bytes) {
-                computed if computed != header.checksum => OpenError::Checksum { declared: header.checksum, computed },
-                _ => error,
-            },
-            _ => error,
-        })?;
-        artifact.verify()?;
-        Ok(artifact)
+        let mut opening = Opening::new(bytes);
+        loop {
+            if let Some(artifact) = opening.step(usize::MAX)? {
+                return Ok(artifact);
+            }
+        }
     }
 
     /// Checks a file's structure alone, in microseconds whatever its size: header, section table, configuration, the place and storage of every tensor, the vocabulary's lengths, the label
@@ -149,7 +146,7 @@ impl<'a> Artifact<'a> {
         self.config.tensor_ids().enumerate().filter_map(|(index, id)| self.tensor_at(id, index))
     }
 
-    fn tensor_at(&self, id: TensorId, index: usize) -> Option<Tensor<'a>> {
+    pub(crate) fn tensor_at(&self, id: TensorId, index: usize) -> Option<Tensor<'a>> {
         let entry = TensorEntry::decode(self.table.get(index)?);
         let part = |offset: u64, len| self.weights.get(to_range(offset, offset.checked_add(len)?)?);
         Some(Tensor {

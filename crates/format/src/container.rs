@@ -87,6 +87,7 @@ pub(crate) fn start_checksum(bytes: &[u8]) -> (Xxh32, &[u8]) {
 }
 
 /// XXH32 of a file whose checksum field counts as zero.
+#[cfg(feature = "alloc")]
 pub(crate) fn file_checksum(bytes: &[u8]) -> u32 {
     let (mut state, rest) = start_checksum(bytes);
     state.update(rest);

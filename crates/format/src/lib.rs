@@ -23,6 +23,7 @@ mod container;
 mod enums;
 mod error;
 mod labels;
+mod opening;
 mod padding;
 mod record;
 mod storage;
@@ -42,6 +43,7 @@ pub use config::{
 pub use container::{ALIGNMENT, MAGIC, SectionKind, VERSION};
 pub use enums::{Architecture, Dtype, Head, Layout, Pooling, Problem, UnknownName};
 pub use error::{ConfigError, OpenError, TensorError};
+pub use opening::Opening;
 pub use storage::{data_len, groups_len, nibbles_len, scales_len};
 pub use tensors::{Role, RoleKind, TensorId};
 #[cfg(feature = "alloc")]

@@ -1,5 +1,7 @@
 //! How a tensor may be stored, how many bytes that takes, and which values are allowed.
 
+use core::ops::Range;
+
 use crate::enums::{Dtype, Layout};
 use crate::error::TensorError;
 use crate::padding::Padding;
@@ -93,33 +95,28 @@ impl Storage<'_> {
         if self.scales.len() as u64 != expected {
             return Err(TensorError::ScalesLength { expected, found: self.scales.len() as u64 });
         }
-        self.check_values(|_| ())
+        self.check_values()
     }
 
-    /// Checks every value of a tensor whose role and lengths are right. `read` is given the data in blocks, in order, each just before it is checked, and all of them even if one is bad.
-    pub(crate) fn check_values(&self, mut read: impl FnMut(&[u8])) -> Result<(), TensorError> {
-        let mut bad = None;
-        let mut start = 0;
-        for block in self.data.chunks(BLOCK) {
-            read(block);
-            if bad.is_none() {
-                bad = self.bad_element(start, block);
-            }
-            start += block.len();
+    /// Checks every value of a tensor whose role and lengths are right.
+    #[cfg(feature = "alloc")]
+    fn check_values(&self) -> Result<(), TensorError> {
+        let bad = self.bad_element(0, self.data);
+        let bad = bad.or_else(|| self.bad_scale(0..self.rows_of_scales()));
+        let bad = bad.or_else(|| self.bad_group(0..self.factors().len()));
+        match bad.or_else(|| self.bad_padding()) {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
-        if let Some(error) = bad {
-            return Err(error);
-        }
-        self.check_scales()?;
-        self.check_groups()?;
-        if Padding::of(self).is_some_and(|padding| !padding.is_zero()) {
-            return Err(TensorError::TilePadding);
-        }
-        Ok(())
+    }
+
+    /// The first byte or nibble of the layout's padding that is not zero.
+    pub(crate) fn bad_padding(&self) -> Option<TensorError> {
+        Padding::of(self).filter(|padding| !padding.is_zero()).map(|_| TensorError::TilePadding)
     }
 
     /// The first element with a value that its type does not allow, in a part of the data that starts at byte `start`.
-    fn bad_element(&self, start: usize, block: &[u8]) -> Option<TensorError> {
+    pub(crate) fn bad_element(&self, start: usize, block: &[u8]) -> Option<TensorError> {
         match self.dtype {
             Dtype::Int8 => find(block.as_chunks().0, |&[byte]: &[u8; 1]| byte == 0x80)
                 .map(|at| TensorError::Element { at: start + at }),
@@ -132,39 +129,51 @@ impl Storage<'_> {
         }
     }
 
-    fn check_scales(&self) -> Result<(), TensorError> {
+    /// How many scales are stored, those of padding rows included.
+    pub(crate) fn rows_of_scales(&self) -> usize {
+        self.scales.len() / 2
+    }
+
+    /// The first of these rows whose scale is not allowed.
+    pub(crate) fn bad_scale(&self, rows: Range<usize>) -> Option<TensorError> {
         const LEAST: f32 = 1.0 / MOST;
         const MOST: f32 = (1_u64 << 60) as f32;
-        for (row, &scale) in self.scales.as_chunks::<2>().0.iter().enumerate() {
+        let scales = self.scales.as_chunks::<2>().0.get(rows.clone()).unwrap_or_default();
+        let bad = |(row, &scale): (usize, &[u8; 2])| {
             // A bfloat16 is the upper half of an f32. The range rules out NaN, infinities, zero and negative numbers.
             let scale = f32::from_bits(u32::from(u16::from_le_bytes(scale)) << 16);
             let valid = if row < self.rows { (LEAST..=MOST).contains(&scale) } else { scale == 1.0 };
-            if !valid {
-                return Err(TensorError::Scale { row });
-            }
-        }
-        Ok(())
+            (!valid).then_some(TensorError::Scale { row })
+        };
+        rows.zip(scales).find_map(bad)
     }
 
-    /// Factors are 1 to 15; those of rows that are padding are 1.
-    fn check_groups(&self) -> Result<(), TensorError> {
+    /// An int4 tensor's factors; nothing for other types.
+    pub(crate) fn factors(&self) -> &[u8] {
         let Storage { dtype, layout, rows, cols, .. } = *self;
         let nibbles = nibbles_len(dtype, layout, rows, cols).and_then(|len| usize::try_from(len).ok());
         let factors = nibbles.and_then(|len| self.data.get(len..)).filter(|_| dtype.group().is_some());
-        let factors = factors.unwrap_or_default();
+        factors.unwrap_or_default()
+    }
+
+    /// The first of these factors that is not allowed: they are 1 to 15; those of rows that are padding are 1.
+    pub(crate) fn bad_group(&self, places: Range<usize>) -> Option<TensorError> {
+        let Storage { dtype, layout, rows, cols, .. } = *self;
+        let factors = self.factors();
         // Row-major has all of them; tiles have 16 rows side by side, the last ones perhaps padding.
         let whole = if layout.tile().is_some() { rows / ROWS * ROWS } else { rows };
-        let split = whole * cols.div_ceil(dtype.group().unwrap_or(1));
-        let (real, last) = factors.split_at_checked(split).unwrap_or((factors, &[]));
-        let bad = find(real.as_chunks().0, |&[factor]: &[u8; 1]| factor.wrapping_sub(1) > 14);
+        let split = whole.saturating_mul(cols.div_ceil(dtype.group().unwrap_or(1))).min(factors.len());
+        let (start, end) = (places.start.min(factors.len()), places.end.min(factors.len()));
+        let real = factors.get(start..end.min(split)).unwrap_or_default();
+        let bad = find(real.as_chunks().0, |&[factor]: &[u8; 1]| factor.wrapping_sub(1) > 14).map(|at| start + at);
         let bad_last = || {
-            let mut last = last.iter().zip((0..ROWS).cycle());
-            last.position(|(&factor, row)| if whole + row < rows { !(1..=15).contains(&factor) } else { factor != 1 })
+            (start.max(split)..end).find(|&at| {
+                let row = whole + (at - split) % ROWS;
+                let factor = factors.get(at).copied().unwrap_or(0);
+                if row < rows { !(1..=15).contains(&factor) } else { factor != 1 }
+            })
         };
-        match bad.or_else(|| bad_last().map(|at| split + at)) {
-            Some(at) => Err(TensorError::Group { at }),
-            None => Ok(()),
-        }
+        bad.or_else(bad_last).map(|at| TensorError::Group { at })
     }
 }
 

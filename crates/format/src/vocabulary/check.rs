@@ -3,14 +3,9 @@
 use super::block::BLOCK_EDGES;
 use super::{MAX_PIECE_BYTES, Vocabulary, VocabularyError as Error};
 
-/// Checks everything but the lengths, which the view has.
-pub(super) fn check(view: &Vocabulary<'_>) -> Result<(), Error> {
-    check_levels(view)?;
-    check_roots(view)?;
-    check_prefix(view)?;
-    check_text(view)?;
-    check_ids(view)
-}
+/// The parts of the proof, in order; each trusts those before it.
+pub(super) const PARTS: [fn(&Vocabulary<'_>) -> Result<(), Error>; 5] =
+    [check_levels, check_roots, check_prefix, check_text, check_ids];
 
 /// One pass over all edges, claiming groups of siblings in order: each group belongs to one edge before it.
 fn check_levels(view: &Vocabulary<'_>) -> Result<(), Error> {

@@ -77,7 +77,12 @@ impl<'a> Vocabulary<'a> {
     /// # Errors
     /// The first rule of SPEC.md that the section breaks.
     pub fn verify(&self) -> Result<(), VocabularyError> {
-        check::check(self)
+        check::PARTS.iter().try_for_each(|part| part(self))
+    }
+
+    /// One part of [`Vocabulary::verify`], counted from 0, for who checks a little at a time; `None` if there is no such part. Parts after one that failed are not to be asked for.
+    pub(crate) fn verify_part(&self, part: usize) -> Option<Result<(), VocabularyError>> {
+        check::PARTS.get(part).map(|part| part(self))
     }
 
     /// Cuts a vocabulary section into its parts and checks their lengths alone, for a section that was verified before. If it would not pass [`Vocabulary::verify`], what a lookup finds is
