@@ -99,6 +99,21 @@ fn the_runtime_needs_only_the_foundations() {
     );
 }
 
+/// C programs get what the runtime has, and nothing else comes along.
+#[test]
+fn the_c_interface_goes_through_the_runtime() {
+    let packages = direct("Cargo.toml");
+    let found = packages["distil-capi"].iter().map(String::as_str).collect();
+    assert_within("distil-capi", &found, &["distil-runtime"]);
+    let found = transitive("distil-capi");
+    assert_within("distil-capi", &found.iter().map(String::as_str).collect(), &DEVICE);
+    for (package, names) in &packages {
+        assert!(!names.contains("distil-capi"), "{package} depends on distil-capi");
+    }
+    let source = std::fs::read_to_string(root().join("crates/capi/src/lib.rs")).expect("the library exists");
+    assert!(source.contains("#![no_std]"), "crates/capi is not no_std");
+}
+
 /// Forged files are for tests and the fuzzer: nothing that is shipped brings them along.
 #[test]
 fn forged_files_serve_tests_alone() {
@@ -154,10 +169,12 @@ fn only_the_kernels_may_be_unsafe() {
     }
 }
 
-/// Files of the training crate that a GPU or a memory-mapped file cannot do without; each of them is small.
+/// Files of the training crate that a GPU or a memory-mapped file cannot do without, and those in which C hands over its
+/// pointers; each of them is small.
 fn may_be_unsafe(path: &Path) -> bool {
     let train = root().join("crates/train/src");
-    path.starts_with(train.join("cuda")) || path == train.join("data/mapped.rs")
+    let boundary = root().join("crates/capi/src/boundary");
+    path.starts_with(boundary) || path.starts_with(train.join("cuda")) || path == train.join("data/mapped.rs")
 }
 
 /// The lints of the workspace deny unsafe code; this finds whoever switches them off.

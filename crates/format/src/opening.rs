@@ -37,7 +37,6 @@ pub struct Opening<'a> {
 }
 
 #[derive(Clone, Copy)]
-#[expect(clippy::large_enum_variant, reason = "there is no allocator, and every opening passes through all of them")]
 enum Work<'a> {
     /// The structure is right; the rest is being looked at.
     Checking(Artifact<'a>, Pass),

@@ -23,6 +23,7 @@ mod answers;
 mod attention;
 mod buffers;
 mod classification;
+mod code;
 mod encoder;
 mod error;
 mod executor;
@@ -39,7 +40,10 @@ mod text;
 
 pub use answers::{Answer, Answers, Search};
 pub use classification::Classification;
-pub use distil_format::{Architecture, Artifact, Config, Head, OpenError, Pooling, Problem, Vocabulary, Xxh32, xxh32};
+pub use code::Code;
+pub use distil_format::{
+    Architecture, Artifact, Config, Head, OpenError, Opening, Pooling, Problem, Vocabulary, Xxh32, xxh32,
+};
 pub use distil_kernels::{Isa, IsaUnavailable, Kernels, rsqrt};
 pub use error::{ModelError, RunError, SessionError};
 pub use executor::{Executor, SingleThread};

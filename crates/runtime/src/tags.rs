@@ -40,11 +40,19 @@ impl Tag<'_> {
 ///
 /// Words are those of BERT's tokenizer: what stands between white space, and each punctuation mark. A word has the label
 /// of its first token, as models are trained (the others have no label there). Where the weights are such that a score is no
-/// finite number, there are no more words; [`Session::token_classification`] has the error.
+/// finite number, there are no more words; [`Tags::error`] says so.
 pub struct Tags<'s, 'm> {
     session: &'s mut Session<'m>,
     /// The next token.
     at: usize,
+    error: Option<RunError>,
+}
+
+impl Tags<'_, '_> {
+    /// Why the words ended before the text did, if they did.
+    pub fn error(&self) -> Option<RunError> {
+        self.error
+    }
 }
 
 impl fmt::Debug for Tags<'_, '_> {
@@ -72,7 +80,7 @@ impl<'m> Session<'m> {
     pub fn tags(&mut self) -> Result<Tags<'_, 'm>, RunError> {
         self.needs(Head::TokenClassification)?;
         self.encoded(0)?;
-        Ok(Tags { session: self, at: 0 })
+        Ok(Tags { session: self, at: 0, error: None })
     }
 
     /// Classifies one token of those encoded last, whatever it is: a piece of a word, or `[CLS]`.
@@ -100,7 +108,7 @@ impl<'m> Iterator for Tags<'_, 'm> {
         self.at = position + tokens;
         let Range { start, end } = session.range(position..position + tokens);
         let artifact = session.model.artifact();
-        let found = session.token_classification(position).ok()?;
+        let found = session.token_classification(position).map_err(|error| self.error = Some(error)).ok()?;
         let label = found.best();
         let (name, probability) = (artifact.label(label).unwrap_or(""), found.probability());
         Some(Tag { label, name, probability, start, end, position, tokens })

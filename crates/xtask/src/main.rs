@@ -4,6 +4,7 @@
 //! targets; the commands are written in terms of those two.
 
 mod bench;
+mod capi;
 mod cross;
 mod cuda;
 mod demo;
@@ -37,6 +38,8 @@ enum Command {
     Test(test::Args),
     /// Build the firmware images and run them in QEMU
     Firmware(firmware::Args),
+    /// Build the library for C and its header
+    Capi(capi::Args),
     /// Measure: milliseconds, instructions, estimated cycles, against peers; prints the tables of docs/performance.md
     Bench(bench::Args),
     /// Get published models for the recorded results
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::BuildCuda(args) => cuda::main(&args),
         Command::Test(args) => test::main(&args),
         Command::Firmware(args) => firmware::main(args),
+        Command::Capi(args) => capi::main(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Models(args) => models::main(&args),
     };

@@ -3,9 +3,11 @@
 use super::block::BLOCK_EDGES;
 use super::{MAX_PIECE_BYTES, Vocabulary, VocabularyError as Error};
 
+/// A part of the proof.
+pub(super) type Part = fn(&Vocabulary<'_>) -> Result<(), Error>;
+
 /// The parts of the proof, in order; each trusts those before it.
-pub(super) const PARTS: [fn(&Vocabulary<'_>) -> Result<(), Error>; 5] =
-    [check_levels, check_roots, check_prefix, check_text, check_ids];
+pub(super) const PARTS: [Part; 5] = [check_levels, check_roots, check_prefix, check_text, check_ids];
 
 /// One pass over all edges, claiming groups of siblings in order: each group belongs to one edge before it.
 fn check_levels(view: &Vocabulary<'_>) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! System packages: the emulators and the AArch64 linker.
+//! System packages: the emulators, the AArch64 linker and the C compiler for microcontrollers.
 
 use std::process::Command;
 
@@ -19,7 +19,7 @@ pub(crate) struct Tool {
 }
 
 /// What building, testing and running need.
-pub(super) const TOOLS: [Tool; 4] = [
+pub(super) const TOOLS: [Tool; 5] = [
     Tool {
         what: "qemu-system-arm (emulates the Cortex-M55 machine)",
         packages: &["qemu-system-arm"],
@@ -45,6 +45,12 @@ pub(super) const TOOLS: [Tool; 4] = [
             has("aarch64-linux-gnu-gcc") && std::path::Path::new("/usr/aarch64-linux-gnu/lib/libc.so.6").exists()
         },
         on_aarch64: false,
+    },
+    Tool {
+        what: "arm-none-eabi-gcc (compiles the C example for microcontrollers; needs no C library)",
+        packages: &["gcc-arm-none-eabi"],
+        present: || has("arm-none-eabi-gcc"),
+        on_aarch64: true,
     },
 ];
 

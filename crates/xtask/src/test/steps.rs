@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::parser;
 use crate::cross::{NATIVE_AARCH64_LINUX, Target, cargo_for, has_clippy, run_on, target_dir};
 use crate::shell::{cargo, root, run};
-use crate::{cuda, demo, firmware, models};
+use crate::{capi, cuda, demo, firmware, models};
 
 /// One step.
 pub(super) struct Step {
@@ -21,7 +21,7 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: [Step; 14] = [
+pub(super) const STEPS: [Step; 15] = [
     Step { name: "format", what: "the code is formatted, firmware included", arm: false, run: format },
     Step { name: "lints", what: "clippy finds nothing in any target of the workspace", arm: false, run: lints },
     Step { name: "docs", what: "the documentation builds without a warning", arm: false, run: docs },
@@ -74,6 +74,12 @@ pub(super) const STEPS: [Step; 14] = [
         what: "every machine answers with the host's bits and says what is expected",
         arm: true,
         run: firmware_images,
+    },
+    Step {
+        name: "capi",
+        what: "programs in C print what Rust prints, to the last bit, here and on emulated ARM; misuse has its number",
+        arm: true,
+        run: capi::test,
     },
     Step {
         name: "demo",
