@@ -99,6 +99,13 @@ fn the_runtime_needs_only_the_foundations() {
     );
 }
 
+/// A boot loader may want the slots alone.
+#[test]
+fn slots_need_only_the_format() {
+    let packages = direct("Cargo.toml");
+    assert_within("distil-slots", &packages["distil-slots"].iter().map(String::as_str).collect(), &["distil-format"]);
+}
+
 /// C programs get what the runtime has, and nothing else comes along.
 #[test]
 fn the_c_interface_goes_through_the_runtime() {
@@ -161,6 +168,7 @@ fn only_the_kernels_may_be_unsafe() {
         "crates/format/src/lib.rs",
         "crates/tokenizer/src/lib.rs",
         "crates/runtime/src/lib.rs",
+        "crates/slots/src/lib.rs",
         "firmware/harness/src/lib.rs",
     ] {
         let source = std::fs::read_to_string(root().join(library)).expect("the library exists");

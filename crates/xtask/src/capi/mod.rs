@@ -33,6 +33,11 @@ enum Command {
     },
     /// Write crates/capi/include/distil.h anew from the source
     Header,
+    /// Open a model in slices on the emulated Cortex-M55: instructions of the longest steps
+    Slices {
+        /// A packed model of at most 256 MB
+        file: PathBuf,
+    },
 }
 
 /// Runs the command.
@@ -47,6 +52,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
             "--test",
             "header",
         ])),
+        Command::Slices { file } => test::slices(file),
     }
 }
 

@@ -183,23 +183,44 @@ fn on_aarch64(folder: &Path, cases: &[Case]) -> Result<()> {
 }
 
 fn on_board(board: &Board, folder: &Path, cases: &[Case]) -> Result<()> {
+    let sources = [examples().join("answers.c"), examples().join("bare-metal/main.c")];
+    let program = bare_metal(board, &sources, &folder.join(board.processor))?;
+    compare(cases, |file| emulator(board, &program, file))
+}
+
+/// Builds a program without an operating system.
+fn bare_metal(board: &Board, sources: &[PathBuf], program: &Path) -> Result<PathBuf> {
     let library = library::build(For::Cross(board.target), false)?;
-    let program = folder.join(board.processor).with_extension("elf");
     let bare = examples().join("bare-metal");
+    let program = program.with_extension("elf");
     let mut gcc = compiler("arm-none-eabi-gcc");
     gcc.args(FLAGS).arg(format!("-mcpu={}", board.processor)).args(["-mfloat-abi=hard", "-mthumb"]);
-    gcc.args(["-ffreestanding", "-nostdlib", "-ffunction-sections", "-Wl,--gc-sections", "-T"]);
-    gcc.arg(bare.join("memory.ld"));
-    gcc.args([examples().join("answers.c"), bare.join("main.c"), bare.join("startup.c"), library]);
+    gcc.args(["-ffreestanding", "-nostdlib", "-ffunction-sections", "-Wl,--gc-sections,-z,noexecstack", "-T"]);
+    gcc.arg(bare.join("memory.ld")).args(sources).arg(bare.join("startup.c")).arg(library);
     run(gcc.arg("-lgcc").arg("-o").arg(&program))?;
-    compare(cases, |file| {
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-M", board.machine, "-serial", "null", "-display", "none", "-monitor", "none"]);
-        qemu.args(["-chardev", "stdio,id=out", "-semihosting-config", "enable=on,target=native,chardev=out"]);
-        qemu.arg("-kernel").arg(&program).arg("-device");
-        // QEMU writes a comma inside an option as two.
-        let file = file.to_string_lossy().replace(',', ",,");
-        qemu.arg(format!("loader,file={file},addr=0x60000000,force-raw=on"));
-        qemu
-    })
+    Ok(program)
+}
+
+/// A board with a program and a file in its flash.
+fn emulator(board: &Board, program: &Path, file: &Path) -> Command {
+    let mut qemu = Command::new("qemu-system-arm");
+    qemu.args(["-M", board.machine, "-serial", "null", "-display", "none", "-monitor", "none"]);
+    qemu.args(["-chardev", "stdio,id=out", "-semihosting-config", "enable=on,target=native,chardev=out"]);
+    qemu.arg("-kernel").arg(program).arg("-device");
+    // QEMU writes a comma inside an option as two.
+    let file = file.to_string_lossy().replace(',', ",,");
+    qemu.arg(format!("loader,file={file},addr=0x60000000,force-raw=on"));
+    qemu
+}
+
+/// Opens a file in slices on the emulated Cortex-M55 and says how many instructions the steps take.
+pub(super) fn slices(file: &Path) -> Result<()> {
+    let file = fs::canonicalize(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let folder = root().join("target/capi-test");
+    fs::create_dir_all(&folder)?;
+    let program = bare_metal(&BOARDS[0], &[examples().join("bare-metal/slices.c")], &folder.join("slices"))?;
+    // One nanosecond of the machine's time for each instruction.
+    let text = output(emulator(&BOARDS[0], &program, &file).args(["-icount", "shift=0,sleep=off"]))?;
+    print!("{text}");
+    Ok(())
 }

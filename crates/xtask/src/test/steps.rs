@@ -90,7 +90,8 @@ pub(super) const STEPS: [Step; 15] = [
 ];
 
 /// The crates that run on devices.
-const DEVICE_CRATES: [&str; 4] = ["distil-format", "distil-kernels", "distil-tokenizer", "distil-runtime"];
+const DEVICE_CRATES: [&str; 5] =
+    ["distil-format", "distil-kernels", "distil-tokenizer", "distil-runtime", "distil-slots"];
 
 fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
