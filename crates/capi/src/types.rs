@@ -1,6 +1,7 @@
 //! The structures that C sees.
 
 use core::ffi::c_char;
+use core::mem::MaybeUninit;
 
 /// The version of this interface: it changes whenever a program has to be compiled again.
 pub const DISTIL_ABI_VERSION: u32 = 1;
@@ -32,7 +33,7 @@ pub const DISTIL_HEAD_QUESTION_ANSWERING: u32 = 4;
 #[derive(Clone, Copy, Debug)]
 pub struct distil_model {
     /// Not for the caller.
-    pub opaque: [u64; 80],
+    pub opaque: [MaybeUninit<u64>; 80],
 }
 
 /// A model that is being opened: plain data. It refers to the file's bytes.
@@ -40,7 +41,7 @@ pub struct distil_model {
 #[derive(Clone, Copy, Debug)]
 pub struct distil_opening {
     /// Not for the caller.
-    pub opaque: [u64; 112],
+    pub opaque: [MaybeUninit<u64>; 112],
 }
 
 /// Text in UTF-8, not terminated by a zero.
