@@ -2,6 +2,8 @@
 
 #[path = "finetune/own_data.rs"]
 mod own_data;
+#[path = "finetune/reading.rs"]
+mod reading;
 mod support;
 #[path = "support/task.rs"]
 mod task;

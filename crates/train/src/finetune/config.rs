@@ -12,6 +12,10 @@ pub struct FinetuneConfig {
     pub task: Task,
     /// Longest sequence in tokens.
     pub max_length: usize,
+    /// Tokens that neighbouring windows of a paragraph share.
+    pub stride: usize,
+    /// No answer is given unless it scores so much more than none, where questions may have none.
+    pub null_threshold: f64,
     /// Weights of the classes in the loss.
     pub class_weights: ClassWeights,
     /// The run ends when so many evaluations in a row were not the best; none: never before its last step.
@@ -46,7 +50,9 @@ impl FinetuneConfig {
     pub fn new(task: Task) -> Self {
         Self {
             task,
-            max_length: 128,
+            max_length: if task == Task::Squad { 384 } else { 128 },
+            stride: 128,
+            null_threshold: 0.0,
             class_weights: ClassWeights::Equal,
             patience: None,
             freeze_embeddings: false,
@@ -64,6 +70,7 @@ impl FinetuneConfig {
             _ => true,
         };
         let conditions = [
+            (self.null_threshold.is_finite(), "--null-threshold must be a number"),
             (self.max_length >= 8, "--max-length must be at least 8"),
             ((0.0..=1.0).contains(&self.alpha), "--alpha must lie in [0, 1]"),
             (self.temperature.is_finite() && self.temperature > 0.0, "the temperature must be positive"),

@@ -1,6 +1,10 @@
 //! A task as the trainer sees it.
 
-use super::loss::{binary_cross_entropy, cross_entropy, soft_binary_cross_entropy, soft_cross_entropy, squares};
+use super::answers::exact_and_f1;
+use super::loss::{
+    binary_cross_entropy, cross_entropy, soft_binary_cross_entropy, soft_cross_entropy, soft_span_cross_entropy,
+    span_cross_entropy, squares,
+};
 use super::metrics::{accuracy, f1, macro_f1, matthews, micro_f1, pearson, spearman};
 use super::{Data, FinetuneConfig, Targets, Task, predict};
 use crate::data::Batch;
@@ -47,16 +51,17 @@ impl FinetuneCourse<'_> {
     fn weights_of(&self, examples: &[u32]) -> Vec<f64> {
         match &self.train.targets {
             Targets::Classes(all) => chosen(all, examples).iter().map(|&class| self.weights[class as usize]).collect(),
-            Targets::Values(_) | Targets::Sets(_) => vec![1.0; examples.len()],
+            Targets::Values(_) | Targets::Sets(_) | Targets::Spans(_) => vec![1.0; examples.len()],
         }
     }
 
     /// The loss of the labels.
-    fn hard(&self, scores: &Tensor, examples: &[u32]) -> Result<Tensor> {
+    fn hard(&self, scores: &Tensor, starts: &[usize], examples: &[u32]) -> Result<Tensor> {
         let device = scores.device();
         Ok(match &self.train.targets {
             Targets::Classes(all) => cross_entropy(scores, &chosen(all, examples), &self.weights_of(examples))?,
             Targets::Values(all) => squares(scores, &Tensor::new(chosen(all, examples), device)?)?,
+            Targets::Spans(all) => span_cross_entropy(scores, starts, &chosen(all, examples))?,
             Targets::Sets(all) => {
                 let (n, labels) = scores.dims2()?;
                 let truths = truths(&chosen(all, examples), labels);
@@ -66,8 +71,11 @@ impl FinetuneCourse<'_> {
     }
 
     /// The loss of the teacher's scores.
-    fn soft(&self, student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+    fn soft(&self, student: &Tensor, teacher: &Tensor, starts: &[usize]) -> Result<Tensor> {
         let t = self.config.temperature;
+        if self.config.task == Task::Squad {
+            return Ok(soft_span_cross_entropy(student, teacher, starts, t)?);
+        }
         Ok(match self.config.task.problem() {
             Problem::SingleLabel => soft_cross_entropy(student, teacher, t)?,
             Problem::MultiLabel => soft_binary_cross_entropy(student, teacher, t)?,
@@ -123,13 +131,13 @@ impl crate::trainer::Task for FinetuneCourse<'_> {
         };
         let states = self.student.hidden_states(&tokens, dropout)?;
         let scores = self.student.scores(states.last().ok_or_else(empty)?, &tokens.sequences, dropout)?;
-        let hard = self.hard(&scores, &batch.examples)?;
+        let hard = self.hard(&scores, tokens.sequences.starts(), &batch.examples)?;
         let mut total = (&hard * ((1.0 - config.alpha) * shares[0]))?;
         let zero = Tensor::zeros((), DType::F32, device)?;
         let mut parts = [hard, zero.clone(), zero.clone(), zero];
         if let Some((taught, their_states)) = taught {
             if config.alpha > 0.0 {
-                let soft = self.soft(&scores, &taught)?;
+                let soft = self.soft(&scores, &taught, tokens.sequences.starts())?;
                 total = (total + (&soft * (config.alpha * shares[1]))?)?;
                 parts[1] = soft;
             }
@@ -162,7 +170,7 @@ impl Course for FinetuneCourse<'_> {
         }
         let (mut figures, mut score) = (Map::new(), f64::NAN);
         for (i, (name, data)) in self.dev.iter().enumerate() {
-            let found = figures_of(self.config.task, &predict(self.student, data)?, &data.targets);
+            let found = figures_of(self.config, &predict(self.student, data)?, data);
             if i == 0 {
                 score = main_score(self.config.task, &found);
             }
@@ -185,10 +193,11 @@ impl Course for FinetuneCourse<'_> {
 }
 
 /// The figures of a task by name, from scores and what is right.
-pub(super) fn figures_of(task: Task, scores: &[Vec<f32>], targets: &Targets) -> Vec<(String, f64)> {
+pub(super) fn figures_of(config: &FinetuneConfig, scores: &[Vec<f32>], data: &Data) -> Vec<(String, f64)> {
+    let task = config.task;
     let best = |scores: &[f32]| (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
     let labels = scores.first().map_or(0, Vec::len);
-    let figures: Vec<(&str, f64)> = match targets {
+    let figures: Vec<(&str, f64)> = match &data.targets {
         Targets::Classes(right) => {
             let predicted: Vec<u32> = scores.iter().map(|scores| best(scores) as u32).collect();
             let mut figures = vec![("accuracy", accuracy(&predicted, right))];
@@ -210,6 +219,12 @@ pub(super) fn figures_of(task: Task, scores: &[Vec<f32>], targets: &Targets) -> 
                 ("loss_squares", squares / right.len() as f64),
             ]
         }
+        Targets::Spans(_) => {
+            let none = Default::default();
+            let reading = data.reading.as_ref().unwrap_or(&none);
+            let (exact, f1) = exact_and_f1(reading, scores, config.null_threshold as f32);
+            vec![("exact_match", exact), ("f1", f1)]
+        }
         Targets::Sets(right) => {
             let chosen = |scores: &Vec<f32>| (0..labels as u32).filter(|&i| scores[i as usize] > 0.0).collect();
             let predicted: Vec<Vec<u32>> = scores.iter().map(chosen).collect();
@@ -228,6 +243,7 @@ fn main_score(task: Task, figures: &[(String, f64)]) -> f64 {
         Task::Mrpc | Task::Qqp => (get("f1") + get("accuracy")) / 2.0,
         Task::Stsb | Task::Regression => (get("pearson") + get("spearman")) / 2.0,
         Task::MultiLabel => get("micro_f1"),
+        Task::Squad => get("f1"),
         _ => get("accuracy"),
     }
 }

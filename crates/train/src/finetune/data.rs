@@ -1,5 +1,6 @@
 //! Examples as token ids, ready for batches.
 
+use super::reading::Reading;
 use super::{Example, Label};
 use crate::Result;
 use crate::data::Batch;
@@ -16,6 +17,8 @@ pub enum Targets {
     Values(Vec<f32>),
     /// Numbers of all right labels.
     Sets(Vec<Vec<u32>>),
+    /// First and last token of the answer, counted in the sequence; `[CLS]` where there is none.
+    Spans(Vec<[u32; 2]>),
 }
 
 /// Sequences and targets of some examples.
@@ -31,6 +34,8 @@ pub struct Data {
     pub targets: Targets,
     /// Sequences that lost their end.
     pub truncated: usize,
+    /// What turns scores into answers, where sequences are windows.
+    pub reading: Option<Reading>,
 }
 
 impl Data {
@@ -64,14 +69,24 @@ impl Data {
                 examples.iter().map(|example| sequence(&mut encoder, example)).collect()
             })
             .collect::<Result<_>>()?;
-        let mut data = Self { ids: vec![], starts: vec![0], first: vec![], targets: targets(examples), truncated: 0 };
-        for (ids, first, cut) in blocks.into_iter().flatten() {
+        let truncated = blocks.iter().flatten().filter(|(.., cut)| *cut).count();
+        let sequences = blocks.into_iter().flatten().map(|(ids, first, _)| (ids, first));
+        Ok(Self { truncated, ..Self::of(sequences, targets(examples), None) })
+    }
+
+    /// Sequences, each with the number of its tokens that belong to the first segment.
+    pub(super) fn of(
+        sequences: impl IntoIterator<Item = (Vec<u32>, usize)>,
+        targets: Targets,
+        reading: Option<Reading>,
+    ) -> Self {
+        let mut data = Self { ids: vec![], starts: vec![0], first: vec![], targets, truncated: 0, reading };
+        for (ids, first) in sequences {
             data.ids.extend(ids);
             data.starts.push(data.ids.len());
             data.first.push(first);
-            data.truncated += usize::from(cut);
         }
-        Ok(data)
+        data
     }
 
     /// Number of sequences.

@@ -45,7 +45,7 @@ impl Task {
             Self::Mnli => ("sentence1", Some("sentence2"), "gold_label"),
             Self::Stsb => ("sentence1", Some("sentence2"), "score"),
             Self::Cola | Self::Sst2 => ("sentence", None, "label"),
-            Self::Classification | Self::Regression | Self::MultiLabel => ("text", None, "label"),
+            Self::Classification | Self::Regression | Self::MultiLabel | Self::Squad => ("text", None, "label"),
         }
     }
 

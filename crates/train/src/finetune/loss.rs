@@ -51,6 +51,39 @@ pub fn soft_binary_cross_entropy(student: &Tensor, teacher: &Tensor, temperature
     (binary_cross_entropy(&(student / temperature)?, &truth)? - own)? * (temperature * temperature)
 }
 
+/// Cross-entropy of the starts and of the ends of answers, averaged, mean over the windows: `scores [rows, 2]` over the tokens of each
+/// window by itself, whose first rows are `starts`.
+pub fn span_cross_entropy(scores: &Tensor, starts: &[usize], right: &[[u32; 2]]) -> Result<Tensor> {
+    let (mut sum, n) = (Tensor::zeros((), scores.dtype(), scores.device())?, right.len() as f64);
+    for (window, right) in starts.windows(2).zip(right) {
+        let length = window[1] - window[0];
+        let log = log_softmax(&scores.narrow(0, window[0], length)?.t()?.contiguous()?)?;
+        let mut share = vec![0.0f32; 2 * length];
+        for (side, &token) in right.iter().enumerate() {
+            share[side * length + token as usize] = 0.5 / n as f32;
+        }
+        sum = (sum - (log * Tensor::from_vec(share, (2, length), scores.device())?)?.sum_all()?)?;
+    }
+    Ok(sum)
+}
+
+/// The same for a teacher's scores: [`soft_cross_entropy`] of the starts and of the ends over the tokens of each window, averaged.
+pub fn soft_span_cross_entropy(
+    student: &Tensor,
+    teacher: &Tensor,
+    starts: &[usize],
+    temperature: f64,
+) -> Result<Tensor> {
+    let (mut sum, n) = (Tensor::zeros((), student.dtype(), student.device())?, (starts.len() - 1) as f64);
+    for window in starts.windows(2) {
+        let part = |scores: &Tensor| scores.narrow(0, window[0], window[1] - window[0])?.t()?.contiguous();
+        // Starts and ends are two rows, over which it is a mean already.
+        let loss = soft_cross_entropy(&part(student)?, &part(&teacher.detach())?, temperature)?;
+        sum = (sum + (loss / n)?)?;
+    }
+    Ok(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +154,25 @@ mod tests {
     }
 
     #[test]
+    fn spans_are_windows_by_themselves() {
+        let (student, teacher) = (random(&[9, 2], 6), random(&[9, 2], 7));
+        let column = |scores: &Tensor, first: usize, length: usize, side: usize| {
+            scores.narrow(0, first, length).unwrap().narrow(1, side, 1).unwrap().t().unwrap().contiguous().unwrap()
+        };
+        let (starts, spans) = ([0, 4, 9], [[1, 3], [0, 2]]);
+        let (mut hard, mut soft) = (0.0, 0.0);
+        for (i, (first, length)) in [(0, 4), (4, 5)].into_iter().enumerate() {
+            for (side, token) in spans[i].into_iter().enumerate() {
+                let (mine, theirs) = (column(&student, first, length, side), column(&teacher, first, length, side));
+                hard += value(cross_entropy(&mine, &[token], &[1.0])) / 4.0;
+                soft += value(soft_cross_entropy(&mine, &theirs, 2.0)) / 4.0;
+            }
+        }
+        assert!((value(span_cross_entropy(&student, &starts, &spans)) - hard).abs() < 1e-6);
+        assert!((value(soft_span_cross_entropy(&student, &teacher, &starts, 2.0)) - soft).abs() < 1e-6);
+    }
+
+    #[test]
     fn gradients() {
         let (x, teacher) = (random(&[9, 4], 1), random(&[9, 4], 2));
         let right: Vec<u32> = (0..9).map(|i| i % 4).collect();
@@ -130,6 +182,10 @@ mod tests {
         check_gradient(std::slice::from_ref(&x), |v| binary_cross_entropy(&v[0], &truth));
         check_gradient(std::slice::from_ref(&x), |v| soft_cross_entropy(&v[0], &teacher, 2.0));
         check_gradient(std::slice::from_ref(&x), |v| soft_binary_cross_entropy(&v[0], &teacher, 2.0));
+        let (starts, spans) = ([0, 4, 9], [[1, 3], [0, 0]]);
+        let (x, teacher) = (random(&[9, 2], 6), random(&[9, 2], 7));
+        check_gradient(std::slice::from_ref(&x), |v| span_cross_entropy(&v[0], &starts, &spans));
+        check_gradient(&[x], |v| soft_span_cross_entropy(&v[0], &teacher, &starts, 2.0));
         check_gradient(&[random(&[9, 1], 4)], |v| squares(&v[0], &random(&[9], 5)));
     }
 }

@@ -3,6 +3,7 @@
 //! [`table`] reads files, [`Layout`] knows the columns of GLUE's, [`Data`] holds token ids and targets, [`FinetuneCourse`] turns them into
 //! batches and losses, and [`metrics`] judges.
 
+pub mod answers;
 mod config;
 mod course;
 mod data;
@@ -11,6 +12,7 @@ mod layout;
 pub mod loss;
 pub mod metrics;
 mod predict;
+pub mod reading;
 pub mod table;
 mod task;
 

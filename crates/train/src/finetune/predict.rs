@@ -12,7 +12,7 @@ const ROWS: usize = 1024;
 /// On a GPU, which takes less where its memory is too small.
 const GPU_ROWS: usize = 16 * 1024;
 
-/// The scores of each example in order, with dropout off: one for each label.
+/// The scores of each example in order, with dropout off: one for each label, or those of one token after another.
 pub fn predict(model: &Model, data: &Data) -> Result<Vec<Vec<f32>>> {
     let cpu = model.device().is_cpu();
     let limit = if cpu { ROWS } else { GPU_ROWS };
@@ -37,7 +37,17 @@ pub fn predict(model: &Model, data: &Data) -> Result<Vec<Vec<f32>>> {
             let last = states.pop().map(|last| last.detach());
             drop(states);
             let last = last.ok_or_else(|| crate::Error::Config("a model without layers".into()))?;
-            all.extend(model.scores(&last, &tokens.sequences, &mut Dropout::off())?.to_vec2::<f32>()?);
+            let scores = model.scores(&last, &tokens.sequences, &mut Dropout::off())?;
+            let (rows, width) = scores.dims2()?;
+            let scores = scores.flatten_all()?.to_vec1::<f32>()?;
+            // One row for a sequence, or one for each of its tokens.
+            let each = rows == tokens.sequences.rows() && rows != tokens.sequences.count();
+            let mut rest = &scores[..];
+            for length in tokens.sequences.lengths() {
+                let (mine, others) = rest.split_at(width * if each { length } else { 1 });
+                all.push(mine.to_vec());
+                rest = others;
+            }
             Ok(())
         })?;
         Ok(all)

@@ -31,6 +31,8 @@ pub enum Task {
     Regression,
     /// Any number of labels for each text of one's own
     MultiLabel,
+    /// Answers that stand in a paragraph (SQuAD 1.1, and 2.0 with questions that have none); exact match and F1
+    Squad,
 }
 
 impl Task {
@@ -53,6 +55,7 @@ impl Task {
             Self::Classification => "classification",
             Self::Regression => "regression",
             Self::MultiLabel => "multi-label",
+            Self::Squad => "squad",
         }
     }
 
@@ -68,6 +71,7 @@ impl Task {
             Self::Qnli => "QNLI",
             Self::Mnli => "MNLI",
             Self::Wnli => "WNLI",
+            Self::Squad => "SQuAD",
             other => other.name(),
         }
     }
@@ -92,7 +96,7 @@ impl Task {
             Self::Mnli => &["entailment", "neutral", "contradiction"],
             Self::Wnli => &["not_entailment", "entailment"],
             Self::Stsb | Self::Regression => &["LABEL_0"],
-            Self::Classification | Self::MultiLabel => return None,
+            Self::Classification | Self::MultiLabel | Self::Squad => return None,
         })
     }
 }

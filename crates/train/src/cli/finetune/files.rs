@@ -1,5 +1,6 @@
 //! Where a task's files are.
 
+use crate::cli::safety::at_least_1;
 use crate::finetune::Task;
 use crate::{Error, Result};
 use clap::Args;
@@ -26,6 +27,12 @@ pub(super) struct FileOptions {
     /// Column of the label
     #[arg(long, value_name = "NAME")]
     pub(super) label_column: Option<String>,
+    /// Trains on N examples (or questions) only, spread evenly over the file
+    #[arg(long, value_name = "N", value_parser = at_least_1)]
+    pub(super) limit: Option<usize>,
+    /// Judges on the first N held-out examples (or questions) only
+    #[arg(long, value_name = "N", value_parser = at_least_1)]
+    pub(super) dev_limit: Option<usize>,
     /// Between the labels of one text, for multi-label
     #[arg(long, value_name = "CHAR", default_value_t = ',')]
     pub(super) label_separator: char,
@@ -57,12 +64,17 @@ impl FileOptions {
             return Err(Error::file(folder, reason, "name the folder with the task's files, or use --train and --dev"));
         }
         let within = |name: &str| folder.and_then(|folder| named(folder, name));
-        let train = self.train.clone().or_else(|| within("train")).ok_or_else(|| {
+        let squad = task == Task::Squad;
+        let versions = |name: &str| {
+            let mut names = [format!("{name}-v1.1"), format!("{name}-v2.0")].into_iter().filter(|_| squad);
+            names.find_map(|name| within(&name))
+        };
+        let train = self.train.clone().or_else(|| versions("train")).or_else(|| within("train")).ok_or_else(|| {
             let folder = folder.unwrap_or(Path::new("."));
             Error::file(folder, "no train.tsv, train.csv or train.jsonl in it", "name the file with --train")
         })?;
         let first = ["dev", "validation", "valid", "dev_matched", "validation_matched"];
-        let dev = self.dev.clone().or_else(|| first.into_iter().find_map(within));
+        let dev = self.dev.clone().or_else(|| versions("dev")).or_else(|| first.into_iter().find_map(within));
         let mut dev: Vec<(&'static str, PathBuf)> = dev.into_iter().map(|path| ("", path)).collect();
         if task == Task::Mnli && self.dev.is_none() {
             let other = within("dev_mismatched").or_else(|| within("validation_mismatched"));

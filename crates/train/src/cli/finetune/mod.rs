@@ -1,6 +1,7 @@
 //! `train finetune`: a model for a task, from any encoder.
 
 mod files;
+mod load;
 mod models;
 mod recipe;
 mod seeds;
@@ -9,12 +10,12 @@ use super::device::DeviceOptions;
 use super::run::{Job, together, train_one};
 use super::safety::{SafetyOptions, at_least_1};
 use crate::comm::{self, Joined};
-use crate::data::vocabulary::Vocabulary;
-use crate::finetune::{ClassWeights, Data, Examples, FinetuneCourse, Layout, Task};
+use crate::finetune::{ClassWeights, FinetuneCourse, Task};
 use crate::recipe::Recipe;
 use crate::trainer::{Reporting, Summary};
 use crate::{Error, Result};
 use clap::Args;
+use load::Loaded;
 use std::path::{Path, PathBuf};
 
 /// Fine-tunes a bert or distilbert folder for a task, with or without a teacher.
@@ -86,32 +87,21 @@ fn train(options: &Options, seed: Option<u64>, out: &Path, joined: &Joined) -> R
     options.models.apply(&mut recipe)?;
     let files = options.files.find(options.task)?;
     let folders = models::Folders::open(options.model.as_deref(), options.models.teacher.as_deref())?;
-    let layout = options.files.layout();
-    let read = |path: &Path, labels: Option<&[String]>| {
-        Examples::read(path, options.task, &layout, labels, options.files.label_separator)
-    };
-    let train = read(&files.train, folders.labels(options.task)?)?;
-    let dev: Vec<(&'static str, Examples)> =
-        files.dev.iter().map(|(name, path)| Ok((*name, read(path, Some(&train.labels))?))).collect::<Result<_>>()?;
-    let sums: Vec<&str> =
-        std::iter::once(&train).chain(dev.iter().map(|(_, dev)| dev)).map(|found| found.sha256.as_str()).collect();
-    let data_sum = crate::files::sha256(format!("{} {layout:?}", sums.join(" ")).as_bytes());
-
-    let (device, dtype) = options.device.open()?;
-    let models = models::build(&folders, &options.models, &mut recipe, &train.labels, (&device, dtype))?;
-    let finetune = recipe.finetune.clone().ok_or_else(|| Error::Config("no task in the recipe".into()))?;
     let vocabulary = folders.vocabulary()?;
-    let data = encode(&files.train, &train, &vocabulary, finetune.max_length)?;
-    let weights = finetune.class_weights.of(&data.targets, train.labels.len())?;
+    let finetune = recipe.finetune.clone().ok_or_else(|| Error::Config("no task in the recipe".into()))?;
+    let labels = folders.labels(options.task)?;
+    let Loaded { names, train: data, dev, sum } = match options.task {
+        Task::Squad => load::questions(&files, &options.files, &finetune, &vocabulary)?,
+        _ => load::texts(&files, &options.files, &finetune, labels, &vocabulary)?,
+    };
+    let (device, dtype) = options.device.open()?;
+    let models = models::build(&folders, &options.models, &mut recipe, &names, (&device, dtype))?;
+    let finetune = recipe.finetune.clone().unwrap_or(finetune);
+    let weights = finetune.class_weights.of(&data.targets, names.len())?;
     if finetune.class_weights != ClassWeights::Equal {
-        let each: Vec<String> = train.labels.iter().zip(&weights).map(|(name, w)| format!("{name} {w:.3}")).collect();
+        let each: Vec<String> = names.iter().zip(&weights).map(|(name, w)| format!("{name} {w:.3}")).collect();
         comm::say(&format!("class weights: {}", each.join(", ")));
     }
-    let dev: Vec<(&'static str, Data)> = dev
-        .iter()
-        .zip(&files.dev)
-        .map(|((name, dev), (_, path))| Ok((*name, encode(path, dev, &vocabulary, finetune.max_length)?)))
-        .collect::<Result<_>>()?;
     let (student, teacher) = (&models.student, models.teacher.as_ref());
     let course = FinetuneCourse { student, teacher, config: &finetune, weights: &weights, train: &data, dev: &dev };
     let job = Job {
@@ -119,7 +109,7 @@ fn train(options: &Options, seed: Option<u64>, out: &Path, joined: &Joined) -> R
         teacher,
         course: &course,
         recipe: &recipe,
-        data: data_sum,
+        data: sum,
         vocabulary: (&vocabulary.bytes, vocabulary.lowercase),
         out,
         reporting: options.reporting.of(&recipe, data.len()),
@@ -143,31 +133,9 @@ fn text(figures: &serde_json::Value) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-fn encode(path: &Path, examples: &Examples, vocabulary: &Vocabulary, longest: usize) -> Result<Data> {
-    let data = Data::encode(&examples.all, vocabulary, longest)?;
-    if examples.left_out > 0 {
-        comm::say(&format!("note: {}: {} lines without all columns are left out", path.display(), examples.left_out));
-    }
-    if data.truncated > 0 {
-        comm::say(&format!(
-            "note: {}: {} of {} texts are longer than --max-length {longest} and lose their end",
-            path.display(),
-            data.truncated,
-            data.len()
-        ));
-    }
-    Ok(data)
-}
-
 impl ReportingOptions {
     fn of(&self, recipe: &Recipe, examples: usize) -> Reporting {
         let epoch = examples.div_ceil(recipe.batch_size).div_ceil(recipe.accumulation);
         Reporting { log_every: self.log_every, eval_every: self.eval_every.unwrap_or(epoch) }
-    }
-}
-
-impl files::FileOptions {
-    fn layout(&self) -> Layout {
-        Layout { text: self.text_column.clone(), pair: self.pair_column.clone(), label: self.label_column.clone() }
     }
 }

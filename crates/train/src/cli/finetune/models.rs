@@ -149,7 +149,8 @@ impl Folders {
             Err(Error::file(path, reason, format!("name a model that was fine-tuned for {}", task.title())))
         };
         let labels = match &folder.head {
-            Some(Head::Texts(labels)) => labels,
+            Some(Head::Spans { .. }) if task == Task::Squad => return Ok(None),
+            Some(Head::Texts(labels)) if task != Task::Squad => labels,
             Some(other) => return wrong(format!("it is {}", other.text())),
             None => return wrong("it has no classifier".into()),
         };
@@ -185,7 +186,12 @@ pub(super) fn build(
         return Err(Error::Config("no task in the recipe".into()));
     };
     let problem = finetune.task.problem();
-    let head = |dropout: f64| Head::Texts(Labels { names: names.to_vec(), problem, dropout });
+    let squad = finetune.task == Task::Squad;
+    let head = |dropout: f64, architecture: Architecture| match (squad, architecture) {
+        (false, _) => Head::Texts(Labels { names: names.to_vec(), problem, dropout }),
+        (true, Architecture::Bert) => Head::Spans { dropout: 0.0 },
+        (true, Architecture::DistilBert) => Head::Spans { dropout: 0.1 },
+    };
     let longest = start.config.max_positions;
     if finetune.max_length > longest {
         let next = format!("pass --max-length {longest}");
@@ -198,7 +204,7 @@ pub(super) fn build(
             let head = folder.head.clone().ok_or_else(|| Error::file(path, "it has no classifier", "name another"))?;
             let (config, parameters, new) = folder.with_head(head, recipe.seed, device)?;
             if let Some(name) = new.first() {
-                let next = "name a folder saved from a ...ForSequenceClassification model";
+                let next = "name a folder saved from a fine-tuned model";
                 return Err(Error::file(path, format!("no tensor `{name}`"), next));
             }
             if finetune.max_length > config.max_positions {
@@ -230,7 +236,8 @@ pub(super) fn build(
             (config, parameters)
         }
         _ => {
-            let (config, parameters, new) = start.with_head(head(start.classifier_dropout), recipe.seed, device)?;
+            let head = head(start.classifier_dropout, start.config.architecture);
+            let (config, parameters, new) = start.with_head(head, recipe.seed, device)?;
             match new.is_empty() {
                 true => comm::say(&format!("goes on from {} with its head", path.display())),
                 false => comm::say(&format!("starts from {}; new: {}", path.display(), new.join(", "))),
@@ -250,7 +257,12 @@ pub(super) fn build(
 }
 
 /// The student's shape beside a teacher.
-fn shape(family: Family, teacher: &ModelConfig, layers: usize, head: impl Fn(f64) -> Head) -> ModelConfig {
+fn shape(
+    family: Family,
+    teacher: &ModelConfig,
+    layers: usize,
+    head: impl Fn(f64, Architecture) -> Head,
+) -> ModelConfig {
     match family {
         // DistilBERT's own dropout before its classifier.
         Family::Distilbert => ModelConfig {
@@ -258,14 +270,14 @@ fn shape(family: Family, teacher: &ModelConfig, layers: usize, head: impl Fn(f64
             layers,
             type_vocab: 0,
             layer_norm_eps: 1e-12,
-            head: head(0.2),
+            head: head(0.2, Architecture::DistilBert),
             ..teacher.clone()
         },
         Family::Bert => ModelConfig {
             architecture: Architecture::Bert,
             layers,
             type_vocab: teacher.type_vocab.max(2),
-            head: head(teacher.dropout),
+            head: head(teacher.dropout, Architecture::Bert),
             ..teacher.clone()
         },
     }
