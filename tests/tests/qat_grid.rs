@@ -33,6 +33,7 @@ fn config(architecture: Architecture) -> ModelConfig {
         attention_dropout: 0.1,
         initializer_range: 0.15,
         pad_id: 0,
+        head: distil_train::model::Head::MaskedLm,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod device;
 pub mod error;
 pub mod eval;
 pub mod files;
+pub mod finetune;
 pub mod hub;
 pub mod loss;
 pub mod metrics;

@@ -1,5 +1,6 @@
 //! Every value that a run depends on, in one file that is saved beside the results.
 
+use crate::finetune::FinetuneConfig;
 use crate::loss::Objective;
 use crate::optim::AdamWConfig;
 use crate::qat::QatConfig;
@@ -68,6 +69,9 @@ pub struct Recipe {
     /// The packed file that the last steps are trained for; none: all steps are taken in float.
     #[serde(default)]
     pub qat: Option<QatConfig>,
+    /// The task that is fine-tuned for; none: the losses of masked text above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finetune: Option<FinetuneConfig>,
 }
 
 /// Where a student's first values come from.
@@ -120,6 +124,7 @@ impl Recipe {
             hidden_mismatch: HiddenMismatch::Error,
             copy_transform: false,
             qat: None,
+            finetune: None,
         };
         match preset {
             Preset::Distilbert => published,
@@ -163,6 +168,7 @@ impl Recipe {
     pub fn check(&self) -> Result<()> {
         self.objective.check()?;
         self.qat.as_ref().map_or(Ok(()), QatConfig::check)?;
+        self.finetune.as_ref().map_or(Ok(()), FinetuneConfig::check)?;
         let masking = &self.masking;
         let conditions = [
             (self.batch_size > 0, "the batch size must be at least 1"),

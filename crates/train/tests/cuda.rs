@@ -154,6 +154,7 @@ fn a_whole_step() {
         attention_dropout: 0.1,
         initializer_range: 0.1,
         pad_id: 0,
+        head: distil_train::model::Head::MaskedLm,
     };
     let lengths = vec![128, 7, 65];
     let rows: usize = lengths.iter().sum();
@@ -162,6 +163,7 @@ fn a_whole_step() {
         positions: lengths.iter().flat_map(|&n| 0..n as u32).collect(),
         labels: (0..rows as u32).map(|i| if i % 7 == 1 { i % 500 } else { IGNORE }).collect(),
         lengths,
+        ..Batch::default()
     };
     let model = |architecture, seed, device: &Device, dtype, train: bool| {
         let config = config(architecture);

@@ -24,6 +24,7 @@ fn config(architecture: Architecture) -> ModelConfig {
         // Wide, so that attention is not uniform.
         initializer_range: 0.3,
         pad_id: 0,
+        head: distil_train::model::Head::MaskedLm,
     }
 }
 
@@ -35,6 +36,7 @@ fn batch() -> Batch {
         positions: lengths.iter().flat_map(|&n| 0..n as u32).collect(),
         labels: (0..rows as u32).map(|i| if i % 4 == 1 { i % 40 } else { IGNORE }).collect(),
         lengths,
+        ..Batch::default()
     }
 }
 

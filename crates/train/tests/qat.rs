@@ -30,6 +30,7 @@ fn config(architecture: Architecture) -> ModelConfig {
         attention_dropout: 0.1,
         initializer_range: 0.2,
         pad_id: 0,
+        head: distil_train::model::Head::MaskedLm,
     }
 }
 
@@ -63,6 +64,7 @@ fn batch() -> Batch {
         positions: lengths.iter().flat_map(|&n| 0..n as u32).collect(),
         labels: (0..rows as u32).map(|i| if i % 4 == 1 { i % 60 } else { IGNORE }).collect(),
         lengths,
+        ..Batch::default()
     }
 }
 

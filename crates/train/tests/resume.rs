@@ -244,7 +244,7 @@ fn a_checkpoint_fits_its_own_run_alone() {
         (["--steps", "61"], "steps is 61 here and 60 in the checkpoint"),
         (["--alpha-cos", "2"], "objective.alpha_cos is 2.0 here and 1.0 in the checkpoint"),
         (["--teacher", "../whole"], "the teacher is another"),
-        (["--data", "../more"], "the prepared text is another"),
+        (["--data", "../more"], "the data is another"),
     ] {
         let value = match more[1].strip_prefix("../") {
             Some(name) => workshop().join(name).display().to_string(),

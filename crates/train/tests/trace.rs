@@ -24,6 +24,7 @@ fn launches_of_a_step() {
         attention_dropout: 0.1,
         initializer_range: 0.1,
         pad_id: 0,
+        head: distil_train::model::Head::MaskedLm,
     };
     let parameters = random(&config, 1, &Device::Cpu).unwrap().train(&config, |_| false).unwrap();
     let student = Model::new(config, parameters, DType::F32).unwrap();
@@ -32,6 +33,7 @@ fn launches_of_a_step() {
         positions: (0..16).collect(),
         labels: (0..16).map(|i| if i % 4 == 0 { i } else { IGNORE }).collect(),
         lengths: vec![16],
+        ..Batch::default()
     };
     let run = || {
         let mut dropout = Dropout::on(stream(1, Purpose::Dropout, 0));

@@ -1,9 +1,8 @@
 //! What a run is made of: a checkpoint only fits the same.
 
-use crate::data::DataFolder;
 use crate::model::{Model, ModelConfig};
 use crate::recipe::Recipe;
-use crate::{Error, Result, files};
+use crate::{Error, Result};
 use candle_core::DType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +13,7 @@ use serde_json::Value;
 pub struct Identity {
     /// The recipe as JSON text.
     recipe: String,
-    /// SHA-256 of the data folder's index.
+    /// SHA-256 of the data, or of the index of prepared text.
     data: String,
     /// SHA-256 of the vocabulary.
     vocabulary: String,
@@ -29,18 +28,18 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Of a run of `total_steps` steps by `world` processes.
+    /// Of a run of `total_steps` steps by `world` processes; `data` and `vocabulary` are checksums.
     pub fn new(
         recipe: &Recipe,
-        data: &DataFolder,
+        (data, vocabulary): (String, String),
         (student, teacher): (&ModelConfig, Option<&Model>),
         (total_steps, world): (usize, usize),
     ) -> Result<Self> {
         let json = |e: serde_json::Error| Error::Config(e.to_string());
         Ok(Self {
             recipe: serde_json::to_string(recipe).map_err(json)?,
-            data: files::sha256(serde_json::to_string(&data.index).map_err(json)?.as_bytes()),
-            vocabulary: data.index.vocabulary_sha256.clone(),
+            data,
+            vocabulary,
             teacher: teacher.map(fingerprint).transpose()?,
             student: serde_json::to_string(student).map_err(json)?,
             total_steps,
@@ -62,7 +61,7 @@ impl Identity {
         json("", &self.recipe, &saved.recipe)
             .or_else(|| json("", &self.student, &saved.student).map(|text| format!("the student's {text}")))
             .or_else(|| (self.vocabulary != saved.vocabulary).then(|| "the vocabulary is another".into()))
-            .or_else(|| (self.data != saved.data).then(|| "the prepared text is another".into()))
+            .or_else(|| (self.data != saved.data).then(|| "the data is another".into()))
             .or_else(|| (self.teacher != saved.teacher).then(|| "the teacher is another".into()))
             .or_else(|| {
                 let (here, saved) = (self.total_steps, saved.total_steps);
@@ -130,7 +129,7 @@ mod tests {
         let text = identity(&other).difference(&saved).unwrap();
         assert_eq!(text, "layer_map is [0,2] here and null in the checkpoint");
         for (change, words) in [
-            (Identity { data: "x".into(), ..saved.clone() }, "the prepared text"),
+            (Identity { data: "x".into(), ..saved.clone() }, "the data"),
             (Identity { vocabulary: "x".into(), ..saved.clone() }, "the vocabulary"),
             (Identity { teacher: None, ..saved.clone() }, "the teacher"),
             (Identity { total_steps: 99, ..saved.clone() }, "99 here and 100 in"),

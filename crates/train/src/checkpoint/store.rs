@@ -105,6 +105,17 @@ impl Store {
         path.is_dir().then_some(path)
     }
 
+    /// The checkpoint that is marked as the best, which is to be that of step `step`.
+    ///
+    /// # Errors
+    /// When it is gone, damaged or of another step.
+    pub fn best_of(&self, step: usize) -> Result<Checkpoint> {
+        let path = self.best().filter(|path| *path == self.path(step)).unwrap_or_else(|| self.path(step));
+        Checkpoint::read(&path).map_err(|reason| {
+            Error::file(&path, format!("the best checkpoint is damaged: {reason}"), "start again with --overwrite")
+        })
+    }
+
     /// Removes all but the best and the `keep` newest up to `newest`. Those beyond it are damaged: the run did not go on from them.
     pub(super) fn prune(&self, keep: usize, newest: usize) -> Result<()> {
         let (beyond, good): (Vec<_>, Vec<_>) = self.steps()?.into_iter().partition(|&step| step > newest);
@@ -166,6 +177,12 @@ impl Checkpoint {
     /// What the run was made of that wrote this.
     pub fn identity(&self) -> &Identity {
         &self.record.identity
+    }
+
+    /// Puts the student's tensors back, and nothing else.
+    pub fn put_back(&self, student: &Model) -> Result<()> {
+        tensors::restore_model(&self.model, student)
+            .map_err(|reason| Error::file(&self.path, reason, "start again with --overwrite"))
     }
 
     /// Puts the tensors back and returns the counters.

@@ -84,6 +84,17 @@ pub(super) fn restore(
         .map_err(|e| e.to_string())
 }
 
+/// Puts the trained tensors of a student back in place, and leaves the optimizer alone.
+pub(super) fn restore_model(model: &[u8], student: &Model) -> Result<(), String> {
+    let file = SafeTensors::deserialize(model).map_err(|e| format!("{MODEL}: {e}"))?;
+    let all = student.parameters.all();
+    for (name, var) in student.parameters.trainable().filter(|(name, _)| all.contains_key(name)) {
+        let saved = read(&file, name, var.as_tensor())?;
+        var.set(&saved).map_err(|e| format!("tensor `{name}`: {e}"))?;
+    }
+    Ok(())
+}
+
 /// A saved tensor with the shape, type and place of `like`.
 fn read(file: &SafeTensors, name: &str, like: &Tensor) -> Result<Tensor, String> {
     let view = file.tensor(name).map_err(|_| format!("no tensor `{name}`"))?;

@@ -7,7 +7,7 @@ use crate::model::{Architecture, Model, ModelConfig, random};
 use crate::ops::{IGNORE, trace};
 use crate::recipe::{Preset, Recipe};
 use crate::rng::{Purpose, stream};
-use crate::trainer::Bench;
+use crate::trainer::{Bench, MaskedTask};
 use crate::{Error, Result};
 use candle_core::{DType, Device};
 use clap::Args;
@@ -101,6 +101,7 @@ fn shapes(tiny: bool) -> (ModelConfig, ModelConfig) {
         attention_dropout: 0.1,
         initializer_range: 0.02,
         pad_id: 0,
+        head: crate::model::Head::MaskedLm,
     };
     let student =
         ModelConfig { architecture: Architecture::DistilBert, layers: layers / 2, type_vocab: 0, ..teacher.clone() };
@@ -114,7 +115,8 @@ fn measure(
     micro: Option<usize>,
     at_start: Option<u64>,
 ) -> Result<Value> {
-    let mut bench = Bench::new((student, Some(teacher)), recipe, micro, free_memory(student.device()))?;
+    let task = MaskedTask { student, teacher: Some(teacher), objective: &recipe.objective };
+    let mut bench = Bench::new((student, &task), recipe, micro, free_memory(student.device()))?;
     let (mut seconds, mut loss) = (Vec::with_capacity(options.steps), f64::NAN);
     for step in 0..options.warmup + options.steps {
         let batch = random_batch(options, student.config.vocab_size as u32, step as u64);
@@ -155,7 +157,7 @@ fn random_batch(options: &Options, vocabulary: u32, index: u64) -> Batch {
     let ids: Vec<u32> = (0..rows).map(|_| rng.random_range(1000..vocabulary)).collect();
     let labels = ids.iter().map(|&id| if rng.random_bool(0.15) { id } else { IGNORE }).collect();
     let positions = (0..options.batch).flat_map(|_| 0..options.tokens as u32).collect();
-    Batch { ids, positions, labels, lengths: vec![options.tokens; options.batch] }
+    Batch { ids, positions, labels, lengths: vec![options.tokens; options.batch], ..Batch::default() }
 }
 
 /// Most memory in use so far: of the process on the CPU, of the device on a GPU, whose freed memory stays with the process.
@@ -176,7 +178,8 @@ fn traced(
     micro_tokens: Option<u64>,
 ) -> Result<Value> {
     let rows = micro_tokens.map_or(options.batch * options.tokens, |rows| rows as usize);
-    let mut bench = Bench::new((student, Some(teacher)), recipe, Some(rows), None)?;
+    let task = MaskedTask { student, teacher: Some(teacher), objective: &recipe.objective };
+    let mut bench = Bench::new((student, &task), recipe, Some(rows), None)?;
     let counting = trace::start();
     bench.step(random_batch(options, student.config.vocab_size as u32, 0))?;
     drop(counting);

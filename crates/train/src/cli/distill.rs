@@ -60,7 +60,8 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    super::run::together(&options.reporting, &options.output, |joined| train(options, joined))
+    let safety = (&options.reporting.safety, options.reporting.json);
+    super::run::together(safety, &options.output, |joined| train(options, joined))
 }
 
 fn train(options: &Options, joined: &Joined) -> Result<()> {

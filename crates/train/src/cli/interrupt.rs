@@ -1,6 +1,7 @@
 //! Ctrl-C and requests to end.
 
 use crate::comm;
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -29,13 +30,16 @@ pub(super) fn on_first(stop: impl Fn() + Send + 'static) {
     }
 }
 
-/// A flag that the first Ctrl-C or SIGTERM sets.
+/// A flag that the first Ctrl-C or SIGTERM sets, the same for all runs of a program.
 pub(super) fn listen() -> &'static AtomicBool {
-    on_first(|| {
-        STOP.store(true, Ordering::Relaxed);
-        if comm::speaks() {
-            eprintln!("finishing this step, then saving; once more to end at once");
-        }
+    static HANDLER: Once = Once::new();
+    HANDLER.call_once(|| {
+        on_first(|| {
+            STOP.store(true, Ordering::Relaxed);
+            if comm::speaks() {
+                eprintln!("finishing this step, then saving; once more to end at once");
+            }
+        });
     });
     &STOP
 }

@@ -5,6 +5,7 @@ mod device;
 mod devices;
 mod distill;
 mod eval;
+mod finetune;
 mod interrupt;
 mod launch;
 mod options;
@@ -39,6 +40,7 @@ enum Verb {
     Prepare(prepare::Options),
     Pretrain(Box<pretrain::Options>),
     Distill(Box<distill::Options>),
+    Finetune(Box<finetune::Options>),
     Resume(resume::Options),
     Launch(launch::Options),
     Eval(eval::Options),
@@ -79,6 +81,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Prepare(options) => prepare::run(options),
         Verb::Pretrain(options) => pretrain::run(options),
         Verb::Distill(options) => distill::run(options),
+        Verb::Finetune(options) => finetune::run(options),
         Verb::Resume(options) => continue_run(options),
         Verb::Launch(options) => launch::run(options),
         Verb::Eval(options) => eval::run(options),
@@ -93,7 +96,7 @@ fn continue_run(options: &resume::Options) -> Result<()> {
     let cli = Cli::try_parse_from(resume::arguments(options)?)
         .map_err(|e| Error::Config(format!("the command in run.json does not work: {e}")))?;
     match &cli.verb {
-        verb @ (Verb::Pretrain(_) | Verb::Distill(_)) => run(verb),
+        verb @ (Verb::Pretrain(_) | Verb::Distill(_) | Verb::Finetune(_)) => run(verb),
         _ => Err(Error::Config("run.json holds no command that trains".into())),
     }
 }

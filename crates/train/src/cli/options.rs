@@ -1,12 +1,12 @@
 //! Options shared by `pretrain` and `distill`.
 
-use super::safety::{Output, SafetyOptions};
+use super::safety::SafetyOptions;
 use crate::Result;
 use crate::eval::EvaluationOptions;
 use crate::recipe::{Preset, Recipe};
 use crate::trainer::Reporting;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Seed of the held-out masking: fixed, so that all runs on the same data are measured alike.
 pub(super) const EVALUATION_SEED: u64 = 0;
@@ -97,15 +97,11 @@ pub(super) struct ReportingOptions {
 
 impl ReportingOptions {
     pub(super) fn reporting(&self) -> Reporting {
-        Reporting {
-            log_every: self.log_every,
-            eval_every: self.eval_every,
-            evaluation: EvaluationOptions { batch_size: 32, limit: self.eval_sequences, seed: EVALUATION_SEED },
-        }
+        Reporting { log_every: self.log_every, eval_every: self.eval_every }
     }
 
-    /// Looks at the output folder and fails rather than replace a model or a run.
-    pub(super) fn check_output(&self, out: &Path) -> Result<Output> {
-        self.safety.check_output(out, self.json)
+    /// How to evaluate.
+    pub(super) fn evaluation(&self) -> EvaluationOptions {
+        EvaluationOptions { batch_size: 32, limit: self.eval_sequences, seed: EVALUATION_SEED }
     }
 }

@@ -45,7 +45,8 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    super::run::together(&options.reporting, &options.output, |joined| train(options, joined))
+    let safety = (&options.reporting.safety, options.reporting.json);
+    super::run::together(safety, &options.output, |joined| train(options, joined))
 }
 
 fn train(options: &Options, joined: &Joined) -> Result<()> {
@@ -69,6 +70,7 @@ fn train(options: &Options, joined: &Joined) -> Result<()> {
         attention_dropout: recipe.dropout,
         initializer_range: 0.02,
         pad_id: data.index.special.pad,
+        head: crate::model::Head::MaskedLm,
     };
     config.check().map_err(|reason| Error::Config(format!("{reason}; change the shape options")))?;
     data.check_positions(&config)?;

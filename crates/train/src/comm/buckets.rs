@@ -186,6 +186,7 @@ mod tests {
             attention_dropout: 0.0,
             initializer_range: 0.02,
             pad_id: 0,
+            head: crate::model::Head::MaskedLm,
         };
         let parameters = random(&config, 1, &Device::Cpu).unwrap().train(&config, |_| false).unwrap();
         Model::new(config, parameters, DType::F32).unwrap()

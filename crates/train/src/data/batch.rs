@@ -5,10 +5,11 @@ use crate::ops::{IGNORE, Sequences};
 use crate::{Error, Result, files};
 use candle_core::Device;
 use safetensors::{Dtype, SafeTensors};
+use std::ops::Range;
 use std::path::Path;
 
 /// The real tokens of a batch, one sequence after another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Token ids after masking.
     pub ids: Vec<u32>,
@@ -18,6 +19,10 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// Length of each sequence.
     pub lengths: Vec<usize>,
+    /// Token type of each token; empty where all are 0.
+    pub types: Vec<u32>,
+    /// Number of each sequence in its data, where labels belong to sequences; else empty.
+    pub examples: Vec<u32>,
 }
 
 impl Batch {
@@ -29,7 +34,21 @@ impl Batch {
     /// The encoder's input.
     pub fn tokens(&self, device: &Device) -> Result<Tokens> {
         let sequences = Sequences::new(self.lengths.iter().copied());
-        Ok(Tokens::new(&self.ids, &self.positions, sequences, device)?)
+        let tokens = Tokens::new(&self.ids, &self.positions, sequences, device)?;
+        Ok(tokens.with_types(&self.types))
+    }
+
+    /// Some sequences, whose tokens are these rows.
+    pub fn slice(&self, rows: Range<usize>, sequences: Range<usize>) -> Self {
+        let part = |values: &[u32], range: &Range<usize>| values.get(range.clone()).unwrap_or_default().to_vec();
+        Self {
+            ids: part(&self.ids, &rows),
+            positions: part(&self.positions, &rows),
+            labels: part(&self.labels, &rows),
+            lengths: self.lengths[sequences.clone()].to_vec(),
+            types: part(&self.types, &rows),
+            examples: part(&self.examples, &sequences),
+        }
     }
 
     /// Rows with a label, and the labels.
@@ -52,12 +71,7 @@ impl Batch {
                 sequence += 1;
             }
             if sequence > first {
-                pieces.push(Self {
-                    ids: self.ids[first_row..row].to_vec(),
-                    positions: self.positions[first_row..row].to_vec(),
-                    labels: self.labels[first_row..row].to_vec(),
-                    lengths: self.lengths[first..sequence].to_vec(),
-                });
+                pieces.push(self.slice(first_row..row, first..sequence));
             }
         }
         pieces
@@ -103,7 +117,7 @@ impl Batch {
     }
 
     fn from_padded(ids: &[i64], mask: &[i64], labels: &[i64], [rows, columns]: [usize; 2]) -> Result<Self, String> {
-        let mut batch = Self { ids: vec![], positions: vec![], labels: vec![], lengths: vec![] };
+        let mut batch = Self::default();
         for row in 0..rows {
             let mut length = 0;
             for column in 0..columns {
@@ -165,7 +179,9 @@ mod tests {
             ids: (0..rows).collect(),
             positions: (0..rows).map(|i| i + 100).collect(),
             labels: (0..rows).map(|i| i + 200).collect(),
+            examples: (0..lengths.len() as u32).map(|i| i + 300).collect(),
             lengths,
+            types: (0..rows).map(|i| i % 2).collect(),
         };
         for parts in 1..10 {
             let pieces = batch.clone().split(parts);
@@ -174,6 +190,9 @@ mod tests {
             assert_eq!(joined(&|p| p.ids.clone()), batch.ids);
             assert_eq!(joined(&|p| p.positions.clone()), batch.positions);
             assert_eq!(joined(&|p| p.labels.clone()), batch.labels);
+            assert_eq!(joined(&|p| p.types.clone()), batch.types);
+            assert_eq!(joined(&|p| p.examples.clone()), batch.examples);
+            assert!(pieces.iter().all(|p| p.examples.len() == p.lengths.len()));
             if parts == 2 {
                 assert!(pieces[0].rows().abs_diff(pieces[1].rows()) <= 12);
             }

@@ -32,7 +32,23 @@ pub fn epoch(lengths: &[usize], batch_size: usize, rng: &mut ChaCha8Rng) -> Vec<
     batches
 }
 
-/// Number of batches in every epoch.
+/// The batches of one epoch in random order, whatever the lengths: rows are not padded, so mixing costs nothing, and a batch of short
+/// texts alone would say less of a task.
+pub fn mixed(sequences: usize, batch_size: usize, rng: &mut ChaCha8Rng) -> Vec<Vec<u32>> {
+    let mut all: Vec<u32> = (0..sequences as u32).collect();
+    all.shuffle(rng);
+    all.chunks(batch_size).map(<[u32]>::to_vec).collect()
+}
+
+/// Number of batches in every epoch, [grouped](epoch) by length or [mixed].
+pub fn count(lengths: &[usize], batch_size: usize, grouped: bool) -> usize {
+    match grouped {
+        true => per_epoch(lengths.iter().copied(), batch_size),
+        false => lengths.len().div_ceil(batch_size),
+    }
+}
+
+/// Number of batches in every epoch of grouped ones.
 pub fn per_epoch(lengths: impl Iterator<Item = usize>, batch_size: usize) -> usize {
     let mut bins: Vec<usize> = Vec::new();
     for length in lengths {

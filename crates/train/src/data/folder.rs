@@ -111,6 +111,6 @@ impl Dataset {
             lengths.push(length);
         }
         let labels = masker.mask(&mut ids, rng);
-        Ok(Batch { ids, positions, labels, lengths })
+        Ok(Batch { ids, positions, labels, lengths, ..Batch::default() })
     }
 }

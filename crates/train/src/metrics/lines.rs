@@ -1,7 +1,6 @@
 //! What one line of `metrics.jsonl` says.
 
-use crate::eval::Evaluation;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// One line about training: means over the steps since the last line.
 #[derive(Clone, Debug, Serialize)]
@@ -12,15 +11,9 @@ pub struct TrainingLine {
     pub epoch: f64,
     /// Weighted sum of the losses.
     pub loss: f64,
-    /// Soft-target loss.
-    pub loss_ce: f64,
-    /// Masked-LM loss.
-    pub loss_mlm: f64,
-    /// Cosine loss.
-    pub loss_cos: f64,
-    /// Squared differences of the logits; left out of the file where they have no weight.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub loss_mse: f64,
+    /// The losses themselves.
+    #[serde(flatten)]
+    pub parts: Named,
     /// Learning rate of the last step.
     pub learning_rate: f64,
     /// Norm of the gradients before clipping, mean.
@@ -31,15 +24,21 @@ pub struct TrainingLine {
     pub seconds: f64,
 }
 
-/// One line about held-out text.
+/// Numbers with names, in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named(pub Vec<(&'static str, f64)>);
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+/// One line about held-out data.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvaluationLine<'a> {
     /// Optimizer steps done.
     pub step: usize,
     /// The figures.
-    pub held_out: &'a Evaluation,
-}
-
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
+    pub held_out: &'a serde_json::Value,
 }

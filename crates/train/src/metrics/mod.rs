@@ -6,6 +6,6 @@ mod progress;
 mod tensorboard;
 
 pub use file::MetricsFile;
-pub use lines::{EvaluationLine, TrainingLine};
+pub use lines::{EvaluationLine, Named, TrainingLine};
 pub use progress::Progress;
 pub use tensorboard::EventFile;

@@ -1,5 +1,6 @@
 //! Model shapes, read from and written to Hugging Face `config.json`.
 
+use super::output::Head;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ pub enum Architecture {
     DistilBert,
 }
 
-/// Shape and constants of an encoder with a masked-LM head.
+/// Shape and constants of an encoder, and its head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
     /// Family.
@@ -44,10 +45,17 @@ pub struct ModelConfig {
     pub initializer_range: f64,
     /// Id of `[PAD]`.
     pub pad_id: u32,
+    /// What stands on the encoder.
+    #[serde(default, skip_serializing_if = "is_masked_lm")]
+    pub head: Head,
+}
+
+fn is_masked_lm(head: &Head) -> bool {
+    *head == Head::MaskedLm
 }
 
 impl ModelConfig {
-    /// Reads `config.json`.
+    /// Reads `config.json` as that of a masked LM, whatever its head.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, &e))?;
         let json: Value =
@@ -97,6 +105,7 @@ impl ModelConfig {
             attention_dropout: real(("attention_probs_dropout_prob", "attention_dropout"), 0.1),
             initializer_range: real(("initializer_range", "initializer_range"), 0.02),
             pad_id: json["pad_token_id"].as_u64().unwrap_or(0) as u32,
+            head: Head::MaskedLm,
         };
         config.check()?;
         Ok(config)
@@ -130,6 +139,14 @@ impl ModelConfig {
 
     /// The `config.json` that `transformers` reads.
     pub fn to_json(&self) -> Value {
+        let mut json = self.masked_lm_json();
+        if let Some(json) = json.as_object_mut() {
+            self.head.write(self.architecture, json);
+        }
+        json
+    }
+
+    fn masked_lm_json(&self) -> Value {
         match self.architecture {
             Architecture::Bert => json!({
                 "architectures": ["BertForMaskedLM"],
@@ -195,6 +212,7 @@ mod tests {
                 attention_dropout: 0.2,
                 initializer_range: 0.02,
                 pad_id: 3,
+                head: crate::model::Head::MaskedLm,
             };
             assert_eq!(ModelConfig::from_json(&config.to_json()).unwrap(), config);
         }

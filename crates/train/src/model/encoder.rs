@@ -20,6 +20,8 @@ pub struct Tokens {
     positions: Tensor,
     /// Both on the host.
     on_host: [Arc<[u32]>; 2],
+    /// Token type of each token where not all are 0.
+    types: Option<Arc<[u32]>>,
     /// Where the sequences begin.
     pub sequences: Arc<Sequences>,
 }
@@ -31,8 +33,17 @@ impl Tokens {
             ids: Tensor::new(ids, device)?,
             positions: Tensor::new(positions, device)?,
             on_host: [ids.into(), positions.into()],
+            types: None,
             sequences: Arc::new(sequences),
         })
+    }
+}
+
+impl Tokens {
+    /// The same with a token type for each token; none, or all 0, for one segment. DistilBERT does not look at them.
+    pub fn with_types(mut self, types: &[u32]) -> Self {
+        self.types = types.iter().any(|&kind| kind > 0).then(|| types.into());
+        self
     }
 }
 
@@ -126,13 +137,29 @@ impl Encoder {
         self.dtype
     }
 
-    /// Hidden states `[rows, hidden]` after the embeddings and after each layer. All token types are 0.
+    /// Hidden states `[rows, hidden]` after the embeddings and after each layer.
     pub fn forward(&self, tokens: &Tokens, dropout: &mut Dropout) -> Result<Vec<Tensor>> {
         let mask = |dropout: &mut Dropout, len| dropout.mask(self.dropout, len);
         let first = if self.words.on_grid() || self.positions.on_grid() {
             let x = self.sum_on_grid(tokens)?;
             let x = self.norm.norm(&x.to_dtype(self.dtype)?, self.eps)?;
             dropout_rows(&x, mask(dropout, x.elem_count()))?
+        } else if let (Some(table), Some(types)) = (&self.token_types, &tokens.types) {
+            let (table, places) = self.places_by_type(table.tensor(), types, tokens)?;
+            let on_host = [tokens.on_host[0].clone(), places.clone()];
+            let looked = Looked {
+                words: self.words.tensor(),
+                positions: &table,
+                types: None,
+                ids: &tokens.ids,
+                places: &Tensor::new(&*places, tokens.ids.device())?,
+                on_host: &on_host,
+                gamma: self.norm.weight.tensor(),
+                beta: self.norm.bias.tensor(),
+                eps: self.eps,
+            };
+            let len = tokens.ids.elem_count() * self.words.tensor().dim(1)?;
+            embeddings(&looked, mask(dropout, len), self.dtype)?
         } else {
             let looked = Looked {
                 words: self.words.tensor(),
@@ -158,10 +185,25 @@ impl Encoder {
     /// The sum of the embeddings with the values of the packed file.
     fn sum_on_grid(&self, tokens: &Tokens) -> Result<Tensor> {
         let mut x = (self.words.rows(&tokens.ids)? + self.positions.rows(&tokens.positions)?)?;
-        if let Some(types) = &self.token_types {
-            x = x.broadcast_add(&types.tensor().get(0)?)?;
+        match (&self.token_types, &tokens.types) {
+            (Some(table), Some(types)) => {
+                x = (x + table.tensor().index_select(&Tensor::new(&**types, tokens.ids.device())?, 0)?)?;
+            }
+            (Some(table), None) => x = x.broadcast_add(&table.tensor().get(0)?)?,
+            (None, _) => {}
         }
         Ok(x)
+    }
+
+    /// A table with a row for every position and type, their sum, and the place of each token in it: two tables are looked up as one,
+    /// as the operation has room for one type only.
+    fn places_by_type(&self, types: &Tensor, of: &[u32], tokens: &Tokens) -> Result<(Tensor, Arc<[u32]>)> {
+        let positions = self.positions.tensor();
+        let kinds = types.dim(0)?;
+        let sums = (0..kinds).map(|kind| positions.broadcast_add(&types.get(kind)?)).collect::<Result<Vec<_>>>()?;
+        let count = positions.dim(0)? as u32;
+        let places = tokens.on_host[1].iter().zip(of).map(|(place, kind)| kind * count + place);
+        Ok((Tensor::cat(&sums, 0)?, places.collect()))
     }
 }
 
@@ -246,6 +288,7 @@ mod tests {
             attention_dropout: 0.0,
             initializer_range: 0.5,
             pad_id: 0,
+            head: crate::model::Head::MaskedLm,
         };
         let parameters = random(&config, 1, &Device::Cpu).unwrap();
         let mut tensors: std::collections::BTreeMap<String, Tensor> =

@@ -1,7 +1,9 @@
 //! Hugging Face folders: `config.json`, `model.safetensors`, `vocab.txt`.
 
 use super::config::{Architecture, ModelConfig};
-use super::names::parameter_shapes;
+use super::initialize::new_parts;
+use super::names::{Part, parameter_shapes};
+use super::output::Head;
 use super::parameters::Parameters;
 use crate::data::vocabulary::Source;
 use crate::{Error, Result, files};
@@ -15,8 +17,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct ModelFolder {
     path: PathBuf,
-    /// From `config.json`.
+    /// From `config.json`, as that of a masked LM.
     pub config: ModelConfig,
+    /// The head that `config.json` names; none for an encoder alone.
+    pub head: Option<Head>,
+    /// Dropout before a classifier of texts, as `config.json` has it.
+    pub classifier_dropout: f64,
     /// `vocab.txt`, or what `tokenizer.json` makes of it, when there is one.
     pub vocabulary: Option<Vec<u8>>,
     /// Whether text is lower-cased, when the folder says so.
@@ -30,15 +36,55 @@ impl ModelFolder {
             let reason = if path.exists() { "not a folder" } else { "no such folder" };
             return Err(Error::file(path, reason, "name a folder with config.json and model.safetensors"));
         }
-        let config = ModelConfig::read(&path.join("config.json"))?;
+        let file = path.join("config.json");
+        let config = ModelConfig::read(&file)?;
+        let json: serde_json::Value = serde_json::from_slice(&files::read(&file)?).unwrap_or_default();
+        let head = Head::from_json(&json, config.architecture);
+        let classifier_dropout = Head::dropout(&json, config.architecture);
         let source = Source::of_folder(path)?;
         let lowercase = source.as_ref().and_then(|source| source.lowercase);
         let vocabulary = source.map(|source| source.bytes);
-        Ok(Self { path: path.to_path_buf(), config, vocabulary, lowercase })
+        Ok(Self { path: path.to_path_buf(), config, head, classifier_dropout, vocabulary, lowercase })
     }
 
-    /// Reads the weights as `f32` tensors, every one frozen.
+    /// Reads the weights of a masked LM as `f32` tensors, every one frozen.
     pub fn parameters(&self, device: &Device) -> Result<Parameters> {
+        let tensors = self.tensors(&self.config, device, |_| false)?;
+        Ok(Parameters::frozen(&self.config, tensors)?)
+    }
+
+    /// The shape with another head, and the weights: as they are in the folder, and new ones for what is not there. A classifier stays only
+    /// when its labels are the same; a pooler stays. Returns the names of new tensors too.
+    pub fn with_head(&self, head: Head, seed: u64, device: &Device) -> Result<(ModelConfig, Parameters, Vec<String>)> {
+        let kept = match (&head, &self.head) {
+            (Head::Texts(new), Some(Head::Texts(old))) | (Head::Tokens(new), Some(Head::Tokens(old))) => {
+                new.names == old.names && new.problem == old.problem
+            }
+            (Head::Spans { .. }, Some(Head::Spans { .. })) => true,
+            _ => false,
+        };
+        let config = ModelConfig { head, ..self.config.clone() };
+        let mut tensors = self.tensors(&config, device, Part::is_task_head)?;
+        for (part, _, name, _) in parameter_shapes(&config) {
+            if part.is_task_head() && part != Part::Pooler && !kept {
+                tensors.remove(&name);
+            }
+        }
+        let mut fresh = new_parts(&config, seed, device, Part::is_task_head)?;
+        fresh.retain(|name, _| !tensors.contains_key(name));
+        let names = fresh.keys().cloned().collect();
+        tensors.extend(fresh);
+        let parameters = Parameters::frozen(&config, tensors)?;
+        Ok((config, parameters, names))
+    }
+
+    /// The weights of a shape by name, but for `optional` parts that are not there.
+    fn tensors(
+        &self,
+        config: &ModelConfig,
+        device: &Device,
+        optional: impl Fn(Part) -> bool,
+    ) -> Result<BTreeMap<String, Tensor>> {
         let path = self.path.join("model.safetensors");
         if !path.exists() && self.path.join("pytorch_model.bin").exists() {
             return Err(Error::file(
@@ -55,7 +101,10 @@ impl ModelFolder {
             by_name.insert(common_name(&name), view);
         }
         let mut tensors = BTreeMap::new();
-        for (part, _, name, shape) in parameter_shapes(&self.config) {
+        for (part, _, name, shape) in parameter_shapes(config) {
+            if optional(part) && by_name.get(&common_name(&name)).is_none_or(|view| view.shape() != shape) {
+                continue;
+            }
             let view = by_name.get(&common_name(&name)).ok_or_else(|| {
                 if part.is_head() {
                     Error::file(
@@ -76,7 +125,7 @@ impl ModelFolder {
             }
             tensors.insert(name.clone(), float_tensor(&path, &name, view, device)?);
         }
-        Ok(Parameters::frozen(&self.config, tensors)?)
+        Ok(tensors)
     }
 }
 

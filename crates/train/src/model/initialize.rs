@@ -9,8 +9,21 @@ use std::collections::BTreeMap;
 
 /// Random weights as BERT starts: normal with `initializer_range`, zero biases, unit LayerNorms, zero padding row.
 pub fn random(config: &ModelConfig, seed: u64, device: &Device) -> Result<Parameters> {
+    Parameters::frozen(config, new_parts(config, seed, device, |_| true)?)
+}
+
+/// The same of some parts only: what a model that is trained on has not got yet.
+pub fn new_parts(
+    config: &ModelConfig,
+    seed: u64,
+    device: &Device,
+    wanted: impl Fn(Part) -> bool,
+) -> Result<BTreeMap<String, Tensor>> {
     let mut tensors = BTreeMap::new();
     for (index, (part, slot, name, shape)) in parameter_shapes(config).into_iter().enumerate() {
+        if !wanted(part) {
+            continue;
+        }
         let len = shape.iter().product();
         let mut values = vec![0.0f32; len];
         match slot {
@@ -28,7 +41,7 @@ pub fn random(config: &ModelConfig, seed: u64, device: &Device) -> Result<Parame
         }
         tensors.insert(name, Tensor::from_vec(values, shape, device)?);
     }
-    Parameters::frozen(config, tensors)
+    Ok(tensors)
 }
 
 /// What a student takes over from its teacher.
@@ -60,17 +73,22 @@ pub fn student_from_teacher(
     seed: u64,
 ) -> Result<Parameters> {
     let device = teacher.get(Part::Words, Slot::Weight)?.device().clone();
-    let fresh = random(config, seed, &device)?;
+    // A pooler and a pre-classifier do not do the same: only one of the same kind is taken over.
+    let same = config.architecture == teacher_config.architecture;
+    let known: Vec<Part> = parameter_shapes(teacher_config).into_iter().map(|(part, ..)| part).collect();
+    let copied = |part: Part| match part {
+        Part::Transform | Part::TransformNorm => plan.copy_transform && known.contains(&part),
+        Part::TokenTypes => teacher_config.type_vocab == config.type_vocab,
+        Part::Pooler | Part::Classifier => same && known.contains(&part),
+        Part::Spans | Part::Decoder => known.contains(&part),
+        _ => true,
+    };
+    let fresh = new_parts(config, seed, &device, |part| !copied(part))?;
     let mut tensors = BTreeMap::new();
     for (part, slot, name, _) in parameter_shapes(config) {
-        let source = match part {
-            Part::Transform | Part::TransformNorm if !plan.copy_transform => None,
-            Part::TokenTypes => (teacher_config.type_vocab == config.type_vocab).then_some(part),
-            other => Some(other.with_layer(|i| plan.layers[i])),
-        };
-        let mut tensor = match source {
-            Some(source) => teacher.get(source, slot)?,
-            None => fresh.get(part, slot)?,
+        let mut tensor = match fresh.get(&name) {
+            Some(tensor) => tensor.clone(),
+            None => teacher.get(part.with_layer(|i| plan.layers[i]), slot)?,
         };
         let folds = teacher_config.type_vocab > 0 && config.architecture == Architecture::DistilBert;
         if part == Part::Positions {

@@ -1,5 +1,6 @@
-//! BERT and DistilBERT for masked language modelling: one encoder for both, which differ in names and token types.
+//! BERT and DistilBERT with their heads: one encoder for both, which differ in names and token types.
 
+mod classifier;
 mod config;
 mod encoder;
 mod folder;
@@ -7,26 +8,29 @@ mod grid;
 mod head;
 mod initialize;
 mod names;
+mod output;
 mod parameters;
 
+pub use classifier::{RowHead, TextHead};
 pub use config::{Architecture, ModelConfig};
 pub use encoder::{Encoder, Tokens};
 pub use folder::{ModelFolder, save, write_tensors};
 pub use head::MaskedLmHead;
-pub use initialize::{StudentPlan, random, spread_layers, student_from_teacher};
+pub use initialize::{StudentPlan, new_parts, random, spread_layers, student_from_teacher};
 pub use names::{Part, Slot, parameter_name, parameter_shapes};
+pub use output::{Head, Labels, Problem};
 pub use parameters::Parameters;
 
-use crate::ops::Dropout;
+use crate::ops::{Dropout, Sequences};
 use crate::qat::Grid;
 use crate::rng::{Purpose, normal, stream};
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use grid::Source;
 
 /// Name of the learned projection of hidden states, among the trained tensors.
 pub const HIDDEN_PROJECTION: &str = "hidden_projection.weight";
 
-/// Encoder and masked-LM head over one set of parameters.
+/// Encoder and head over one set of parameters.
 #[derive(Debug)]
 pub struct Model {
     /// Shape and architecture.
@@ -34,9 +38,28 @@ pub struct Model {
     /// All tensors by Hugging Face name.
     pub parameters: Parameters,
     encoder: Encoder,
-    head: MaskedLmHead,
+    head: Outlet,
     projection: Option<Tensor>,
     grid: Option<Grid>,
+}
+
+/// The module of a [`Head`].
+#[derive(Debug)]
+enum Outlet {
+    MaskedLm(MaskedLmHead),
+    Texts(TextHead),
+    Rows(RowHead),
+}
+
+impl Outlet {
+    fn new(config: &ModelConfig, source: Source, dtype: DType) -> Result<Self> {
+        Ok(match &config.head {
+            Head::MaskedLm => Self::MaskedLm(MaskedLmHead::new(config, source, dtype)?),
+            Head::Texts(labels) => Self::Texts(TextHead::new(config, source, labels.dropout, dtype)?),
+            Head::Tokens(labels) => Self::Rows(RowHead::new(source, Part::Classifier, labels.dropout, dtype)?),
+            Head::Spans { dropout } => Self::Rows(RowHead::new(source, Part::Spans, *dropout, dtype)?),
+        })
+    }
 }
 
 impl Model {
@@ -49,7 +72,7 @@ impl Model {
         let source = Source { parameters: &parameters, grid: grid.as_ref() };
         Ok(Self {
             encoder: Encoder::new(&config, source, dtype)?,
-            head: MaskedLmHead::new(&config, source, dtype)?,
+            head: Outlet::new(&config, source, dtype)?,
             projection: None,
             config,
             parameters,
@@ -95,6 +118,19 @@ impl Model {
 
     /// The head's projection of hidden rows onto the vocabulary, not yet multiplied out.
     pub fn project(&self, hidden: &Tensor) -> Result<crate::ops::Projection> {
-        self.head.project(hidden)
+        match &self.head {
+            Outlet::MaskedLm(head) => head.project(hidden),
+            _ => bail!("the model has no masked-LM head"),
+        }
+    }
+
+    /// The scores of a fine-tuned model's head in `f32`, from the last hidden state `[rows, hidden]`: `[sequences, labels]` for texts,
+    /// `[rows, labels]` for tokens, `[rows, 2]` for answers.
+    pub fn scores(&self, last: &Tensor, sequences: &Sequences, dropout: &mut Dropout) -> Result<Tensor> {
+        match &self.head {
+            Outlet::Texts(head) => head.scores(last, sequences, dropout),
+            Outlet::Rows(head) => head.scores(last, dropout),
+            Outlet::MaskedLm(_) => bail!("the model is a masked LM and has no scores"),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Hugging Face names and shapes of every parameter, for both architectures.
 
 use super::config::{Architecture, ModelConfig};
+use super::output::Head;
 
 /// A module of the model that owns a weight, a bias or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,12 @@ pub enum Part {
     TransformNorm,
     /// Bias of the output projection.
     Decoder,
+    /// Dense layer of a classifier of texts: BERT's pooler, DistilBERT's pre-classifier.
+    Pooler,
+    /// Last matrix of a classifier.
+    Classifier,
+    /// Matrix of the scores for the start and the end of an answer.
+    Spans,
 }
 
 /// Weight or bias of a part.
@@ -77,6 +84,9 @@ fn bert(part: Part) -> String {
         Part::Transform => "cls.predictions.transform.dense".into(),
         Part::TransformNorm => "cls.predictions.transform.LayerNorm".into(),
         Part::Decoder => "cls.predictions".into(),
+        Part::Pooler => "bert.pooler.dense".into(),
+        Part::Classifier => "classifier".into(),
+        Part::Spans => "qa_outputs".into(),
     }
 }
 
@@ -98,6 +108,9 @@ fn distilbert(part: Part) -> String {
         Part::Transform => "vocab_transform".into(),
         Part::TransformNorm => "vocab_layer_norm".into(),
         Part::Decoder => "vocab_projector".into(),
+        Part::Pooler => "pre_classifier".into(),
+        Part::Classifier => "classifier".into(),
+        Part::Spans => "qa_outputs".into(),
     }
 }
 
@@ -132,11 +145,24 @@ pub fn parameter_shapes(config: &ModelConfig) -> Vec<(Part, Slot, String, Vec<us
             push(part, Slot::Bias, &[h]);
         }
     }
-    push(Part::Transform, Slot::Weight, &[h, h]);
-    push(Part::Transform, Slot::Bias, &[h]);
-    push(Part::TransformNorm, Slot::Weight, &[h]);
-    push(Part::TransformNorm, Slot::Bias, &[h]);
-    push(Part::Decoder, Slot::Bias, &[v]);
+    let mut matrix = |part, rows: usize| {
+        push(part, Slot::Weight, &[rows, h]);
+        push(part, Slot::Bias, &[rows]);
+    };
+    match &config.head {
+        Head::MaskedLm => {
+            matrix(Part::Transform, h);
+            push(Part::TransformNorm, Slot::Weight, &[h]);
+            push(Part::TransformNorm, Slot::Bias, &[h]);
+            push(Part::Decoder, Slot::Bias, &[v]);
+        }
+        Head::Texts(labels) => {
+            matrix(Part::Pooler, h);
+            matrix(Part::Classifier, labels.names.len());
+        }
+        Head::Tokens(labels) => matrix(Part::Classifier, labels.names.len()),
+        Head::Spans { .. } => matrix(Part::Spans, 2),
+    }
     all
 }
 
@@ -149,5 +175,10 @@ impl Part {
     /// Whether this belongs to the masked-LM head.
     pub fn is_head(self) -> bool {
         matches!(self, Self::Transform | Self::TransformNorm | Self::Decoder)
+    }
+
+    /// Whether this belongs to the head of a fine-tuned model.
+    pub fn is_task_head(self) -> bool {
+        matches!(self, Self::Pooler | Self::Classifier | Self::Spans)
     }
 }

@@ -120,6 +120,7 @@ mod tests {
                 attention_dropout: 0.0,
                 initializer_range: 0.5,
                 pad_id: 0,
+                head: crate::model::Head::MaskedLm,
             };
             let ones = |t: &Tensor| t.ones_like().unwrap();
             let tensors = random(&config, 1, &Device::Cpu).unwrap();

@@ -1,5 +1,6 @@
 //! Steps on given batches, for measuring.
 
+use super::course::Task;
 use super::parts::{Computation, Cut, PartLosses, Whole};
 use crate::Result;
 use crate::comm::{Alone, Reduction};
@@ -20,19 +21,19 @@ pub struct Bench<'a> {
 impl<'a> Bench<'a> {
     /// Gets ready to train `student`. `micro_tokens` and `free` as in [`super::Trainer`].
     pub fn new(
-        (student, teacher): (&'a Model, Option<&'a Model>),
+        (student, task): (&'a Model, &'a dyn Task),
         recipe: &'a Recipe,
         micro_tokens: Option<usize>,
         free: Option<u64>,
     ) -> Result<Self> {
-        let computation = Computation { student, teacher, recipe };
+        let computation = Computation { student, task, recipe };
         let cut = computation.cut(1, micro_tokens, free);
         Ok(Self { computation, optimizer: AdamW::new(recipe.optimizer.clone(), student)?, cut, steps: 0 })
     }
 
     /// One optimizer step on one batch; returns its loss. When it returns, a GPU has finished as well.
     pub fn step(&mut self, batch: Batch) -> Result<f64> {
-        let whole = Whole::new(self.steps, &batch);
+        let whole = Whole::new(self.steps, &batch, self.computation.task);
         let student = self.computation.student;
         let mut reduction = Reduction::new(&Alone, student);
         let parts = self.computation.accumulate((whole, Some((0, batch))), &mut self.cut, &mut reduction, false)?;

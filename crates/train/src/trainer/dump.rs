@@ -52,6 +52,7 @@ mod tests {
                 positions: lengths.iter().flat_map(|&n| 0..n as u32).collect(),
                 labels: (0..rows).map(|i| if i % 3 == 0 { i } else { IGNORE }).collect(),
                 lengths: lengths.to_vec(),
+                ..Batch::default()
             }
         };
         let (a, b) = (batch(&[4, 2, 5]), batch(&[6, 1]));
@@ -63,6 +64,7 @@ mod tests {
             positions: [a.positions, b.positions].concat(),
             labels: [a.labels, b.labels].concat(),
             lengths: [a.lengths, b.lengths].concat(),
+            ..Batch::default()
         };
         assert_eq!(Batch::read(&path).unwrap(), joined);
     }

@@ -1,11 +1,12 @@
 //! Sums since the last line of metrics.
 
+use super::course::LOSSES;
 use super::exact::Exact;
-use crate::metrics::TrainingLine;
+use crate::metrics::{Named, TrainingLine};
 use serde::{Deserialize, Serialize};
 
-/// The weighted total, then soft-target, masked-LM, cosine and squared-difference loss of a batch.
-pub(super) type BatchLosses = [f64; 5];
+/// The weighted total, then the losses of the task.
+pub(super) type BatchLosses = [f64; 1 + LOSSES];
 
 /// Sums over the batches and steps since the last line. Saved with a checkpoint, so that lines go on as if nothing had happened.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub(crate) struct Interval {
     batches: usize,
     steps: usize,
     tokens: usize,
-    losses: [Exact; 5],
+    losses: [Exact; 1 + LOSSES],
     norm: Exact,
     /// Time spent training, evaluations and checkpoints excluded.
     seconds: Exact,
@@ -44,17 +45,21 @@ impl Interval {
         self.seconds.0
     }
 
-    /// The means.
-    pub(super) fn line(&self, step: usize, epoch: f64, rate: f64, seconds: f64) -> TrainingLine {
-        let [loss, loss_ce, loss_mlm, loss_cos, loss_mse] = self.losses.map(|sum| sum.0 / self.batches.max(1) as f64);
+    /// The means; `names` are those of the task's losses.
+    pub(super) fn line(
+        &self,
+        names: [&'static str; LOSSES],
+        (step, epoch): (usize, f64),
+        rate: f64,
+        seconds: f64,
+    ) -> TrainingLine {
+        let [loss, parts @ ..] = self.losses.map(|sum| sum.0 / self.batches.max(1) as f64);
+        let parts = names.into_iter().zip(parts).filter(|(name, _)| !name.is_empty()).collect();
         TrainingLine {
             step,
             epoch,
             loss,
-            loss_ce,
-            loss_mlm,
-            loss_cos,
-            loss_mse,
+            parts: Named(parts),
             learning_rate: rate,
             grad_norm: self.norm.0 / self.steps.max(1) as f64,
             tokens_per_second: self.tokens as f64 / self.seconds.0.max(1e-9),

@@ -86,13 +86,7 @@ fn cut((mut first, batch): Piece, rows: usize) -> Vec<Piece> {
             row += batch.lengths[sequence];
             sequence += 1;
         }
-        let piece = Batch {
-            ids: batch.ids[start..row].to_vec(),
-            positions: batch.positions[start..row].to_vec(),
-            labels: batch.labels[start..row].to_vec(),
-            lengths: batch.lengths[first_sequence..sequence].to_vec(),
-        };
-        pieces.push((first, piece));
+        pieces.push((first, batch.slice(start..row, first_sequence..sequence)));
         first += sequence - first_sequence;
     }
     pieces
@@ -109,6 +103,7 @@ mod tests {
             positions: lengths.iter().flat_map(|&n| 0..n as u32).collect(),
             labels: (0..rows).map(|i| i + 100).collect(),
             lengths: lengths.to_vec(),
+            ..Batch::default()
         }
     }
 
@@ -197,6 +192,7 @@ mod tests {
             attention_dropout: 0.1,
             initializer_range: 0.02,
             pad_id: 0,
+            head: crate::model::Head::MaskedLm,
         };
         let rows = |gib: u64| MicroBatches::fitting(gib << 30, &config, 67_000_000, 2).rows();
         assert_eq!(rows(0), 1);

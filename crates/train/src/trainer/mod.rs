@@ -1,9 +1,11 @@
-//! The training loop, the same for pretraining and distillation, for one process and for many.
+//! The training loop, the same for pretraining, distillation and fine-tuning, for one process and for many.
 
 mod bench;
+mod course;
 mod dump;
 mod exact;
 mod interval;
+mod masked;
 pub(crate) mod micro;
 mod order;
 mod parts;
@@ -12,12 +14,13 @@ mod state;
 mod step;
 
 pub use bench::Bench;
+pub use course::{Course, Judgement, LOSSES, Task, TaskLosses};
+pub use masked::{MaskedCourse, MaskedTask};
 pub use state::{Best, State};
 
 use crate::checkpoint::Keeper;
 use crate::comm::Group;
-use crate::data::{Dataset, Masker, batches};
-use crate::eval::{Evaluation, EvaluationOptions};
+use crate::data::batches;
 use crate::metrics::MetricsFile;
 use crate::model::Model;
 use crate::optim::AdamW;
@@ -35,8 +38,6 @@ pub struct Reporting {
     pub log_every: usize,
     /// Steps between held-out evaluations; 0: only at the end.
     pub eval_every: usize,
-    /// How to evaluate.
-    pub evaluation: EvaluationOptions,
 }
 
 /// Everything a run needs. All randomness derives from the recipe's seed and the batch number.
@@ -44,16 +45,8 @@ pub struct Reporting {
 pub struct Trainer<'a> {
     /// The model being trained.
     pub student: &'a Model,
-    /// The model it learns from.
-    pub teacher: Option<&'a Model>,
-    /// Training text.
-    pub data: &'a Dataset,
-    /// Held-out text.
-    pub held_out: Option<&'a Dataset>,
-    /// Draws the masked-LM targets of training.
-    pub masker: &'a Masker,
-    /// Draws those of held-out evaluations.
-    pub held_out_masker: &'a Masker,
+    /// What it is trained on.
+    pub course: &'a dyn Course,
     /// All values.
     pub recipe: &'a Recipe,
     /// When to report.
@@ -93,8 +86,8 @@ pub struct Summary {
     /// Mean weighted loss of the last reported interval.
     pub loss: f64,
     /// Last held-out figures.
-    pub held_out: Option<Evaluation>,
-    /// Step with the lowest held-out masked-LM loss.
+    pub held_out: Option<serde_json::Value>,
+    /// Step with the best held-out figures.
     pub best_step: Option<usize>,
 }
 
@@ -103,13 +96,18 @@ impl Trainer<'_> {
     pub fn total_steps(&self) -> usize {
         let recipe = self.recipe;
         recipe.steps.unwrap_or_else(|| {
-            let batches = batches::per_epoch(self.data.lengths(), recipe.batch_size) as f64;
+            let batches = self.batches_per_epoch() as f64;
             ((batches * recipe.epochs / recipe.accumulation as f64).ceil() as usize).max(1)
         })
     }
 
+    /// Batches in a pass over the data.
+    pub fn batches_per_epoch(&self) -> usize {
+        batches::count(&self.course.lengths(), self.recipe.batch_size, self.course.grouped())
+    }
+
     fn computation(&self) -> Computation<'_> {
-        Computation { student: self.student, teacher: self.teacher, recipe: self.recipe }
+        Computation { student: self.student, task: self.course, recipe: self.recipe }
     }
 
     /// Trains from `state` to the end; the student's tensors change in place. Rank 0 has the `metrics`.

@@ -9,6 +9,7 @@ use crate::rng::{Purpose, stream};
 pub(super) struct Order<'a> {
     lengths: Vec<usize>,
     recipe: &'a Recipe,
+    grouped: bool,
     epoch: Vec<Vec<u32>>,
     epochs: u64,
     next: usize,
@@ -16,18 +17,21 @@ pub(super) struct Order<'a> {
 
 impl<'a> Order<'a> {
     /// The batches from number `batch` on.
-    pub(super) fn from(lengths: impl Iterator<Item = usize>, recipe: &'a Recipe, batch: u64) -> Self {
-        let lengths: Vec<usize> = lengths.collect();
-        let per_epoch = batches::per_epoch(lengths.iter().copied(), recipe.batch_size).max(1) as u64;
+    pub(super) fn from(lengths: Vec<usize>, recipe: &'a Recipe, grouped: bool, batch: u64) -> Self {
+        let per_epoch = batches::count(&lengths, recipe.batch_size, grouped).max(1) as u64;
         let (epochs, next) = (batch / per_epoch, (batch % per_epoch) as usize);
-        let mut order = Self { lengths, recipe, epoch: vec![], epochs, next };
+        let mut order = Self { lengths, recipe, grouped, epoch: vec![], epochs, next };
         order.shuffle();
         order
     }
 
     fn shuffle(&mut self) {
         let mut rng = stream(self.recipe.seed, Purpose::Order, self.epochs);
-        self.epoch = batches::epoch(&self.lengths, self.recipe.batch_size, &mut rng);
+        let size = self.recipe.batch_size;
+        self.epoch = match self.grouped {
+            true => batches::epoch(&self.lengths, size, &mut rng),
+            false => batches::mixed(self.lengths.len(), size, &mut rng),
+        };
     }
 
     /// Number of the batch in the run, and its sequences.
@@ -61,8 +65,12 @@ mod tests {
     #[test]
     fn goes_on_from_any_batch() {
         let recipe = Recipe { batch_size: 8, ..Recipe::preset(Preset::Tiny) };
-        let lengths = || (0..100).map(|i| 3 + i * 7 % 30);
-        let mut whole = Order::from(lengths(), &recipe, 0);
+        [true, false].into_iter().for_each(|grouped| goes_on(&recipe, grouped));
+    }
+
+    fn goes_on(recipe: &Recipe, grouped: bool) {
+        let lengths = || (0..100).map(|i| 3 + i * 7 % 30).collect();
+        let mut whole = Order::from(lengths(), recipe, grouped, 0);
         let all: Vec<_> = (0..45)
             .map(|_| {
                 let (index, sequences) = whole.next();
@@ -72,7 +80,7 @@ mod tests {
         assert!(all.iter().map(|(index, ..)| *index).eq(0..45));
         assert_ne!(all[0].1, all[13].1, "epochs are shuffled alike");
         for start in 0..45u64 {
-            let mut order = Order::from(lengths(), &recipe, start);
+            let mut order = Order::from(lengths(), recipe, grouped, start);
             assert_eq!(order.position(), start);
             for expected in &all[start as usize..] {
                 let (index, sequences) = order.next();

@@ -1,10 +1,10 @@
 //! Forward and backward pass over the parts of one batch.
 
+use super::course::{LOSSES, Task};
 use super::interval::BatchLosses;
 use super::micro::{MicroBatches, Piece};
 use crate::comm::Reduction;
 use crate::data::Batch;
-use crate::loss::{Objective, losses};
 use crate::model::Model;
 use crate::ops::{Dropout, differentiate_into};
 use crate::recipe::Recipe;
@@ -29,12 +29,12 @@ pub(super) struct Whole {
     /// Number of the batch in the run.
     index: u64,
     rows: usize,
-    masked: usize,
+    amounts: [f64; LOSSES],
 }
 
 impl Whole {
-    pub(super) fn new(index: u64, batch: &Batch) -> Self {
-        Self { index, rows: batch.rows(), masked: batch.labelled().0.len() }
+    pub(super) fn new(index: u64, batch: &Batch, task: &dyn Task) -> Self {
+        Self { index, rows: batch.rows(), amounts: task.amounts(batch) }
     }
 
     /// Tokens.
@@ -46,7 +46,7 @@ impl Whole {
 /// The losses of one part, still on the device, and what they count for in the batch's.
 #[derive(Debug)]
 pub(super) struct PartLosses {
-    /// `[5]`.
+    /// `[1 + LOSSES]`.
     values: Tensor,
     weights: BatchLosses,
 }
@@ -57,7 +57,7 @@ impl PartLosses {
         let tensors: Vec<&Tensor> = parts.iter().flatten().map(|part| &part.values).collect();
         let values = if tensors.is_empty() { vec![] } else { Tensor::stack(&tensors, 0)?.to_vec2::<f32>()? };
         let mut values = values.into_iter();
-        let mut sums = vec![[0.0; 5]; parts.len()];
+        let mut sums = vec![[0.0; 1 + LOSSES]; parts.len()];
         for (sum, parts) in sums.iter_mut().zip(parts) {
             for (part, values) in parts.iter().zip(&mut values) {
                 for ((sum, value), weight) in sum.iter_mut().zip(values).zip(part.weights) {
@@ -73,7 +73,7 @@ impl PartLosses {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Computation<'a> {
     pub(super) student: &'a Model,
-    pub(super) teacher: Option<&'a Model>,
+    pub(super) task: &'a dyn Task,
     pub(super) recipe: &'a Recipe,
 }
 
@@ -138,25 +138,17 @@ impl Computation<'_> {
     /// Forward and backward pass of one part; `complete` takes each gradient. Its losses are means over its own rows: weighted by its
     /// share of the batch, those of all parts and ranks add up to the batch's, and so do the gradients.
     fn part(&self, whole: Whole, (first, batch): &Piece, complete: Complete<'_>) -> Result<PartLosses> {
-        let objective = &self.recipe.objective;
-        let rows = batch.rows() as f64 / whole.rows as f64;
-        let masked = batch.labelled().0.len() as f64 / whole.masked.max(1) as f64;
-        let logits = objective.ce_share(rows, masked);
-        let weighted = Objective {
-            alpha_ce: objective.alpha_ce * logits,
-            alpha_mse: objective.alpha_mse * logits,
-            alpha_mlm: objective.alpha_mlm * masked,
-            alpha_cos: objective.alpha_cos * rows,
-            ..objective.clone()
-        };
+        let mut shares = self.task.amounts(batch);
+        for (share, whole) in shares.iter_mut().zip(whole.amounts) {
+            *share = if whole > 0.0 { *share / whole } else { 0.0 };
+        }
         // Masks belong to a place in the run, not to the order of computation.
         let place = whole.index << 24 | *first as u64;
         let mut dropout = Dropout::on(stream(self.recipe.seed, Purpose::Dropout, place));
         let forward = || {
-            let losses = losses(self.student, self.teacher, batch, &weighted, &mut dropout)?;
-            let values = [&losses.total, &losses.ce, &losses.mlm, &losses.cos, &losses.mse];
-            let values: Vec<Tensor> =
-                values.iter().map(|t| t.detach().to_dtype(DType::F32)).collect::<Result<_, _>>()?;
+            let losses = self.task.losses(batch, shares, &mut dropout)?;
+            let values = std::iter::once(&losses.total).chain(&losses.parts);
+            let values: Vec<Tensor> = values.map(|t| t.detach().to_dtype(DType::F32)).collect::<Result<_, _>>()?;
             let loss = match self.recipe.accumulation {
                 1 => losses.total,
                 n => (losses.total / n as f64)?,
@@ -164,7 +156,8 @@ impl Computation<'_> {
             Ok::<_, Error>((loss, Tensor::stack(&values, 0)?))
         };
         let values = differentiate_into(forward, complete)?;
-        Ok(PartLosses { values, weights: [1.0, logits, masked, rows, logits] })
+        let [a, b, c, d] = shares;
+        Ok(PartLosses { values, weights: [1.0, a, b, c, d] })
     }
 }
 

@@ -5,7 +5,6 @@ use super::order::Order;
 use super::parts::Cut;
 use super::{State, Summary, Trainer};
 use crate::Result;
-use crate::eval::{Evaluation, evaluate};
 use crate::metrics::{EvaluationLine, MetricsFile, Progress};
 use crate::optim::AdamW;
 use std::path::PathBuf;
@@ -25,7 +24,7 @@ pub(super) struct Run<'a> {
     progress: Progress,
     /// Of rank 0 alone.
     metrics: Option<MetricsFile>,
-    held_out: Option<Evaluation>,
+    held_out: Option<serde_json::Value>,
     message: String,
     started: Instant,
     /// Wall time before this start of the program.
@@ -38,7 +37,7 @@ impl<'a> Run<'a> {
         let total = trainer.total_steps();
         let progress = Progress::for_rank(total as u64, "steps", trainer.group.rank()).starting_at(state.step as u64);
         Self {
-            order: Order::from(trainer.data.lengths(), trainer.recipe, state.batch),
+            order: Order::from(trainer.course.lengths(), trainer.recipe, trainer.course.grouped(), state.batch),
             cut: trainer.cut(state.micro_tokens),
             warm: false,
             total,
@@ -57,7 +56,7 @@ impl<'a> Run<'a> {
 
     /// Whether steps are left.
     pub(super) fn goes_on(&self) -> bool {
-        self.state.step < self.total
+        self.state.step < self.total && !self.state.is_settled(self.trainer.course.patience())
     }
 
     /// Learning rate of the step under way.
@@ -82,7 +81,8 @@ impl<'a> Run<'a> {
             self.state.training_seconds.0 += interval.seconds();
             // Of steps that were all left out there is nothing to tell.
             if !interval.is_empty() {
-                let line = interval.line(step, self.state.epochs.0, self.rate(), self.seconds());
+                let (place, names) = ((step, self.state.epochs.0), self.trainer.course.names());
+                let line = interval.line(names, place, self.rate(), self.seconds());
                 if let Some(metrics) = &mut self.metrics {
                     metrics.write(&line)?;
                 }
@@ -99,20 +99,24 @@ impl<'a> Run<'a> {
         let (trainer, step) = (self.trainer, self.state.step);
         let every = trainer.reporting.eval_every;
         let due = !self.goes_on() || (every > 0 && step.is_multiple_of(every));
-        let Some(data) = trainer.held_out.filter(|_| due) else {
+        if !due {
             return Ok(false);
-        };
+        }
         let mut best = false;
         if let Some(metrics) = &mut self.metrics {
-            let options = trainer.reporting.evaluation;
             trainer.student.settle_grid()?;
-            let figures = evaluate(trainer.student, trainer.teacher, data, trainer.held_out_masker, options, |_| {})?;
-            metrics.write(&EvaluationLine { step, held_out: &figures })?;
-            self.note(&format!("step {step}: {}", figures.text()));
-            best = self.state.is_best(figures.mlm_loss);
-            self.held_out = Some(figures);
+            if let Some(judgement) = trainer.course.judge()? {
+                metrics.write(&EvaluationLine { step, held_out: &judgement.figures })?;
+                self.note(&format!("step {step}: {}", judgement.text));
+                best = self.state.is_best(judgement.loss);
+                self.held_out = Some(judgement.figures);
+            }
         }
-        trainer.group.barrier()?;
+        // How often in a row it was not the best decides over the end, for all ranks.
+        let since = trainer.group.broadcast(self.state.since_best.to_le_bytes().to_vec())?;
+        if let Ok(since) = since.try_into() {
+            self.state.since_best = usize::from_le_bytes(since);
+        }
         Ok(best)
     }
 
@@ -153,7 +157,7 @@ impl<'a> Run<'a> {
         self.progress.finish();
         let recipe = self.trainer.recipe;
         Summary {
-            steps: self.total,
+            steps: self.state.step,
             skipped: self.state.skipped,
             tokens: self.state.tokens,
             effective_batch: recipe.batch_size * recipe.accumulation,

@@ -25,8 +25,11 @@ pub struct State {
     pub(crate) interval: Interval,
     /// Mean weighted loss in the last line of metrics.
     pub(crate) last_loss: Option<Exact>,
-    /// The lowest held-out masked-LM loss so far, and after which step.
+    /// The best held-out figures so far, and after which step.
     pub best: Option<Best>,
+    /// Held-out evaluations since then.
+    #[serde(default)]
+    pub since_best: usize,
     /// Steps left out because a loss or gradient was not finite.
     pub skipped: usize,
     /// The same, up to now without one in between.
@@ -41,12 +44,12 @@ pub struct State {
 pub struct Best {
     /// After this step.
     pub step: usize,
-    /// Masked-LM loss.
+    /// What is the lower the better: the masked-LM loss, or minus the score of a task.
     pub(crate) loss: Exact,
 }
 
 impl Best {
-    /// Masked-LM loss.
+    /// What is the lower the better: the masked-LM loss, or minus the score of a task.
     pub fn loss(&self) -> f64 {
         self.loss.0
     }
@@ -59,6 +62,12 @@ impl State {
         if better {
             self.best = Some(Best { step: self.step, loss: Exact(loss) });
         }
+        self.since_best = if better { 0 } else { self.since_best + 1 };
         better
+    }
+
+    /// Whether held-out figures have not become better for `patience` evaluations.
+    pub(crate) fn is_settled(&self, patience: Option<usize>) -> bool {
+        patience.is_some_and(|patience| self.since_best >= patience)
     }
 }

@@ -9,7 +9,6 @@ use super::run::Run;
 use crate::comm::Reduction;
 use crate::data::Batch;
 use crate::optim::Gradients;
-use crate::rng::{Purpose, stream};
 use crate::{Error, Result};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -27,8 +26,8 @@ impl Run<'_> {
         let mut reduction = Reduction::new(trainer.group, trainer.student);
         for round in 1..=trainer.recipe.accumulation {
             let (index, sequences) = self.order.next();
-            let batch = trainer.draw(index, sequences)?;
-            let whole = Whole::new(index, &batch);
+            let batch = trainer.course.draw(index, sequences)?;
+            let whole = Whole::new(index, &batch, trainer.course);
             tokens += whole.rows();
             let piece = trainer.piece(batch);
             drawn.push((index, sequences.to_vec()));
@@ -85,7 +84,7 @@ impl Run<'_> {
             Some(folder) => {
                 let path = folder.join(format!("non-finite-step-{step:08}.safetensors"));
                 let batches: Vec<Batch> =
-                    suspects.iter().map(|(index, all)| trainer.draw(*index, all)).collect::<Result<_>>()?;
+                    suspects.iter().map(|(index, all)| trainer.course.draw(*index, all)).collect::<Result<_>>()?;
                 dump::write(&path, &batches)?;
                 trainer.group.barrier()?;
                 Err(Error::Diverged { cause: Box::new(cause), batch: path.display().to_string() })
@@ -95,11 +94,6 @@ impl Run<'_> {
 }
 
 impl Trainer<'_> {
-    /// A masked batch: the same on every rank, and every time it is drawn.
-    fn draw(&self, index: u64, sequences: &[u32]) -> Result<Batch> {
-        self.data.batch(sequences, self.masker, &mut stream(self.recipe.seed, Purpose::Masking, index))
-    }
-
     /// This rank's piece of a batch; none when there are fewer sequences than ranks.
     fn piece(&self, batch: Batch) -> Option<Piece> {
         numbered(0, batch.split(self.group.world())).into_iter().nth(self.group.rank())

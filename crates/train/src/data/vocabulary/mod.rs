@@ -10,6 +10,7 @@ pub use source::Source;
 
 use crate::{Error, Result, files};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
@@ -111,6 +112,21 @@ impl Vocabulary {
         encode().map_err(|e| Error::Data(format!("the tokenizer failed: {e}")))
     }
 
+    /// The same, each with its bytes in the text.
+    pub fn encode_with_spans(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
+        let encode = || -> tokenizers::Result<Vec<(u32, Range<usize>)>> {
+            let mut normalized = NormalizedString::from(text);
+            self.normalizer.normalize(&mut normalized)?;
+            let mut words = PreTokenizedString::from(normalized);
+            BertPreTokenizer.pre_tokenize(&mut words)?;
+            words.tokenize(|word| self.model.tokenize(word.get()))?;
+            let encoding = words.into_encoding(None, 0, OffsetType::Byte)?;
+            let spans = encoding.get_offsets().iter().map(|&(start, end)| start..end);
+            Ok(encoding.get_ids().iter().copied().zip(spans).collect())
+        };
+        encode().map_err(|e| Error::Data(format!("the tokenizer failed: {e}")))
+    }
+
     /// Token ids of one word that is normalized already.
     fn encode_word(&self, word: &str, out: &mut Vec<u32>) -> Result<()> {
         let tokens = self.model.tokenize(word).map_err(|e| Error::Data(format!("the tokenizer failed: {e}")))?;
@@ -137,6 +153,12 @@ mod tests {
         let vocabulary = Vocabulary::read(&path, false).unwrap();
         assert_eq!(vocabulary.encode("UNaffable, Café xyz").unwrap(), [5, 6, 7, 8, 9, 1]);
         assert_eq!(vocabulary.special.mask, 4);
+        let spans = vocabulary.encode_with_spans("É UNaffable,\u{301} Café xyz").unwrap();
+        let ids: Vec<u32> = spans.iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids, vocabulary.encode("É UNaffable,\u{301} Café xyz").unwrap());
+        let bytes: Vec<_> = spans.into_iter().map(|(_, span)| span).collect();
+        assert_eq!(bytes[1..5], [3..5, 5..8, 8..12, 12..13]);
+        assert_eq!(bytes[5..], [16..21, 22..25]);
         let cased = Vocabulary::read(&path, true).unwrap();
         assert_eq!(cased.encode("UNaffable, Café xyz").unwrap(), [1, 8, 1, 1]);
     }
