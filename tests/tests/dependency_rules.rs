@@ -134,7 +134,9 @@ fn firmware_goes_through_the_runtime() {
             "distil-harness" => &["distil-runtime"],
             // No machine for models: it runs the tests of the kernels on their processors.
             "kernel-tests" => &["distil-kernels"],
-            _ => &["distil-harness"],
+            // What the Cortex-M machines share.
+            "distil-cortex-m" => &["distil-harness"],
+            _ => &["distil-harness", "distil-cortex-m"],
         };
         assert_within(package, &ours(names), allowed);
     }

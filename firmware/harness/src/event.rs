@@ -2,9 +2,12 @@
 
 use core::fmt;
 
-use distil_runtime::{Config, Isa, ModelError, OpenError, RunError, SessionError};
+use distil_runtime::{Config, Head, Isa};
 
-use crate::check::{CheckError, Difference};
+use crate::check::Difference;
+use crate::classify::prompt;
+use crate::fault::Fault;
+use crate::machine::Unit;
 
 /// One step of a run. Its text is one or more lines, without a line break at the end.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +24,10 @@ pub enum Event<'e> {
         model_bytes: usize,
         /// Bytes of the program's code and constants.
         code_bytes: usize,
-        /// Instructions it took to check the file.
+        /// What it took to check the file.
         opening: u64,
+        /// In this unit.
+        unit: Unit,
     },
     /// The arena has its place.
     Arena {
@@ -43,8 +48,10 @@ pub enum Event<'e> {
         answer: &'e str,
         /// Tokens of the sentence, `[CLS]` and `[SEP]` included.
         tokens: usize,
-        /// Instructions from text to answer.
-        instructions: u64,
+        /// From text to answer.
+        count: u64,
+        /// In this unit.
+        unit: Unit,
         /// The first output that is not the host's.
         difference: Option<Difference>,
     },
@@ -55,67 +62,55 @@ pub enum Event<'e> {
         /// How many had the host's bits in every output.
         equal: u32,
     },
-    /// The machine has to stop early.
+    /// Texts can be typed now.
+    Ready {
+        /// What the model answers with.
+        head: Head,
+    },
+    /// What was typed is answered.
+    Reply {
+        /// The answer in words.
+        answer: &'e str,
+        /// Tokens of the text, `[CLS]` and `[SEP]` included.
+        tokens: usize,
+        /// From text to answer.
+        count: u64,
+        /// In this unit.
+        unit: Unit,
+    },
+    /// Nothing more is answered.
+    Bye {
+        /// Texts that were answered.
+        texts: u32,
+    },
+    /// A text of some length was measured.
+    Bench {
+        /// Its tokens, `[CLS]` and `[SEP]` included.
+        tokens: usize,
+        /// From text to answer.
+        count: u64,
+        /// In this unit.
+        unit: Unit,
+        /// Bytes of the arena.
+        arena: usize,
+        /// The memory it is in.
+        place: &'static str,
+    },
+    /// The stack at its deepest.
+    Stack {
+        /// Bytes that were in use.
+        used: usize,
+        /// Bytes that there are.
+        of: usize,
+    },
+    /// The machine has to stop, or a text has no answer.
     Fault(Fault),
 }
-
-/// Why a machine cannot answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
-    /// There is no valid model at its address.
-    Open(OpenError),
-    /// There is no valid check file at its address.
-    Check(CheckError),
-    /// The check file belongs to another model.
-    OtherModel {
-        /// Checksum of the model that was checked.
-        checked: u32,
-        /// Checksum of the model that is loaded.
-        found: u32,
-    },
-    /// The kernels cannot run the model.
-    Model(ModelError),
-    /// No memory of this machine holds the arena.
-    Ram {
-        /// Bytes that are needed.
-        needed: usize,
-        /// Bytes of the largest memory.
-        most: usize,
-    },
-    /// The session cannot start.
-    Session(SessionError),
-    /// A sentence has no answer.
-    Run(RunError),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open(error) => write!(f, "no model: {error}"),
-            Self::Check(error) => error.fmt(f),
-            Self::OtherModel { checked, found } => write!(
-                f,
-                "the check file is for the model {checked:#010x} and {found:#010x} is loaded; make it again with `tools check`"
-            ),
-            Self::Model(error) => error.fmt(f),
-            Self::Ram { needed, most } => {
-                write!(
-                    f,
-                    "the arena needs {needed} bytes and this machine has {most} in one piece; shorten the sentences"
-                )
-            }
-            Self::Session(error) => error.fmt(f),
-            Self::Run(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for Fault {}
 
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start { board, isa, config, model_bytes, code_bytes, opening } => {
+            Self::Start { board, isa, config, model_bytes, code_bytes, opening, unit } => {
                 writeln!(f, "{board}, kernels: {isa}")?;
                 writeln!(
                     f,
@@ -123,13 +118,13 @@ impl fmt::Display for Event<'_> {
                     config.architecture, config.head, config.layers, config.hidden, config.vocab_size
                 )?;
                 writeln!(f, "code: {code_bytes} bytes")?;
-                write!(f, "opened in {opening} instructions")
+                write!(f, "opened in {opening} {}", unit.name())
             }
             Self::Arena { bytes, place, tokens } => write!(f, "arena: {bytes} bytes in {place} for {tokens} tokens"),
-            Self::Answer { number, text, answer, tokens, instructions, difference } => {
+            Self::Answer { number, text, answer, tokens, count, unit, difference } => {
                 writeln!(f, "{number}. {text}")?;
                 writeln!(f, "   {answer}")?;
-                writeln!(f, "   {tokens} tokens, {instructions} instructions")?;
+                writeln!(f, "   {tokens} tokens, {count} {}", unit.name())?;
                 match difference {
                     None => write!(f, "   bits: equal to the host"),
                     Some(difference) => write!(f, "   bits: DIFFERENT: {difference}"),
@@ -141,7 +136,19 @@ impl fmt::Display for Event<'_> {
             Self::End { sentences, equal } => {
                 write!(f, "{} of {sentences} sentences: DIFFERENT from the host", sentences - equal)
             }
-            Self::Fault(fault) => write!(f, "error: {fault}"),
+            Self::Ready { head } => {
+                write!(f, "ready: {} and press enter; `quit` or the end of input ends", prompt(*head))
+            }
+            Self::Reply { answer, tokens, count, unit } => {
+                writeln!(f, "{answer}")?;
+                write!(f, "   {tokens} tokens, {count} {}", unit.name())
+            }
+            Self::Bye { texts } => write!(f, "answered {texts} texts"),
+            Self::Bench { tokens, count, unit, arena, place } => {
+                write!(f, "{tokens} tokens: {count} {}, arena {arena} bytes in {place}", unit.name())
+            }
+            Self::Stack { used, of } => write!(f, "stack: {used} bytes of {of}"),
+            Self::Fault(fault) => write!(f, "error {}: {fault}", fault.exit_code()),
         }
     }
 }

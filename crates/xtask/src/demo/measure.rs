@@ -77,7 +77,7 @@ impl Subject<'_> {
         }
         let mut instructions = Vec::new();
         let mut tokens = 0;
-        for machine in &MACHINES {
+        for machine in MACHINES {
             let run = machine.run(self.file, check)?;
             eprint!("{}", run.text);
             if run.code != 0 {

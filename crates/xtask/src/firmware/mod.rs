@@ -1,19 +1,26 @@
 //! `cargo xtask firmware`: builds the images and runs them in QEMU.
 
+mod app;
 mod defmt;
 mod expected;
 mod images;
 mod kernels;
+mod list;
 mod machine;
+mod process;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
 pub(crate) use images::fixture as fixture_images;
 pub(crate) use kernels::test as test_kernels;
-pub(crate) use machine::{Launch, MACHINES, Machine, Run};
+pub(crate) use list::MACHINES;
+pub(crate) use machine::{Launch, Machine, Run};
+
+use app::App;
+use process::Input;
 
 use crate::cross::{Target, cargo_for};
 use crate::shell::{root, run as run_command};
@@ -34,20 +41,25 @@ enum Command {
         /// A name from the list
         machine: String,
     },
-    /// Build the image, run it in QEMU and show what it says; exits with the image's code
+    /// Build the image, run a program of it in QEMU and show what it says; exits with the image's code
     Run(RunArgs),
 }
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit codes of an image: 0 every output has the host's bits, 1 some output differs, 2 no valid model or \
-    check file, 101 panic, 102 processor fault."
+    after_help = "Exit codes of an image: 0 all is well (selftest: every output has the host's bits), 1 some output differs, \
+    2 no check file or that of another model, 3 no model, 4 a model of another version, 5 a damaged model, 6 a model that \
+    the kernels cannot run, 7 too little memory, 8 a text that is too long, 9 no UTF-8, 10 a text without an answer, \
+    11 no such program, 101 panic, 102 processor fault."
 )]
 struct RunArgs {
     /// A name from the list
     machine: String,
+    /// What it is to do
+    #[arg(value_enum, default_value_t)]
+    app: App,
     /// The packed model to load; without it a small seeded one is made, and what the image says is compared with the
-    /// expected.txt beside it
+    /// file of its `expected` folder
     #[arg(long)]
     model: Option<PathBuf>,
     /// The check file to load; without it `tools check` makes one for the model
@@ -56,8 +68,11 @@ struct RunArgs {
     /// The processor to emulate, where the machine can have several [default: cortex-a53 on qemu-a64]
     #[arg(long)]
     cpu: Option<String>,
-    /// Write what the image says to its expected.txt instead of comparing
-    #[arg(long, conflicts_with_all = ["model", "cpu"])]
+    /// Read from here, and not from a fixed text: with `classify` and without --model
+    #[arg(long)]
+    interactive: bool,
+    /// Write what the image says to its `expected` folder instead of comparing
+    #[arg(long, conflicts_with_all = ["model", "cpu", "interactive"])]
     accept: bool,
 }
 
@@ -65,7 +80,7 @@ struct RunArgs {
 pub(crate) fn main(args: Args) -> Result<()> {
     match args.command {
         Command::List => {
-            for machine in &MACHINES {
+            for machine in MACHINES {
                 println!("{:10} {} ({})", machine.name, machine.what, machine.target.triple());
             }
             Ok(())
@@ -82,6 +97,7 @@ pub(crate) fn main(args: Args) -> Result<()> {
 
 fn run(args: &RunArgs) -> Result<()> {
     let machine = Machine::named(&args.machine)?;
+    // Only the self-test reads a check file.
     let images = match (&args.model, &args.check) {
         (Some(model), Some(check)) => images::Images { model: model.clone(), check: check.clone() },
         (Some(model), None) => images::for_model(model)?,
@@ -89,23 +105,34 @@ fn run(args: &RunArgs) -> Result<()> {
     };
     build(machine)?;
     let cpu = args.cpu.as_deref();
-    let result = machine.launch(&Launch { model: &images.model, check: &images.check, cpu, plugin: None })?;
-    print!("{}", result.text);
+    let judged = args.model.is_none() && cpu.is_none() && !args.interactive;
+    let typed = args.app.typed();
+    let input = match (args.app, judged) {
+        (App::Classify, false) => Input::Terminal,
+        (_, true) => Input::Bytes(&typed),
+        _ => Input::None,
+    };
+    let result = machine.launch(&Launch { input, live: true, cpu, ..of(args.app, &images.model, &images.check) })?;
     let millions: Vec<_> = result.instructions().iter().map(|&n| format!("{:.1}", n as f64 / 1e6)).collect();
-    if !millions.is_empty() {
+    if args.app == App::Selftest && !millions.is_empty() {
         println!("millions of instructions a sentence: {}", millions.join(", "));
     }
     if args.accept {
-        expected::accept(machine, &result)?;
-    } else if args.model.is_none() && cpu.is_none() {
-        expected::compare(machine, &result)?;
-        println!("as expected: firmware/{}/expected.txt", machine.name);
+        expected::accept(machine, args.app, &result)?;
+    } else if judged {
+        expected::compare(machine, args.app, &result)?;
+        println!("as expected: {}", expected::path(machine, args.app).display());
     }
     if result.code != 0 {
         // The image's own code, so that scripts can tell a difference from a fault.
         std::process::exit(result.code);
     }
     Ok(())
+}
+
+/// A run of this program with these two files.
+fn of<'a>(app: App, model: &'a Path, check: &'a Path) -> Launch<'a> {
+    Launch { app, model: Some(model), check: Some(check), ..Launch::default() }
 }
 
 /// Builds the image of a machine with the release profile.
@@ -117,17 +144,21 @@ pub(crate) fn build(machine: &Machine) -> Result<()> {
     run_command(&mut cargo)
 }
 
-/// Builds and runs every machine with the seeded model, and compares with what is expected.
+/// Builds every machine, runs all its programs with the seeded model, and compares with what is expected.
 pub(crate) fn check_all() -> Result<()> {
     let images = images::fixture()?;
     let mut unequal = Vec::new();
-    for machine in &MACHINES {
+    for machine in MACHINES {
         build(machine)?;
-        let result = machine.run(&images.model, &images.check)?;
-        print!("{}", result.text);
-        if let Err(error) = expected::compare(machine, &result) {
-            println!("{error}");
-            unequal.push(machine.name);
+        for app in App::ALL {
+            let typed = app.typed();
+            let input = Input::Bytes(&typed);
+            let result = machine.launch(&Launch { input, ..of(app, &images.model, &images.check) })?;
+            print!("{}", result.text);
+            if let Err(error) = expected::compare(machine, app, &result) {
+                println!("{error}");
+                unequal.push(format!("{} {}", machine.name, app.name()));
+            }
         }
     }
     if unequal.is_empty() { Ok(()) } else { bail!("not as expected: {}", unequal.join(", ")) }
