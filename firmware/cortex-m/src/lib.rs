@@ -2,6 +2,8 @@
 //! emulated ones the counter and the host behind semihosting.
 #![no_std]
 
+#[cfg(feature = "board")]
+pub mod board;
 #[cfg(feature = "emulated")]
 mod counter;
 #[cfg(feature = "emulated")]
@@ -19,6 +21,17 @@ use distil_harness::EXIT_PANIC;
 #[cfg(feature = "emulated")]
 pub fn exit(code: u8) -> ! {
     semihosting::process::exit(i32::from(code))
+}
+
+/// Ends the program: with a debugger that takes the code, or by sleeping for ever.
+#[cfg(all(feature = "board", not(feature = "emulated")))]
+pub fn exit(code: u8) -> ! {
+    if cortex_m::peripheral::DCB::is_debugger_attached() {
+        semihosting::process::exit(i32::from(code))
+    }
+    loop {
+        cortex_m::asm::wfi();
+    }
 }
 
 #[panic_handler]

@@ -1,6 +1,8 @@
-//! What texts of several lengths cost: instructions or cycles, arena, stack.
+//! What texts of several lengths cost: instructions or cycles, whole and by part, arena, stack.
 
-use distil_runtime::{Head, Model, Session};
+use core::ops::ControlFlow;
+
+use distil_runtime::{Artifact, Head, Model, RunError, Session, tokenizer};
 
 use crate::answer::{self, Saved};
 use crate::check::Comparison;
@@ -44,6 +46,8 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
             arena: needs.arena,
             place: ram.name,
         });
+        let profile = profile::<M>(&mut session, &artifact, text, outcome.count).map_err(Fault::Run)?;
+        machine.report(&Event::Profile { profile, unit });
     }
     if let Some((used, of)) = machine.stack() {
         machine.report(&Event::Stack { used, of });
@@ -51,8 +55,51 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
     Ok(EXIT_OK)
 }
 
+/// What the parts of a text's answer cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// From the text to its tokens.
+    pub text: u64,
+    /// From the tokens to the first hidden states.
+    pub embeddings: u64,
+    /// All layers.
+    pub layers: u64,
+    /// From the last hidden states to the answer.
+    pub head: u64,
+}
+
+/// Runs the parts of an answer that cost `whole` once more, one by one; the head is what is left.
+fn profile<M: Machine>(
+    session: &mut Session<'_>,
+    artifact: &Artifact<'_>,
+    text: &str,
+    whole: u64,
+) -> Result<Profile, RunError> {
+    let reader = tokenizer(artifact.config(), artifact.vocabulary());
+    let start = M::count();
+    let _ = reader.for_each(text, |_| ControlFlow::<()>::Continue(()));
+    let text = M::count().wrapping_sub(start);
+
+    let mut ids = [0; MOST_TOKENS];
+    let tokens = session.ids().len().min(MOST_TOKENS);
+    ids[..tokens].copy_from_slice(&session.ids()[..tokens]);
+    let start = M::count();
+    let (mut first, mut last) = (start, start);
+    session.observe_ids(&ids[..tokens], None, |layer, _| {
+        last = M::count();
+        if layer == 0 {
+            first = last;
+        }
+    })?;
+    let (embeddings, layers) = (first.wrapping_sub(start), last.wrapping_sub(first));
+    let head = whole.saturating_sub(text).saturating_sub(embeddings).saturating_sub(layers);
+    Ok(Profile { text, embeddings, layers, head })
+}
+
+/// Tokens of the longest text.
+const MOST_TOKENS: usize = LENGTHS[LENGTHS.len() - 1];
 /// Most words of a text.
-const MOST_WORDS: usize = LENGTHS[LENGTHS.len() - 1];
+const MOST_WORDS: usize = MOST_TOKENS;
 
 /// Words of one letter, which every vocabulary has as tokens.
 struct Letters([u8; 2 * MOST_WORDS + MASK.len()]);

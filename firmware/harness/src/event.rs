@@ -4,6 +4,7 @@ use core::fmt;
 
 use distil_runtime::{Config, Head, Isa};
 
+use crate::bench::Profile;
 use crate::check::Difference;
 use crate::classify::prompt;
 use crate::fault::Fault;
@@ -28,6 +29,13 @@ pub enum Event<'e> {
         opening: u64,
         /// In this unit.
         unit: Unit,
+    },
+    /// The kernels were compared with the reference.
+    Kernels {
+        /// The kernels.
+        isa: Isa,
+        /// How many results were compared, or the operation that differs.
+        result: Result<u32, &'static str>,
     },
     /// The arena has its place.
     Arena {
@@ -96,6 +104,13 @@ pub enum Event<'e> {
         /// The memory it is in.
         place: &'static str,
     },
+    /// What the parts of that text cost.
+    Profile {
+        /// The parts.
+        profile: Profile,
+        /// In this unit.
+        unit: Unit,
+    },
     /// The stack at its deepest.
     Stack {
         /// Bytes that were in use.
@@ -119,6 +134,13 @@ impl fmt::Display for Event<'_> {
                 )?;
                 writeln!(f, "code: {code_bytes} bytes")?;
                 write!(f, "opened in {opening} {}", unit.name())
+            }
+            Self::Kernels { isa, result: Ok(0) } => write!(f, "kernels: {isa} has nothing to be compared with"),
+            Self::Kernels { isa, result: Ok(count) } => {
+                write!(f, "kernels: {count} results of {isa} are equal to the reference")
+            }
+            Self::Kernels { isa, result: Err(operation) } => {
+                write!(f, "kernels: DIFFERENT: {operation} of {isa} is not equal to the reference")
             }
             Self::Arena { bytes, place, tokens } => write!(f, "arena: {bytes} bytes in {place} for {tokens} tokens"),
             Self::Answer { number, text, answer, tokens, count, unit, difference } => {
@@ -146,6 +168,13 @@ impl fmt::Display for Event<'_> {
             Self::Bye { texts } => write!(f, "answered {texts} texts"),
             Self::Bench { tokens, count, unit, arena, place } => {
                 write!(f, "{tokens} tokens: {count} {}, arena {arena} bytes in {place}", unit.name())
+            }
+            Self::Profile { profile: Profile { text, embeddings, layers, head }, unit } => {
+                let unit = unit.name();
+                write!(
+                    f,
+                    "   text {text} {unit}, embeddings {embeddings} {unit}, layers {layers} {unit}, head {head} {unit}"
+                )
             }
             Self::Stack { used, of } => write!(f, "stack: {used} bytes of {of}"),
             Self::Fault(fault) => write!(f, "error {}: {fault}", fault.exit_code()),

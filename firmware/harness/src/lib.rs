@@ -23,12 +23,14 @@ mod defmt_format;
 mod event;
 mod fault;
 mod input;
+mod kernels;
 mod line;
 mod machine;
 mod selftest;
 mod start;
 
 pub use app::{App, UnknownApp};
+pub use bench::Profile;
 pub use check::{Check, CheckError, Difference, Expected};
 pub use distil_runtime::{Executor, SingleThread};
 pub use event::Event;

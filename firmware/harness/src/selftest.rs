@@ -1,13 +1,14 @@
-//! The self-test: the sentences of the check file, every output against the host's.
+//! The self-test: the kernels against the reference, then the sentences of the check file, every output against the
+//! host's.
 
-use distil_runtime::{Model, Session};
+use distil_runtime::{Kernels, Model, Session};
 
 use crate::answer::{self, Saved};
 use crate::check::Check;
 use crate::event::Event;
 use crate::fault::{EXIT_DIFFERENT, EXIT_OK, Fault};
 use crate::machine::{Board, Machine};
-use crate::start;
+use crate::{kernels, start};
 
 /// Runs it; the exit code says whether everything was equal.
 pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, Fault> {
@@ -18,6 +19,9 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
     }
     let model = Model::new(&artifact).map_err(Fault::Model)?;
     start::report(&board, &model, opening, machine);
+
+    let kernels = kernels::compare(Kernels::detect());
+    machine.report(&Event::Kernels { isa: model.isa(), result: kernels });
 
     let tokens = check.sentences().map(|sentence| sentence.tokens).max().unwrap_or(0) as usize;
     let needs = start::needs(&artifact, tokens, &board)?;
@@ -50,5 +54,5 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
         });
     }
     machine.report(&Event::End { sentences, equal });
-    Ok(if equal == sentences { EXIT_OK } else { EXIT_DIFFERENT })
+    Ok(if equal == sentences && kernels.is_ok() { EXIT_OK } else { EXIT_DIFFERENT })
 }

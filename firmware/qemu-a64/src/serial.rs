@@ -19,26 +19,18 @@ fn register(offset: usize) -> *mut u32 {
 }
 
 impl Serial {
-    /// Waits for bytes and takes those that are there, at least one. They are sent back, since a terminal at the other
-    /// end does not show what it sends.
+    /// Waits for a byte and takes it. It is sent back, since a terminal at the other end does not show what it sends; one
+    /// at a time, so that a line is shown when it is taken and not while the one before is answered.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
-        let mut len = 0;
-        while len < buffer.len() {
-            // SAFETY: as in `send`.
-            let byte = unsafe {
-                if register(FLAGS).read_volatile() & RECEIVE_EMPTY != 0 {
-                    if len > 0 {
-                        break;
-                    }
-                    continue;
-                }
-                (register(DATA).read_volatile() & 0xff) as u8
-            };
-            buffer[len] = byte;
-            len += 1;
-            self.send(if byte == b'\r' { b'\n' } else { byte });
-        }
-        len
+        let Some(place) = buffer.first_mut() else { return 0 };
+        // SAFETY: as in `send`.
+        let byte = unsafe {
+            while register(FLAGS).read_volatile() & RECEIVE_EMPTY != 0 {}
+            (register(DATA).read_volatile() & 0xff) as u8
+        };
+        *place = byte;
+        self.send(if byte == b'\r' { b'\n' } else { byte });
+        1
     }
 
     fn send(&mut self, byte: u8) {

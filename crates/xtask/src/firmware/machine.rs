@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::app::App;
 use super::defmt::{Decoder, Stream};
+use super::flash::Board;
 use super::list::MACHINES;
 use super::process::{Input, TIME_LIMIT, capture};
 use crate::cross::{Target, release_dir};
@@ -31,7 +32,9 @@ pub(crate) struct Machine {
     /// The processors that `--cpu` may name, the default one first; empty where the machine has only one.
     pub(crate) cpus: &'static [&'static str],
     pub(super) log: Log,
-    /// The emulated machine, and one with more room if there is one.
+    /// How it is written, if it is a real board.
+    pub(super) board: Option<Board>,
+    /// The emulated machine, and one with more room if there is one; none for a real board.
     pub(super) places: &'static [Place],
 }
 
@@ -105,6 +108,15 @@ impl Run {
         self.text.lines().filter(|line| line.contains(" tokens, ")).filter_map(number).collect()
     }
 
+    /// Tokens and instructions of each line of `bench`.
+    pub(crate) fn bench(&self) -> Vec<(usize, u64)> {
+        let line = |line: &str| {
+            let (tokens, rest) = line.split_once(" tokens: ")?;
+            Some((tokens.parse().ok()?, rest.split_once(" instructions,")?.0.parse().ok()?))
+        };
+        self.text.lines().filter_map(line).collect()
+    }
+
     /// Tokens of each sentence, from the report.
     pub(crate) fn tokens(&self) -> Vec<usize> {
         let number = |line: &str| line.split_once(" tokens, ")?.0.trim().parse().ok();
@@ -121,6 +133,11 @@ impl Machine {
         })
     }
 
+    /// Whether its processor is a microcontroller's.
+    pub(crate) fn is_cortex_m(&self) -> bool {
+        matches!(self.target, Target::Thumbv7em | Target::Thumbv8m)
+    }
+
     /// Its folder.
     pub(crate) fn folder(&self) -> PathBuf {
         root().join("firmware").join(self.name)
@@ -128,7 +145,7 @@ impl Machine {
 
     /// The emulator's program.
     pub(crate) fn emulator(&self) -> &'static str {
-        self.places[0].qemu[0]
+        self.places.first().map_or("", |place| place.qemu[0])
     }
 
     /// Its program, once built.
@@ -136,12 +153,22 @@ impl Machine {
         Ok(release_dir(self.target)?.join(self.name))
     }
 
+    /// Whether QEMU can be it.
+    pub(crate) fn is_emulated(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// Bytes of the largest model that it takes.
+    pub(crate) fn room(&self) -> u64 {
+        self.places.iter().map(|place| place.model_room).max().unwrap_or(0)
+    }
+
     /// The first emulated machine with room for a file of this size.
     fn place(&self, bytes: u64) -> Result<&Place> {
-        self.places.iter().find(|place| bytes <= place.model_room).with_context(|| {
-            let room = self.places.iter().map(|place| place.model_room).max().unwrap_or(0);
-            format!("a file has {bytes} bytes; {} takes up to {room}", self.name)
-        })
+        self.places
+            .iter()
+            .find(|place| bytes <= place.model_room)
+            .with_context(|| format!("a file has {bytes} bytes; {} takes up to {}", self.name, self.room()))
     }
 
     /// The QEMU command of a run.
@@ -249,5 +276,7 @@ mod tests {
         assert_eq!(run.instructions(), [123, 4567]);
         assert_eq!(run.tokens(), [6, 7]);
         assert_eq!(run.kernels(), Some("neon"));
+        let text = "8 tokens: 123 instructions, arena 9 bytes in DDR\nstack: 5 bytes of 6\n";
+        assert_eq!(Run { text: text.into(), code: 0 }.bench(), [(8, 123)]);
     }
 }

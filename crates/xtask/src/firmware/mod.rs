@@ -3,11 +3,14 @@
 mod app;
 mod defmt;
 mod expected;
+mod faults;
+mod flash;
 mod images;
 mod kernels;
 mod list;
 mod machine;
 mod process;
+mod size;
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +46,28 @@ enum Command {
     },
     /// Build the image, run a program of it in QEMU and show what it says; exits with the image's code
     Run(RunArgs),
+    /// Build the image of a real board, write model and program, start it and show its log
+    Flash {
+        /// A name from the list
+        machine: String,
+        /// What it is to do; on a board that is chosen when the image is built
+        #[arg(value_enum, default_value_t = App::Classify)]
+        app: App,
+        /// The packed model to write; without it a small seeded one is made
+        #[arg(long)]
+        model: Option<PathBuf>,
+        /// Print the commands and run none of them
+        #[arg(long)]
+        show: bool,
+    },
+    /// Show what the images take in flash and RAM, section by section and crate by crate
+    Size {
+        /// A name from the list; all of them without it
+        machine: Option<String>,
+        /// Build that machine's image at every level of optimization, run `bench` and compare
+        #[arg(long, requires = "machine")]
+        levels: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -92,6 +117,17 @@ pub(crate) fn main(args: Args) -> Result<()> {
             Ok(())
         }
         Command::Run(args) => run(&args),
+        Command::Flash { machine, app, model, show } => {
+            let machine = Machine::named(&machine)?;
+            let images = model.map_or_else(images::fixture, |model| images::for_model(&model))?;
+            build_with(machine, None, Some(app))?;
+            flash::flash(machine, app, &images, show)
+        }
+        Command::Size { machine: Some(name), levels: true } => {
+            size::levels(Machine::named(&name)?, &images::fixture()?)
+        }
+        Command::Size { machine: Some(name), .. } => size::show(&[Machine::named(&name)?]),
+        Command::Size { machine: None, .. } => size::show(&MACHINES.iter().collect::<Vec<_>>()),
     }
 }
 
@@ -137,20 +173,41 @@ fn of<'a>(app: App, model: &'a Path, check: &'a Path) -> Launch<'a> {
 
 /// Builds the image of a machine with the release profile.
 pub(crate) fn build(machine: &Machine) -> Result<()> {
+    build_at(machine, None)
+}
+
+/// [`build`] at another level of optimization than the profile's.
+fn build_at(machine: &Machine, level: Option<&str>) -> Result<()> {
+    build_with(machine, level, None)
+}
+
+/// [`build_at`] with a program that a board starts with.
+fn build_with(machine: &Machine, level: Option<&str>, app: Option<App>) -> Result<()> {
     let mut cargo = cargo_for("build", machine.target, &root().join("firmware"))?;
     cargo.args(["--release", "--locked", "--package", machine.name]);
     // The level of defmt's messages is chosen at build time, and the default leaves out all but errors.
     cargo.env("DEFMT_LOG", "info");
+    if let Some(app) = app {
+        cargo.env("DISTIL_APP", app.name());
+    }
+    if let Some(level) = level {
+        cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level);
+    }
     run_command(&mut cargo)
 }
 
-/// Builds every machine, runs all its programs with the seeded model, and compares with what is expected.
+/// Builds every machine, runs all its programs with the seeded model, and compares with what is expected; then whatever
+/// can be wrong in the field.
 pub(crate) fn check_all() -> Result<()> {
     let images = images::fixture()?;
     let mut unequal = Vec::new();
     for machine in MACHINES {
         build(machine)?;
-        for app in App::ALL {
+        if machine.is_cortex_m() {
+            size::check(machine)?;
+        }
+        // What cannot run here has to build.
+        for app in App::ALL.into_iter().filter(|_| machine.is_emulated()) {
             let typed = app.typed();
             let input = Input::Bytes(&typed);
             let result = machine.launch(&Launch { input, ..of(app, &images.model, &images.check) })?;
@@ -161,6 +218,7 @@ pub(crate) fn check_all() -> Result<()> {
             }
         }
     }
+    faults::test(&images)?;
     if unequal.is_empty() { Ok(()) } else { bail!("not as expected: {}", unequal.join(", ")) }
 }
 
