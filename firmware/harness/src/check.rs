@@ -166,6 +166,12 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
+    /// Compares with nothing: for texts that no host has answered.
+    pub(crate) const fn none() -> Self {
+        let expected = Expected { text: "", tokens: 0, hidden: 0, output: &[] };
+        Self { expected, at: 0, difference: None }
+    }
+
     fn note(&mut self, difference: Difference) {
         self.difference.get_or_insert(difference);
     }

@@ -2,9 +2,13 @@
 
 use core::fmt;
 
-use distil_runtime::{Config, Isa, ModelError, OpenError, RunError, SessionError};
+use distil_runtime::{Config, Head, Isa};
 
-use crate::check::{CheckError, Difference};
+use crate::bench::Profile;
+use crate::check::Difference;
+use crate::classify::prompt;
+use crate::fault::Fault;
+use crate::machine::Unit;
 
 /// One step of a run. Its text is one or more lines, without a line break at the end.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +25,17 @@ pub enum Event<'e> {
         model_bytes: usize,
         /// Bytes of the program's code and constants.
         code_bytes: usize,
-        /// Instructions it took to check the file.
+        /// What it took to check the file.
         opening: u64,
+        /// In this unit.
+        unit: Unit,
+    },
+    /// The kernels were compared with the reference.
+    Kernels {
+        /// The kernels.
+        isa: Isa,
+        /// How many results were compared, or the operation that differs.
+        result: Result<u32, &'static str>,
     },
     /// The arena has its place.
     Arena {
@@ -43,8 +56,10 @@ pub enum Event<'e> {
         answer: &'e str,
         /// Tokens of the sentence, `[CLS]` and `[SEP]` included.
         tokens: usize,
-        /// Instructions from text to answer.
-        instructions: u64,
+        /// From text to answer.
+        count: u64,
+        /// In this unit.
+        unit: Unit,
         /// The first output that is not the host's.
         difference: Option<Difference>,
     },
@@ -55,67 +70,62 @@ pub enum Event<'e> {
         /// How many had the host's bits in every output.
         equal: u32,
     },
-    /// The machine has to stop early.
+    /// Texts can be typed now.
+    Ready {
+        /// What the model answers with.
+        head: Head,
+    },
+    /// What was typed is answered.
+    Reply {
+        /// The answer in words.
+        answer: &'e str,
+        /// Tokens of the text, `[CLS]` and `[SEP]` included.
+        tokens: usize,
+        /// From text to answer.
+        count: u64,
+        /// In this unit.
+        unit: Unit,
+    },
+    /// Nothing more is answered.
+    Bye {
+        /// Texts that were answered.
+        texts: u32,
+    },
+    /// A text of some length was measured.
+    Bench {
+        /// Its tokens, `[CLS]` and `[SEP]` included.
+        tokens: usize,
+        /// From text to answer.
+        count: u64,
+        /// In this unit.
+        unit: Unit,
+        /// Bytes of the arena.
+        arena: usize,
+        /// The memory it is in.
+        place: &'static str,
+    },
+    /// What the parts of that text cost.
+    Profile {
+        /// The parts.
+        profile: Profile,
+        /// In this unit.
+        unit: Unit,
+    },
+    /// The stack at its deepest.
+    Stack {
+        /// Bytes that were in use.
+        used: usize,
+        /// Bytes that there are.
+        of: usize,
+    },
+    /// The machine has to stop, or a text has no answer.
     Fault(Fault),
 }
-
-/// Why a machine cannot answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
-    /// There is no valid model at its address.
-    Open(OpenError),
-    /// There is no valid check file at its address.
-    Check(CheckError),
-    /// The check file belongs to another model.
-    OtherModel {
-        /// Checksum of the model that was checked.
-        checked: u32,
-        /// Checksum of the model that is loaded.
-        found: u32,
-    },
-    /// The kernels cannot run the model.
-    Model(ModelError),
-    /// No memory of this machine holds the arena.
-    Ram {
-        /// Bytes that are needed.
-        needed: usize,
-        /// Bytes of the largest memory.
-        most: usize,
-    },
-    /// The session cannot start.
-    Session(SessionError),
-    /// A sentence has no answer.
-    Run(RunError),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Open(error) => write!(f, "no model: {error}"),
-            Self::Check(error) => error.fmt(f),
-            Self::OtherModel { checked, found } => write!(
-                f,
-                "the check file is for the model {checked:#010x} and {found:#010x} is loaded; make it again with `tools check`"
-            ),
-            Self::Model(error) => error.fmt(f),
-            Self::Ram { needed, most } => {
-                write!(
-                    f,
-                    "the arena needs {needed} bytes and this machine has {most} in one piece; shorten the sentences"
-                )
-            }
-            Self::Session(error) => error.fmt(f),
-            Self::Run(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for Fault {}
 
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start { board, isa, config, model_bytes, code_bytes, opening } => {
+            Self::Start { board, isa, config, model_bytes, code_bytes, opening, unit } => {
                 writeln!(f, "{board}, kernels: {isa}")?;
                 writeln!(
                     f,
@@ -123,13 +133,20 @@ impl fmt::Display for Event<'_> {
                     config.architecture, config.head, config.layers, config.hidden, config.vocab_size
                 )?;
                 writeln!(f, "code: {code_bytes} bytes")?;
-                write!(f, "opened in {opening} instructions")
+                write!(f, "opened in {opening} {}", unit.name())
+            }
+            Self::Kernels { isa, result: Ok(0) } => write!(f, "kernels: {isa} has nothing to be compared with"),
+            Self::Kernels { isa, result: Ok(count) } => {
+                write!(f, "kernels: {count} results of {isa} are equal to the reference")
+            }
+            Self::Kernels { isa, result: Err(operation) } => {
+                write!(f, "kernels: DIFFERENT: {operation} of {isa} is not equal to the reference")
             }
             Self::Arena { bytes, place, tokens } => write!(f, "arena: {bytes} bytes in {place} for {tokens} tokens"),
-            Self::Answer { number, text, answer, tokens, instructions, difference } => {
+            Self::Answer { number, text, answer, tokens, count, unit, difference } => {
                 writeln!(f, "{number}. {text}")?;
                 writeln!(f, "   {answer}")?;
-                writeln!(f, "   {tokens} tokens, {instructions} instructions")?;
+                writeln!(f, "   {tokens} tokens, {count} {}", unit.name())?;
                 match difference {
                     None => write!(f, "   bits: equal to the host"),
                     Some(difference) => write!(f, "   bits: DIFFERENT: {difference}"),
@@ -141,7 +158,26 @@ impl fmt::Display for Event<'_> {
             Self::End { sentences, equal } => {
                 write!(f, "{} of {sentences} sentences: DIFFERENT from the host", sentences - equal)
             }
-            Self::Fault(fault) => write!(f, "error: {fault}"),
+            Self::Ready { head } => {
+                write!(f, "ready: {} and press enter; `quit` or the end of input ends", prompt(*head))
+            }
+            Self::Reply { answer, tokens, count, unit } => {
+                writeln!(f, "{answer}")?;
+                write!(f, "   {tokens} tokens, {count} {}", unit.name())
+            }
+            Self::Bye { texts } => write!(f, "answered {texts} texts"),
+            Self::Bench { tokens, count, unit, arena, place } => {
+                write!(f, "{tokens} tokens: {count} {}, arena {arena} bytes in {place}", unit.name())
+            }
+            Self::Profile { profile: Profile { text, embeddings, layers, head }, unit } => {
+                let unit = unit.name();
+                write!(
+                    f,
+                    "   text {text} {unit}, embeddings {embeddings} {unit}, layers {layers} {unit}, head {head} {unit}"
+                )
+            }
+            Self::Stack { used, of } => write!(f, "stack: {used} bytes of {of}"),
+            Self::Fault(fault) => write!(f, "error {}: {fault}", fault.exit_code()),
         }
     }
 }

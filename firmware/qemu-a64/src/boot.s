@@ -41,10 +41,18 @@ level1:
     add     x1, x1, :lo12:__bss_end
 zero:
     cmp     x0, x1
-    b.hs    start
+    b.hs    stack
     stp     xzr, xzr, [x0], #16
     b       zero
-start:
+
+stack:                                  // painted, so that its deepest use can be found: see stack.rs
+    adrp    x0, __stack_bottom
+    adrp    x1, __stack_top
+    mov     x2, #0xcccccccccccccccc
+paint:
+    stp     x2, x2, [x0], #16
+    cmp     x0, x1
+    b.lo    paint
     bl      rust_main
 park:
     wfe

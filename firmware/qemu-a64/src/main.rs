@@ -10,12 +10,13 @@ mod mmu;
 mod processor;
 mod semihosting;
 mod serial;
+mod stack;
 
 use core::fmt::Write;
 
-use distil_harness::{Board, EXIT_FAULT, EXIT_PANIC, Event, Machine, Ram, run};
+use distil_harness::{App, Board, EXIT_FAULT, EXIT_PANIC, Event, Machine, Ram, SingleThread, Unit, run};
 
-use semihosting::exit;
+use semihosting::{command_line, exit};
 use serial::Serial;
 
 /// Reports go to the serial port as text; instructions come from the cycle counter.
@@ -27,7 +28,15 @@ impl Machine for A64 {
         let _ = writeln!(Serial, "{event}");
     }
 
-    fn instructions(&mut self) -> u64 {
+    fn read(&mut self, buffer: &mut [u8]) -> usize {
+        Serial.read(buffer)
+    }
+
+    fn stack(&mut self) -> Option<(usize, usize)> {
+        Some(stack::used())
+    }
+
+    fn count() -> u64 {
         counter::instructions()
     }
 }
@@ -38,12 +47,15 @@ fn main() -> ! {
     let mut ram = [Ram { name: "DDR", bytes: memory.arena }];
     let board = Board {
         name: processor::board(),
+        unit: Unit::Instructions,
         model: memory.model,
         check: memory.check,
         ram: &mut ram,
+        executor: &SingleThread,
         code_bytes: memory.code_bytes,
     };
-    exit(run(board, &mut A64))
+    let mut line = [0; 256];
+    exit(run(App::of_command_line(command_line(&mut line)), board, &mut A64))
 }
 
 #[panic_handler]

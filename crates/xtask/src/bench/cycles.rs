@@ -83,7 +83,8 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
     let check = check_file(&file, &[args.tokens])?;
     firmware::build(machine)?;
     let plugin = Plugin::new(&llvm, &machine.elf()?)?;
-    let launch = Launch { model: &file, check: &check, cpu, plugin: Some(&plugin.argument) };
+    let launch =
+        Launch { model: Some(&file), check: Some(&check), cpu, plugin: Some(&plugin.argument), ..Launch::default() };
     let run = checked(machine.launch(&launch)?, &[args.tokens])?;
 
     // The first pair is the opening of the file; the others are the one text and its head.

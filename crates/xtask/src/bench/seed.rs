@@ -60,7 +60,8 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
     for subject in &mut subjects {
         let check = check_file(&subject.file, &[args.tokens])?;
         for cpu in &args.cpu {
-            let launch = Launch { model: &subject.file, check: &check, cpu: Some(cpu), plugin: None };
+            let launch =
+                Launch { model: Some(&subject.file), check: Some(&check), cpu: Some(cpu), ..Launch::default() };
             subject.instructions.extend(checked(machine.launch(&launch)?, &[args.tokens])?.instructions());
         }
     }

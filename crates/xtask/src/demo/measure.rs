@@ -27,9 +27,14 @@ pub(super) struct Subject<'a> {
     pub(super) programs: &'a Path,
 }
 
-/// Names of the emulated processors.
+/// The emulated boards with room for the models of the demo.
+pub(super) fn boards() -> impl Iterator<Item = &'static Machine> {
+    MACHINES.iter().filter(|machine| machine.room() >= MOST_BYTES_ON_A_BOARD)
+}
+
+/// Names of their processors.
 pub(super) fn machines() -> Vec<String> {
-    MACHINES.iter().map(processor).collect()
+    boards().map(processor).collect()
 }
 
 fn processor(machine: &Machine) -> String {
@@ -73,11 +78,11 @@ impl Subject<'_> {
     fn boards(&self, bytes: u64, check: &Path) -> Result<(Vec<Option<f64>>, usize)> {
         if bytes > MOST_BYTES_ON_A_BOARD {
             eprintln!("the {} has {bytes} bytes, more than the emulated boards hold", self.name);
-            return Ok((vec![None; MACHINES.len()], 16));
+            return Ok((vec![None; boards().count()], 16));
         }
         let mut instructions = Vec::new();
         let mut tokens = 0;
-        for machine in &MACHINES {
+        for machine in boards() {
             let run = machine.run(self.file, check)?;
             eprint!("{}", run.text);
             if run.code != 0 {

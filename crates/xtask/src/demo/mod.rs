@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::firmware::{self, MACHINES};
+use crate::firmware;
 use crate::shell;
 use measure::Subject;
 use table::Table;
@@ -56,7 +56,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     let out = shell::root().join(&args.out);
     fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
     let programs = build(args.quick)?;
-    for machine in &MACHINES {
+    for machine in measure::boards() {
         firmware::build(machine)?;
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use defmt_decoder::{DecodeError, Table};
+use defmt_decoder::{DecodeError, StreamDecoder, Table};
 
 /// The strings of one program.
 pub(super) struct Decoder {
@@ -18,26 +18,39 @@ impl Decoder {
         Ok(Self { table })
     }
 
-    /// The messages, one after another, each ending its line. A frame that cannot be read is said so in its place.
-    pub(super) fn decode(&self, stream: &[u8]) -> Result<String> {
-        let mut decoder = self.table.new_stream_decoder();
-        decoder.received(stream);
+    /// Reads frames in pieces.
+    pub(super) fn stream(&self) -> Stream<'_> {
+        Stream { decoder: self.table.new_stream_decoder(), recovers: self.table.encoding().can_recover(), lost: false }
+    }
+}
+
+/// Frames as they come.
+pub(super) struct Stream<'t> {
+    decoder: Box<dyn StreamDecoder + Send + Sync + 't>,
+    recovers: bool,
+    /// Nothing more can be read.
+    lost: bool,
+}
+
+impl Stream<'_> {
+    /// The messages that a piece completes, each ending its line. A frame that cannot be read is said so in its place.
+    pub(super) fn take(&mut self, piece: &[u8]) -> String {
         let mut text = String::new();
-        loop {
-            match decoder.decode() {
+        self.decoder.received(piece);
+        while !self.lost {
+            match self.decoder.decode() {
                 Ok(frame) => {
                     text += &frame.display_message().to_string();
                     text += "\n";
                 }
-                Err(DecodeError::UnexpectedEof) => return Ok(text),
-                Err(DecodeError::Malformed) if self.table.encoding().can_recover() => {
-                    text += "(a frame that cannot be read)\n"
-                }
+                Err(DecodeError::UnexpectedEof) => break,
+                Err(DecodeError::Malformed) if self.recovers => text += "(a frame that cannot be read)\n",
                 Err(DecodeError::Malformed) => {
                     text += "(the rest of the log cannot be read)\n";
-                    return Ok(text);
+                    self.lost = true;
                 }
             }
         }
+        text
     }
 }

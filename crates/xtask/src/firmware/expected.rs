@@ -1,41 +1,55 @@
 //! What a machine should say, kept beside its program.
 //!
-//! Numbers that change with the compiler or the kernels, and say nothing about being right, are masked: instructions
-//! and bytes of code. Everything else, the probabilities included, has to be the same to the last digit.
+//! Numbers that change with the compiler or the kernels, and say nothing about being right, are masked: instructions,
+//! bytes of code and of stack. Everything else, the probabilities included, has to be the same to the last digit.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+use super::app::App;
 use super::machine::{Machine, Run};
 
+/// The file beside the machine's program.
+pub(super) fn path(machine: &Machine, app: App) -> PathBuf {
+    machine.folder().join("expected").join(app.name()).with_extension("txt")
+}
+
 /// Writes what the machine said.
-pub(super) fn accept(machine: &Machine, run: &Run) -> Result<()> {
+pub(super) fn accept(machine: &Machine, app: App, run: &Run) -> Result<()> {
     if run.code != 0 {
         bail!("{} exited with {}; only a good run can be expected", machine.name, run.code);
     }
-    let path = machine.folder().join("expected.txt");
+    let path = path(machine, app);
+    fs::create_dir_all(machine.folder().join("expected"))?;
     fs::write(&path, mask(&run.text)).with_context(|| format!("cannot write {}", path.display()))?;
     println!("wrote {}", path.display());
     Ok(())
 }
 
 /// Compares what the machine said with what it should; the error shows each line that differs.
-pub(super) fn compare(machine: &Machine, run: &Run) -> Result<()> {
-    let path = machine.folder().join("expected.txt");
+pub(super) fn compare(machine: &Machine, app: App, run: &Run) -> Result<()> {
+    let path = path(machine, app);
     let expected = fs::read_to_string(&path).with_context(|| {
-        format!("cannot read {}; `cargo xtask firmware run {} --accept` writes it", path.display(), machine.name)
+        format!(
+            "cannot read {}; `cargo xtask firmware run {} {} --accept` writes it",
+            path.display(),
+            machine.name,
+            app.name()
+        )
     })?;
     let found = mask(&run.text);
     let differences = differences(&expected, &found);
     if !differences.is_empty() {
         bail!(
             "{} did not say what {} expects (its exit code was {}); if the new output is right, run \
-             `cargo xtask firmware run {} --accept`\n{differences}",
+             `cargo xtask firmware run {} {} --accept`\n{differences}",
             machine.name,
             path.display(),
             run.code,
-            machine.name
+            machine.name,
+            app.name()
         );
     }
     if run.code != 0 {
@@ -67,9 +81,9 @@ fn mask(text: &str) -> String {
 
 fn mask_line(line: &str) -> String {
     let mut words: Vec<&str> = line.split(' ').collect();
-    let code = words.first() == Some(&"code:");
+    let built = matches!(words.first(), Some(&("code:" | "stack:")));
     for i in 1..words.len() {
-        let masked = words[i] == "instructions" || (code && words[i] == "bytes");
+        let masked = words[i].trim_end_matches(',') == "instructions" || (built && words[i] == "bytes");
         if masked && words[i - 1].bytes().all(|b| b.is_ascii_digit()) {
             words[i - 1] = "#";
         }
@@ -88,6 +102,8 @@ mod tests {
             mask(text),
             "code: # bytes\nmodel: 99 bytes\nopened in # instructions\n   7 tokens, # instructions\n"
         );
+        assert_eq!(mask("8 tokens: 5 instructions, arena 9 bytes\n"), "8 tokens: # instructions, arena 9 bytes\n");
+        assert_eq!(mask("stack: 5 bytes of 64\n"), "stack: # bytes of 64\n");
     }
 
     #[test]

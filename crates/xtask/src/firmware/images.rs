@@ -14,7 +14,8 @@ pub(crate) struct Images {
     pub(crate) check: PathBuf,
 }
 
-fn folder() -> Result<PathBuf> {
+/// Where the files of this module are.
+pub(super) fn folder() -> Result<PathBuf> {
     let folder = root().join("target/firmware");
     fs::create_dir_all(&folder)?;
     Ok(folder)
@@ -42,12 +43,22 @@ pub(super) fn for_model(model: &Path) -> Result<Images> {
 
 /// A small model with seeded random weights, made anew so that it always belongs to this tree.
 pub(crate) fn fixture() -> Result<Images> {
+    of_shape("fixture", &[], None)
+}
+
+/// One of a shape of its own, with the sentences of a file in place of the usual ones.
+pub(super) fn of_shape(name: &str, shape: &[&str], text: Option<&Path>) -> Result<Images> {
     let folder = folder()?;
-    let student = folder.join("fixture");
-    let images = Images { model: folder.join("fixture.distil"), check: folder.join("fixture.check") };
+    let student = folder.join(name);
+    let images = Images { model: student.with_extension("distil"), check: student.with_extension("check") };
     let mut fixture = tools()?;
-    run(fixture.args(["fixture", "--head", "masked-lm"]).arg("-o").arg(&student))?;
+    run(fixture.args(["fixture", "--head", "masked-lm"]).args(shape).arg("-o").arg(&student))?;
     run(tools()?.arg("pack").arg(&student).arg("-o").arg(&images.model))?;
-    run(tools()?.arg("check").arg(&images.model).arg("-o").arg(&images.check))?;
+    let mut check = tools()?;
+    check.arg("check").arg(&images.model).arg("-o").arg(&images.check);
+    if let Some(text) = text {
+        check.arg("--text").arg(text);
+    }
+    run(&mut check)?;
     Ok(images)
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::machine::{TIME_LIMIT, capture};
+use super::process::{Input, TIME_LIMIT, capture};
 use crate::cross::{Target, cargo_for, release_dir};
 use crate::shell::{display, root, run};
 
@@ -44,7 +44,11 @@ pub(crate) fn test() -> Result<()> {
         qemu.args(["-semihosting-config", "enable=on,target=native", "-kernel"]);
         qemu.arg(release_dir(processor.target)?.join(PROGRAM));
         eprintln!("$ {}", display(&qemu));
-        let (stdout, code) = capture(&mut qemu, TIME_LIMIT)?;
+        let mut stdout = Vec::new();
+        let code = capture(&mut qemu, &Input::None, TIME_LIMIT, |piece| {
+            stdout.extend(piece);
+            Ok(())
+        })?;
         let text = String::from_utf8_lossy(&stdout);
         println!("{}\n{text}", processor.name);
         if code != 0 {

@@ -1,19 +1,22 @@
 //! The machines as data, and one run of QEMU.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::defmt::Decoder;
+use super::app::App;
+use super::defmt::{Decoder, Stream};
+use super::flash::Board;
+use super::list::MACHINES;
+use super::process::{Input, TIME_LIMIT, capture};
 use crate::cross::{Target, release_dir};
 use crate::shell::{display, root};
 
 /// How the program's words leave the machine; both arrive on QEMU's standard output.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Log {
+pub(super) enum Log {
     Serial,
     Defmt,
 }
@@ -28,77 +31,60 @@ pub(crate) struct Machine {
     pub(crate) target: Target,
     /// The processors that `--cpu` may name, the default one first; empty where the machine has only one.
     pub(crate) cpus: &'static [&'static str],
-    log: Log,
-    /// The emulated machine, and one with more room if there is one.
-    places: &'static [Place],
+    pub(super) log: Log,
+    /// How it is written, if it is a real board.
+    pub(super) board: Option<Board>,
+    /// The emulated machine, and one with more room if there is one; none for a real board.
+    pub(super) places: &'static [Place],
 }
 
 /// An emulated machine that runs the program, and where it takes its two files.
-struct Place {
-    qemu: &'static [&'static str],
-    model_at: u32,
-    check_at: u32,
+pub(super) struct Place {
+    pub(super) qemu: &'static [&'static str],
+    pub(super) model_at: u32,
+    pub(super) check_at: u32,
     /// Bytes between the two addresses above.
-    model_room: u64,
+    pub(super) model_room: u64,
 }
 
-/// The machine with a Cortex-M55, which has the most memory of those with a microcontroller.
-const AN547: Place = Place {
-    qemu: &["qemu-system-arm", "-M", "mps3-an547", "-serial", "null"],
-    model_at: 0x6000_0000,
-    check_at: 0x7000_0000,
-    model_room: 256 << 20,
-};
-
-/// All machines.
-pub(crate) const MACHINES: [Machine; 3] = [
-    Machine {
-        name: "qemu-m55",
-        what: "mps3-an547, Cortex-M55, defmt over semihosting",
-        target: Target::Thumbv8m,
-        cpus: &[],
-        log: Log::Defmt,
-        places: &[AN547],
-    },
-    Machine {
-        name: "qemu-m7",
-        what: "mps2-an500, Cortex-M7, defmt over semihosting",
-        target: Target::Thumbv7em,
-        cpus: &[],
-        log: Log::Defmt,
-        places: &[
-            Place {
-                qemu: &["qemu-system-arm", "-M", "mps2-an500", "-serial", "null"],
-                model_at: 0x6000_0000,
-                check_at: 0x60c0_0000,
-                model_room: 12 << 20,
-            },
-            AN547,
-        ],
-    },
-    Machine {
-        name: "qemu-a64",
-        what: "virt, Cortex-A53 without an operating system, serial port",
-        target: Target::Aarch64None,
-        cpus: &["cortex-a53", "cortex-a72", "cortex-a76", "max"],
-        log: Log::Serial,
-        places: &[Place {
-            qemu: &["qemu-system-aarch64", "-M", "virt", "-m", "1G", "-nic", "none", "-serial", "stdio"],
-            model_at: 0x4800_0000,
-            check_at: 0x7000_0000,
-            model_room: 640 << 20,
-        }],
-    },
-];
-
 /// What one run is to be.
+#[derive(Default)]
 pub(crate) struct Launch<'a> {
-    pub(crate) model: &'a Path,
-    pub(crate) check: &'a Path,
+    pub(crate) app: App,
+    /// What the program reads.
+    pub(crate) input: Input<'a>,
+    /// Whether its words are shown as they come.
+    pub(crate) live: bool,
+    pub(crate) model: Option<&'a Path>,
+    pub(crate) check: Option<&'a Path>,
     /// One of the machine's processors; its default one otherwise.
     pub(crate) cpu: Option<&'a str>,
     /// A plugin of the emulator, with its arguments.
     pub(crate) plugin: Option<&'a str>,
+}
+
+/// Turns what leaves the machine into text, a piece at a time.
+enum Words<'d> {
+    /// Text; a character that is not whole yet waits.
+    Serial(Vec<u8>),
+    Defmt(Stream<'d>),
+}
+
+impl Words<'_> {
+    fn take(&mut self, piece: &[u8]) -> String {
+        match self {
+            Self::Defmt(stream) => stream.take(piece),
+            Self::Serial(waiting) => {
+                waiting.extend(piece);
+                let whole = match std::str::from_utf8(waiting) {
+                    Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                    _ => waiting.len(),
+                };
+                let rest = waiting.split_off(whole);
+                String::from_utf8_lossy(&std::mem::replace(waiting, rest)).replace('\r', "")
+            }
+        }
+    }
 }
 
 /// What one run gave.
@@ -122,6 +108,15 @@ impl Run {
         self.text.lines().filter(|line| line.contains(" tokens, ")).filter_map(number).collect()
     }
 
+    /// Tokens and instructions of each line of `bench`.
+    pub(crate) fn bench(&self) -> Vec<(usize, u64)> {
+        let line = |line: &str| {
+            let (tokens, rest) = line.split_once(" tokens: ")?;
+            Some((tokens.parse().ok()?, rest.split_once(" instructions,")?.0.parse().ok()?))
+        };
+        self.text.lines().filter_map(line).collect()
+    }
+
     /// Tokens of each sentence, from the report.
     pub(crate) fn tokens(&self) -> Vec<usize> {
         let number = |line: &str| line.split_once(" tokens, ")?.0.trim().parse().ok();
@@ -132,11 +127,15 @@ impl Run {
 impl Machine {
     /// The machine of that name.
     pub(crate) fn named(name: &str) -> Result<&'static Self> {
-        static ALL: [Machine; 3] = MACHINES;
-        ALL.iter().find(|machine| machine.name == name).with_context(|| {
-            let names: Vec<_> = ALL.iter().map(|machine| machine.name).collect();
-            format!("there is no machine `{name}`; the machines are {}", names.join(" and "))
+        MACHINES.iter().find(|machine| machine.name == name).with_context(|| {
+            let names: Vec<_> = MACHINES.iter().map(|machine| machine.name).collect();
+            format!("there is no machine `{name}`; the machines are {}", names.join(", "))
         })
+    }
+
+    /// Whether its processor is a microcontroller's.
+    pub(crate) fn is_cortex_m(&self) -> bool {
+        matches!(self.target, Target::Thumbv7em | Target::Thumbv8m)
     }
 
     /// Its folder.
@@ -146,7 +145,7 @@ impl Machine {
 
     /// The emulator's program.
     pub(crate) fn emulator(&self) -> &'static str {
-        self.places[0].qemu[0]
+        self.places.first().map_or("", |place| place.qemu[0])
     }
 
     /// Its program, once built.
@@ -154,12 +153,22 @@ impl Machine {
         Ok(release_dir(self.target)?.join(self.name))
     }
 
+    /// Whether QEMU can be it.
+    pub(crate) fn is_emulated(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// Bytes of the largest model that it takes.
+    pub(crate) fn room(&self) -> u64 {
+        self.places.iter().map(|place| place.model_room).max().unwrap_or(0)
+    }
+
     /// The first emulated machine with room for a file of this size.
     fn place(&self, bytes: u64) -> Result<&Place> {
-        self.places.iter().find(|place| bytes <= place.model_room).with_context(|| {
-            let room = self.places.iter().map(|place| place.model_room).max().unwrap_or(0);
-            format!("a file has {bytes} bytes; {} takes up to {room}", self.name)
-        })
+        self.places
+            .iter()
+            .find(|place| bytes <= place.model_room)
+            .with_context(|| format!("a file has {bytes} bytes; {} takes up to {}", self.name, self.room()))
     }
 
     /// The QEMU command of a run.
@@ -176,11 +185,13 @@ impl Machine {
         if let Some(plugin) = launch.plugin {
             command.args(["-plugin", plugin]);
         }
-        command.args(["-display", "none", "-monitor", "none", "-semihosting-config", "enable=on,target=native"]);
+        command.args(["-display", "none", "-monitor", "none", "-semihosting-config"]);
+        command.arg(format!("enable=on,target=native,arg={},arg={}", self.name, launch.app.name()));
         // One nanosecond of the machine's time for each instruction: its counters then count instructions.
         command.args(["-icount", "shift=0,sleep=off"]);
         command.arg("-kernel").arg(self.elf()?);
         for (file, address) in [(launch.model, place.model_at), (launch.check, place.check_at)] {
+            let Some(file) = file else { continue };
             // QEMU writes a comma inside an option as two.
             let file = file.to_string_lossy().replace(',', ",,");
             command.arg("-device").arg(format!("loader,file={file},addr={address:#x},force-raw=on"));
@@ -190,57 +201,36 @@ impl Machine {
 
     /// Runs the program with a model and a check file in their places, on the machine's default processor.
     pub(crate) fn run(&self, model: &Path, check: &Path) -> Result<Run> {
-        self.launch(&Launch { model, check, cpu: None, plugin: None })
+        self.launch(&Launch { model: Some(model), check: Some(check), ..Launch::default() })
     }
 
     /// Runs the program as told.
     pub(crate) fn launch(&self, launch: &Launch<'_>) -> Result<Run> {
         let mut largest = 0;
-        for file in [launch.model, launch.check] {
+        for file in [launch.model, launch.check].into_iter().flatten() {
             let bytes = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
             largest = largest.max(bytes);
         }
         let mut command = self.command(self.place(largest)?, launch)?;
         eprintln!("$ {}", display(&command));
-        let (stdout, code) = capture(&mut command, TIME_LIMIT)?;
-        let text = match self.log {
-            Log::Serial => String::from_utf8_lossy(&stdout).replace("\r\n", "\n"),
-            Log::Defmt => Decoder::open(&self.elf()?)?.decode(&stdout)?,
+        let decoder = match self.log {
+            Log::Serial => None,
+            Log::Defmt => Some(Decoder::open(&self.elf()?)?),
         };
+        let mut words =
+            decoder.as_ref().map_or_else(|| Words::Serial(Vec::new()), |decoder| Words::Defmt(decoder.stream()));
+        let mut text = String::new();
+        let code = capture(&mut command, &launch.input, TIME_LIMIT, |bytes| {
+            let more = words.take(bytes);
+            if launch.live {
+                print!("{more}");
+                std::io::stdout().flush()?;
+            }
+            text += &more;
+            Ok(())
+        })?;
         Ok(Run { text, code })
     }
-}
-
-/// Longer than the largest model takes; only a program that hangs meets it.
-pub(super) const TIME_LIMIT: Duration = Duration::from_secs(60 * 60);
-
-/// Runs the command to its end; gives its standard output and its exit code.
-pub(super) fn capture(command: &mut Command, limit: Duration) -> Result<(Vec<u8>, i32)> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start `{}`; run `cargo xtask setup`", display(command)))?;
-    let mut stdout = child.stdout.take().context("the child's output is a pipe")?;
-    let reader = thread::spawn(move || {
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut stdout, &mut bytes).map(|_| bytes)
-    });
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if start.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
-            bail!("the machine had not finished after {} minutes and was stopped", limit.as_secs() / 60);
-        }
-        thread::sleep(Duration::from_millis(20));
-    };
-    let bytes = reader.join().map_err(|_| anyhow::anyhow!("reading the machine's output failed"))??;
-    let code = status.code().with_context(|| format!("the emulator was ended by a signal ({status})"))?;
-    Ok((bytes, code))
 }
 
 #[cfg(test)]
@@ -250,7 +240,7 @@ mod tests {
 
     #[test]
     fn machines_are_found_by_name() {
-        for machine in &MACHINES {
+        for machine in MACHINES {
             assert_eq!(Machine::named(machine.name).unwrap().what, machine.what);
         }
         let Err(error) = Machine::named("qemu") else { panic!("found a machine that does not exist") };
@@ -260,7 +250,7 @@ mod tests {
     #[test]
     fn only_processors_of_the_machine_are_started() {
         let command = |name, cpu| {
-            let launch = Launch { model: "m".as_ref(), check: "c".as_ref(), cpu, plugin: None };
+            let launch = Launch { model: Some("m".as_ref()), cpu, ..Launch::default() };
             let machine = Machine::named(name).unwrap();
             machine.command(machine.place(1)?, &launch)
         };
@@ -286,5 +276,7 @@ mod tests {
         assert_eq!(run.instructions(), [123, 4567]);
         assert_eq!(run.tokens(), [6, 7]);
         assert_eq!(run.kernels(), Some("neon"));
+        let text = "8 tokens: 123 instructions, arena 9 bytes in DDR\nstack: 5 bytes of 6\n";
+        assert_eq!(Run { text: text.into(), code: 0 }.bench(), [(8, 123)]);
     }
 }

@@ -1,19 +1,29 @@
 //! `cargo xtask firmware`: builds the images and runs them in QEMU.
 
+mod app;
 mod defmt;
 mod expected;
+mod faults;
+mod flash;
 mod images;
 mod kernels;
+mod list;
 mod machine;
+mod process;
+mod size;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
 pub(crate) use images::fixture as fixture_images;
 pub(crate) use kernels::test as test_kernels;
-pub(crate) use machine::{Launch, MACHINES, Machine, Run};
+pub(crate) use list::MACHINES;
+pub(crate) use machine::{Launch, Machine, Run};
+
+use app::App;
+use process::Input;
 
 use crate::cross::{Target, cargo_for};
 use crate::shell::{root, run as run_command};
@@ -34,20 +44,47 @@ enum Command {
         /// A name from the list
         machine: String,
     },
-    /// Build the image, run it in QEMU and show what it says; exits with the image's code
+    /// Build the image, run a program of it in QEMU and show what it says; exits with the image's code
     Run(RunArgs),
+    /// Build the image of a real board, write model and program, start it and show its log
+    Flash {
+        /// A name from the list
+        machine: String,
+        /// What it is to do; on a board that is chosen when the image is built
+        #[arg(value_enum, default_value_t = App::Classify)]
+        app: App,
+        /// The packed model to write; without it a small seeded one is made
+        #[arg(long)]
+        model: Option<PathBuf>,
+        /// Print the commands and run none of them
+        #[arg(long)]
+        show: bool,
+    },
+    /// Show what the images take in flash and RAM, section by section and crate by crate
+    Size {
+        /// A name from the list; all of them without it
+        machine: Option<String>,
+        /// Build that machine's image at every level of optimization, run `bench` and compare
+        #[arg(long, requires = "machine")]
+        levels: bool,
+    },
 }
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit codes of an image: 0 every output has the host's bits, 1 some output differs, 2 no valid model or \
-    check file, 101 panic, 102 processor fault."
+    after_help = "Exit codes of an image: 0 all is well (selftest: every output has the host's bits), 1 some output differs, \
+    2 no check file or that of another model, 3 no model, 4 a model of another version, 5 a damaged model, 6 a model that \
+    the kernels cannot run, 7 too little memory, 8 a text that is too long, 9 no UTF-8, 10 a text without an answer, \
+    11 no such program, 101 panic, 102 processor fault."
 )]
 struct RunArgs {
     /// A name from the list
     machine: String,
+    /// What it is to do
+    #[arg(value_enum, default_value_t)]
+    app: App,
     /// The packed model to load; without it a small seeded one is made, and what the image says is compared with the
-    /// expected.txt beside it
+    /// file of its `expected` folder
     #[arg(long)]
     model: Option<PathBuf>,
     /// The check file to load; without it `tools check` makes one for the model
@@ -56,8 +93,11 @@ struct RunArgs {
     /// The processor to emulate, where the machine can have several [default: cortex-a53 on qemu-a64]
     #[arg(long)]
     cpu: Option<String>,
-    /// Write what the image says to its expected.txt instead of comparing
-    #[arg(long, conflicts_with_all = ["model", "cpu"])]
+    /// Read from here, and not from a fixed text: with `classify` and without --model
+    #[arg(long)]
+    interactive: bool,
+    /// Write what the image says to its `expected` folder instead of comparing
+    #[arg(long, conflicts_with_all = ["model", "cpu", "interactive"])]
     accept: bool,
 }
 
@@ -65,7 +105,7 @@ struct RunArgs {
 pub(crate) fn main(args: Args) -> Result<()> {
     match args.command {
         Command::List => {
-            for machine in &MACHINES {
+            for machine in MACHINES {
                 println!("{:10} {} ({})", machine.name, machine.what, machine.target.triple());
             }
             Ok(())
@@ -77,11 +117,23 @@ pub(crate) fn main(args: Args) -> Result<()> {
             Ok(())
         }
         Command::Run(args) => run(&args),
+        Command::Flash { machine, app, model, show } => {
+            let machine = Machine::named(&machine)?;
+            let images = model.map_or_else(images::fixture, |model| images::for_model(&model))?;
+            build_with(machine, None, Some(app))?;
+            flash::flash(machine, app, &images, show)
+        }
+        Command::Size { machine: Some(name), levels: true } => {
+            size::levels(Machine::named(&name)?, &images::fixture()?)
+        }
+        Command::Size { machine: Some(name), .. } => size::show(&[Machine::named(&name)?]),
+        Command::Size { machine: None, .. } => size::show(&MACHINES.iter().collect::<Vec<_>>()),
     }
 }
 
 fn run(args: &RunArgs) -> Result<()> {
     let machine = Machine::named(&args.machine)?;
+    // Only the self-test reads a check file.
     let images = match (&args.model, &args.check) {
         (Some(model), Some(check)) => images::Images { model: model.clone(), check: check.clone() },
         (Some(model), None) => images::for_model(model)?,
@@ -89,17 +141,23 @@ fn run(args: &RunArgs) -> Result<()> {
     };
     build(machine)?;
     let cpu = args.cpu.as_deref();
-    let result = machine.launch(&Launch { model: &images.model, check: &images.check, cpu, plugin: None })?;
-    print!("{}", result.text);
+    let judged = args.model.is_none() && cpu.is_none() && !args.interactive;
+    let typed = args.app.typed();
+    let input = match (args.app, judged) {
+        (App::Classify, false) => Input::Terminal,
+        (_, true) => Input::Bytes(&typed),
+        _ => Input::None,
+    };
+    let result = machine.launch(&Launch { input, live: true, cpu, ..of(args.app, &images.model, &images.check) })?;
     let millions: Vec<_> = result.instructions().iter().map(|&n| format!("{:.1}", n as f64 / 1e6)).collect();
-    if !millions.is_empty() {
+    if args.app == App::Selftest && !millions.is_empty() {
         println!("millions of instructions a sentence: {}", millions.join(", "));
     }
     if args.accept {
-        expected::accept(machine, &result)?;
-    } else if args.model.is_none() && cpu.is_none() {
-        expected::compare(machine, &result)?;
-        println!("as expected: firmware/{}/expected.txt", machine.name);
+        expected::accept(machine, args.app, &result)?;
+    } else if judged {
+        expected::compare(machine, args.app, &result)?;
+        println!("as expected: {}", expected::path(machine, args.app).display());
     }
     if result.code != 0 {
         // The image's own code, so that scripts can tell a difference from a fault.
@@ -108,28 +166,59 @@ fn run(args: &RunArgs) -> Result<()> {
     Ok(())
 }
 
+/// A run of this program with these two files.
+fn of<'a>(app: App, model: &'a Path, check: &'a Path) -> Launch<'a> {
+    Launch { app, model: Some(model), check: Some(check), ..Launch::default() }
+}
+
 /// Builds the image of a machine with the release profile.
 pub(crate) fn build(machine: &Machine) -> Result<()> {
+    build_at(machine, None)
+}
+
+/// [`build`] at another level of optimization than the profile's.
+fn build_at(machine: &Machine, level: Option<&str>) -> Result<()> {
+    build_with(machine, level, None)
+}
+
+/// [`build_at`] with a program that a board starts with.
+fn build_with(machine: &Machine, level: Option<&str>, app: Option<App>) -> Result<()> {
     let mut cargo = cargo_for("build", machine.target, &root().join("firmware"))?;
     cargo.args(["--release", "--locked", "--package", machine.name]);
     // The level of defmt's messages is chosen at build time, and the default leaves out all but errors.
     cargo.env("DEFMT_LOG", "info");
+    if let Some(app) = app {
+        cargo.env("DISTIL_APP", app.name());
+    }
+    if let Some(level) = level {
+        cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level);
+    }
     run_command(&mut cargo)
 }
 
-/// Builds and runs every machine with the seeded model, and compares with what is expected.
+/// Builds every machine, runs all its programs with the seeded model, and compares with what is expected; then whatever
+/// can be wrong in the field.
 pub(crate) fn check_all() -> Result<()> {
     let images = images::fixture()?;
     let mut unequal = Vec::new();
-    for machine in &MACHINES {
+    for machine in MACHINES {
         build(machine)?;
-        let result = machine.run(&images.model, &images.check)?;
-        print!("{}", result.text);
-        if let Err(error) = expected::compare(machine, &result) {
-            println!("{error}");
-            unequal.push(machine.name);
+        if machine.is_cortex_m() {
+            size::check(machine)?;
+        }
+        // What cannot run here has to build.
+        for app in App::ALL.into_iter().filter(|_| machine.is_emulated()) {
+            let typed = app.typed();
+            let input = Input::Bytes(&typed);
+            let result = machine.launch(&Launch { input, ..of(app, &images.model, &images.check) })?;
+            print!("{}", result.text);
+            if let Err(error) = expected::compare(machine, app, &result) {
+                println!("{error}");
+                unequal.push(format!("{} {}", machine.name, app.name()));
+            }
         }
     }
+    faults::test(&images)?;
     if unequal.is_empty() { Ok(()) } else { bail!("not as expected: {}", unequal.join(", ")) }
 }
 

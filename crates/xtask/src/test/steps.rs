@@ -99,6 +99,7 @@ fn format() -> Result<()> {
     // Not --all: that would follow the paths into the main workspace.
     let mut firmware = cargo();
     firmware.current_dir(root().join("firmware")).args(["fmt", "--check", "--package", "distil-harness"]);
+    firmware.args(["--package", "distil-cortex-m"]);
     let mut packages: Vec<_> = firmware::targets().map(|(package, _)| package).collect();
     packages.dedup();
     for package in packages {

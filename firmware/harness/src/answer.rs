@@ -1,21 +1,22 @@
-//! One sentence: the answer in words, its cost, and whether its bits are the host's.
+//! One text: the answer in words, what it cost, and its bits, for whoever compares them.
 
 use core::fmt::Write;
 
 use distil_runtime::{Artifact, Candidate, Config, Head, RunError, Session, Xxh32, rsqrt};
 
-use crate::check::{Comparison, Difference, Expected};
-use crate::{Line, Machine, read_counter};
+use crate::Line;
+use crate::check::Comparison;
+use crate::machine::{Machine, read_counter};
 
 /// Candidates for each `[MASK]` that are compared.
 const CANDIDATES: usize = 5;
 
-/// What came of a sentence.
+/// What came of a text.
 pub(crate) struct Outcome {
     pub(crate) answer: Line<200>,
     pub(crate) tokens: usize,
-    pub(crate) instructions: u64,
-    pub(crate) difference: Option<Difference>,
+    /// Instructions or cycles from the text to the answer.
+    pub(crate) count: u64,
 }
 
 /// The first embedding, kept so that later ones can be likened to it.
@@ -53,49 +54,47 @@ impl<'s> Saved<'s> {
     }
 }
 
-/// Runs the sentence and its head.
-pub(crate) fn answer(
+/// Runs a text and its head; `comparison` is given everything that the host has, too.
+pub(crate) fn answer<M: Machine>(
     session: &mut Session<'_>,
     artifact: &Artifact<'_>,
-    expected: &Expected<'_>,
+    text: &str,
+    comparison: &mut Comparison<'_>,
     first: &mut Saved<'_>,
-    machine: &mut impl Machine,
 ) -> Result<Outcome, RunError> {
-    let mut comparison = expected.compare();
-    let before = read_counter(machine);
+    let before = read_counter::<M>();
     let head = artifact.config().head;
     // A question stands before its context with a tab between them.
-    let (text, pair) = match expected.text.split_once('\t') {
+    let (text, pair) = match text.split_once('\t') {
         Some((question, context)) if head == Head::QuestionAnswering => (question, Some(context)),
-        _ => (expected.text, None),
+        _ => (text, None),
     };
     let tokens = session.encode(text, pair)?;
-    let mut instructions = read_counter(machine).wrapping_sub(before);
+    let mut count = read_counter::<M>().wrapping_sub(before);
     comparison.tokens(tokens as u32);
     comparison.hidden(hash(session.hidden()));
 
     let mut line = Line::new();
-    instructions += match head {
-        Head::Embedding => embedding(session, first, &mut comparison, &mut line, machine)?,
-        Head::SequenceClassification => classification(session, &mut comparison, &mut line, machine)?,
-        Head::TokenClassification => words(session, text, tokens, &mut comparison, &mut line, machine)?,
-        Head::QuestionAnswering => span(session, pair.unwrap_or(text), tokens, &mut comparison, &mut line, machine)?,
-        Head::MaskedLm => masks(session, artifact, &mut comparison, &mut line, machine)?,
+    count += match head {
+        Head::Embedding => embedding::<M>(session, first, comparison, &mut line)?,
+        Head::SequenceClassification => classification::<M>(session, comparison, &mut line)?,
+        Head::TokenClassification => words::<M>(session, text, tokens, comparison, &mut line)?,
+        Head::QuestionAnswering => span::<M>(session, pair.unwrap_or(text), tokens, comparison, &mut line)?,
+        Head::MaskedLm => masks::<M>(session, artifact, comparison, &mut line)?,
     };
-    Ok(Outcome { answer: line, tokens, instructions, difference: comparison.finish() })
+    Ok(Outcome { answer: line, tokens, count })
 }
 
-/// The heads below write the answer to `line`, give the output to `comparison`, and return the head's instructions.
-fn embedding(
+/// The heads below write the answer to `line`, give the output to `comparison`, and return what the head cost.
+fn embedding<M: Machine>(
     session: &mut Session<'_>,
     first: &mut Saved<'_>,
     comparison: &mut Comparison<'_>,
     line: &mut Line<200>,
-    machine: &mut impl Machine,
 ) -> Result<u64, RunError> {
-    let before = read_counter(machine);
+    let before = read_counter::<M>();
     let vector = session.pooled()?;
-    let cost = read_counter(machine).wrapping_sub(before);
+    let cost = read_counter::<M>().wrapping_sub(before);
     vector.iter().for_each(|x| comparison.word(x.to_bits()));
     let _ = match first.similarity(vector) {
         None => write!(line, "embedding of {} numbers", vector.len()),
@@ -104,34 +103,32 @@ fn embedding(
     Ok(cost)
 }
 
-fn classification(
+fn classification<M: Machine>(
     session: &mut Session<'_>,
     comparison: &mut Comparison<'_>,
     line: &mut Line<200>,
-    machine: &mut impl Machine,
 ) -> Result<u64, RunError> {
-    let before = read_counter(machine);
+    let before = read_counter::<M>();
     let answer = session.classification()?;
-    let cost = read_counter(machine).wrapping_sub(before);
+    let cost = read_counter::<M>().wrapping_sub(before);
     answer.logits().iter().for_each(|x| comparison.word(x.to_bits()));
     let _ = write!(line, "label: {} (probability {:.4})", answer.label(), answer.probability());
     Ok(cost)
 }
 
 /// Compares the scores of every token; says every word with its label, as many as the line holds.
-fn words(
+fn words<M: Machine>(
     session: &mut Session<'_>,
     text: &str,
     tokens: usize,
     comparison: &mut Comparison<'_>,
     line: &mut Line<200>,
-    machine: &mut impl Machine,
 ) -> Result<u64, RunError> {
     let mut cost = 0;
     for position in 0..tokens {
-        let before = read_counter(machine);
+        let before = read_counter::<M>();
         let answer = session.token_classification(position)?;
-        cost += read_counter(machine).wrapping_sub(before);
+        cost += read_counter::<M>().wrapping_sub(before);
         answer.logits().iter().for_each(|x| comparison.word(x.to_bits()));
     }
     let _ = write!(line, "words:");
@@ -142,17 +139,16 @@ fn words(
 }
 
 /// Compares both scores of every token; says where an answer is likeliest to start and to end.
-fn span(
+fn span<M: Machine>(
     session: &mut Session<'_>,
     text: &str,
     tokens: usize,
     comparison: &mut Comparison<'_>,
     line: &mut Line<200>,
-    machine: &mut impl Machine,
 ) -> Result<u64, RunError> {
-    let before = read_counter(machine);
+    let before = read_counter::<M>();
     let scores = session.span_logits()?;
-    let cost = read_counter(machine).wrapping_sub(before);
+    let cost = read_counter::<M>().wrapping_sub(before);
     scores.iter().flatten().for_each(|x| comparison.word(x.to_bits()));
     let best = |end: usize| {
         let better = |best: usize, at: usize| if scores[at][end] > scores[best][end] { at } else { best };
@@ -169,21 +165,20 @@ fn span(
     Ok(cost)
 }
 
-fn masks(
+fn masks<M: Machine>(
     session: &mut Session<'_>,
     artifact: &Artifact<'_>,
     comparison: &mut Comparison<'_>,
     line: &mut Line<200>,
-    machine: &mut impl Machine,
 ) -> Result<u64, RunError> {
     let mut cost = 0;
     let mut number = 0;
     loop {
         let Some(position) = session.masks().nth(number) else { break };
         let mut top = [Candidate::default(); CANDIDATES];
-        let before = read_counter(machine);
+        let before = read_counter::<M>();
         let found = session.predict(position, None, &mut top)?.candidates;
-        cost += read_counter(machine).wrapping_sub(before);
+        cost += read_counter::<M>().wrapping_sub(before);
         for candidate in &top[..found] {
             comparison.word(candidate.id);
             comparison.word(candidate.logit.to_bits());

@@ -3,7 +3,8 @@
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{ExceptionFrame, exception};
 use distil_harness::EXIT_FAULT;
-use semihosting::process;
+
+use crate::exit;
 
 /// Configurable fault status and the addresses of memory and bus faults, after the SCB's other registers.
 #[allow(unsafe_code)]
@@ -28,5 +29,5 @@ unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
         mmfar,
         bfar
     );
-    process::exit(i32::from(EXIT_FAULT))
+    exit(EXIT_FAULT)
 }

@@ -1,0 +1,140 @@
+//! What texts of several lengths cost: instructions or cycles, whole and by part, arena, stack.
+
+use core::ops::ControlFlow;
+
+use distil_runtime::{Artifact, Head, Model, RunError, Session, tokenizer};
+
+use crate::answer::{self, Saved};
+use crate::check::Comparison;
+use crate::event::Event;
+use crate::fault::{EXIT_OK, Fault};
+use crate::machine::{Board, Machine};
+use crate::start;
+
+/// Tokens of the texts.
+const LENGTHS: [usize; 5] = [8, 16, 32, 64, 128];
+
+/// Measures every length that the model has positions for and the machine memory.
+pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, Fault> {
+    let (artifact, opening) = start::open::<M>(&board)?;
+    let model = Model::new(&artifact).map_err(Fault::Model)?;
+    start::report(&board, &model, opening, machine);
+    let config = artifact.config();
+    for tokens in LENGTHS.into_iter().filter(|&tokens| tokens <= config.max_positions as usize) {
+        machine.alive();
+        let needs = match start::needs(&artifact, tokens, &board) {
+            Ok(needs) => needs,
+            Err(fault) => {
+                machine.report(&Event::Fault(fault));
+                break;
+            }
+        };
+        let (unit, executor) = (board.unit, board.executor);
+        let ram = start::place(board.ram, &needs)?;
+        let (saved, rest) = ram.bytes.split_at_mut(Saved::len(config));
+        let arena = &mut rest[..needs.arena];
+        let mut session = Session::with_plan(&model, arena, tokens, needs.plan, executor).map_err(Fault::Session)?;
+        let mut letters = Letters::new();
+        let text = letters.text(tokens - 2, config.head == Head::MaskedLm);
+        let outcome =
+            answer::answer::<M>(&mut session, &artifact, text, &mut Comparison::none(), &mut Saved::new(saved))
+                .map_err(Fault::Run)?;
+        machine.report(&Event::Bench {
+            tokens: outcome.tokens,
+            count: outcome.count,
+            unit,
+            arena: needs.arena,
+            place: ram.name,
+        });
+        let profile = profile::<M>(&mut session, &artifact, text, outcome.count).map_err(Fault::Run)?;
+        machine.report(&Event::Profile { profile, unit });
+    }
+    if let Some((used, of)) = machine.stack() {
+        machine.report(&Event::Stack { used, of });
+    }
+    Ok(EXIT_OK)
+}
+
+/// What the parts of a text's answer cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// From the text to its tokens.
+    pub text: u64,
+    /// From the tokens to the first hidden states.
+    pub embeddings: u64,
+    /// All layers.
+    pub layers: u64,
+    /// From the last hidden states to the answer.
+    pub head: u64,
+}
+
+/// Runs the parts of an answer that cost `whole` once more, one by one; the head is what is left.
+fn profile<M: Machine>(
+    session: &mut Session<'_>,
+    artifact: &Artifact<'_>,
+    text: &str,
+    whole: u64,
+) -> Result<Profile, RunError> {
+    let reader = tokenizer(artifact.config(), artifact.vocabulary());
+    let start = M::count();
+    let _ = reader.for_each(text, |_| ControlFlow::<()>::Continue(()));
+    let text = M::count().wrapping_sub(start);
+
+    let mut ids = [0; MOST_TOKENS];
+    let tokens = session.ids().len().min(MOST_TOKENS);
+    ids[..tokens].copy_from_slice(&session.ids()[..tokens]);
+    let start = M::count();
+    let (mut first, mut last) = (start, start);
+    session.observe_ids(&ids[..tokens], None, |layer, _| {
+        last = M::count();
+        if layer == 0 {
+            first = last;
+        }
+    })?;
+    let (embeddings, layers) = (first.wrapping_sub(start), last.wrapping_sub(first));
+    let head = whole.saturating_sub(text).saturating_sub(embeddings).saturating_sub(layers);
+    Ok(Profile { text, embeddings, layers, head })
+}
+
+/// Tokens of the longest text.
+const MOST_TOKENS: usize = LENGTHS[LENGTHS.len() - 1];
+/// Most words of a text.
+const MOST_WORDS: usize = MOST_TOKENS;
+
+/// Words of one letter, which every vocabulary has as tokens.
+struct Letters([u8; 2 * MOST_WORDS + MASK.len()]);
+
+const MASK: &[u8] = b"[MASK]";
+
+impl Letters {
+    const fn new() -> Self {
+        Self([b' '; 2 * MOST_WORDS + MASK.len()])
+    }
+
+    /// So many words, each a token, where `masked` the first is `[MASK]`.
+    fn text(&mut self, words: usize, masked: bool) -> &str {
+        let mut len = 0;
+        let mut push = |word: &[u8]| {
+            self.0[len..len + word.len()].copy_from_slice(word);
+            len += word.len() + 1;
+        };
+        for i in 0..words {
+            if masked && i == 0 { push(MASK) } else { push(&[b'a' + (i % 26) as u8]) }
+        }
+        core::str::from_utf8(&self.0[..len.saturating_sub(1)]).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LENGTHS, Letters};
+
+    #[test]
+    fn texts_have_as_many_words_as_they_should() {
+        assert_eq!(Letters::new().text(3, false), "a b c");
+        assert_eq!(Letters::new().text(3, true), "[MASK] b c");
+        for words in LENGTHS {
+            assert_eq!(Letters::new().text(words, words % 16 == 0).split(' ').count(), words);
+        }
+    }
+}

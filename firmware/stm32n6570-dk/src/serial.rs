@@ -1,0 +1,22 @@
+//! The serial port behind the board's ST-LINK: 115200 baud, 8 bits, no parity.
+
+use distil_cortex_m::board::Console;
+use embassy_stm32::mode::Blocking;
+use embassy_stm32::usart::Uart;
+
+/// The port.
+pub(crate) struct Port(pub(crate) Uart<'static, Blocking>);
+
+impl Console for Port {
+    fn send(&mut self, bytes: &[u8]) {
+        // Sending knows no error.
+        let _ = self.0.blocking_write(bytes);
+    }
+
+    fn receive(&mut self) -> u8 {
+        let mut byte = [0];
+        // What arrived with an error of the line is not taken.
+        while self.0.blocking_read(&mut byte).is_err() {}
+        byte[0]
+    }
+}
