@@ -114,7 +114,11 @@ pub(super) fn miri() -> Result<()> {
     miri.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("CARGO_TARGET_DIR", root().join("target/miri"));
     miri.args(["miri", "test", "--locked", "--package", "distil-forge", "--package", "distil-runtime"]);
     miri.args(["--package", "distil-capi", "--lib", "--test", "smoke", "--test", "boundary", "--", "--nocapture"]);
-    run(&mut miri)
+    run(&mut miri)?;
+    // How cores hand each other work, with threads for cores.
+    let mut cores = nightly("cargo");
+    cores.current_dir(root().join("firmware")).env("CARGO_TARGET_DIR", root().join("target/miri"));
+    run(cores.args(["miri", "test", "--locked", "--package", "distil-a64", "--lib"]))
 }
 
 /// A program of the nightly toolchain, whatever toolchain runs this.
