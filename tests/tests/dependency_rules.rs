@@ -135,9 +135,11 @@ fn firmware_goes_through_the_runtime() {
             "distil-harness" => &["distil-runtime", "distil-kernels"],
             // No machine for models: it runs the tests of the kernels on their processors.
             "kernel-tests" => &["distil-kernels"],
-            // What the Cortex-M machines share.
-            "distil-cortex-m" => &["distil-harness"],
-            _ => &["distil-harness", "distil-cortex-m"],
+            // What the Cortex-M machines share, and the 64-bit ones.
+            "distil-cortex-m" | "distil-a64" => &["distil-harness"],
+            // An operating system needs no harness.
+            "linux-a64" => &["distil-runtime"],
+            _ => &["distil-harness", "distil-cortex-m", "distil-a64"],
         };
         assert_within(package, &ours(names), allowed);
     }

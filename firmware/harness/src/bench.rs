@@ -13,6 +13,8 @@ use crate::start;
 
 /// Tokens of the texts.
 const LENGTHS: [usize; 5] = [8, 16, 32, 64, 128];
+/// More cores are not told apart.
+const MOST_CORES: usize = 8;
 
 /// Measures every length that the model has positions for and the machine memory.
 pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, Fault> {
@@ -48,6 +50,21 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
         });
         let profile = profile::<M>(&mut session, &artifact, text, outcome.count).map_err(Fault::Run)?;
         machine.report(&Event::Profile { profile, unit });
+        let cores = executor.threads().min(MOST_CORES);
+        if cores > 1 {
+            let worked = |machine: &mut M| {
+                let mut parts = [0; MOST_CORES];
+                parts[..cores].iter_mut().enumerate().for_each(|(core, part)| *part = machine.worked(core));
+                parts
+            };
+            machine.take_turns(true);
+            let before = worked(machine);
+            session.encode(text, None).map_err(Fault::Run)?;
+            let mut parts = worked(machine);
+            machine.take_turns(false);
+            parts.iter_mut().zip(before).for_each(|(part, before)| *part = part.wrapping_sub(before));
+            machine.report(&Event::Cores { parts: &parts[..cores], unit });
+        }
     }
     if let Some((used, of)) = machine.stack() {
         machine.report(&Event::Stack { used, of });

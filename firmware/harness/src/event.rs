@@ -111,6 +111,13 @@ pub enum Event<'e> {
         /// In this unit.
         unit: Unit,
     },
+    /// What each core did of the text that was measured last, one core at a time.
+    Cores {
+        /// The first core's part, then the others'.
+        parts: &'e [u64],
+        /// In this unit.
+        unit: Unit,
+    },
     /// The stack at its deepest.
     Stack {
         /// Bytes that were in use.
@@ -175,6 +182,12 @@ impl fmt::Display for Event<'_> {
                     f,
                     "   text {text} {unit}, embeddings {embeddings} {unit}, layers {layers} {unit}, head {head} {unit}"
                 )
+            }
+            Self::Cores { parts, unit } => {
+                write!(f, "   in turns:")?;
+                parts.iter().enumerate().try_for_each(|(core, part)| {
+                    write!(f, "{} core {core} {part} {}", if core == 0 { "" } else { "," }, unit.name())
+                })
             }
             Self::Stack { used, of } => write!(f, "stack: {used} bytes of {of}"),
             Self::Fault(fault) => write!(f, "error {}: {fault}", fault.exit_code()),

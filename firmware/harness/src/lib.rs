@@ -32,7 +32,7 @@ mod start;
 pub use app::{App, UnknownApp};
 pub use bench::Profile;
 pub use check::{Check, CheckError, Difference, Expected};
-pub use distil_runtime::{Executor, SingleThread};
+pub use distil_runtime::{Artifact, Executor, OpenError, SingleThread};
 pub use event::Event;
 pub use fault::{EXIT_DIFFERENT, EXIT_FAULT, EXIT_OK, EXIT_PANIC, Fault};
 pub use line::Line;

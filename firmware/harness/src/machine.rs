@@ -64,6 +64,15 @@ pub trait Machine {
     /// Called at least once for each layer of the model: a watchdog can be fed here.
     fn alive(&mut self) {}
 
+    /// With `true`, only one core works at a time from now on. Where all cores share a counter, as in an emulator, what each
+    /// of them does can then be told apart.
+    fn take_turns(&mut self, _in_turns: bool) {}
+
+    /// What a core has counted at work so far, without waiting for others.
+    fn worked(&mut self, _core: usize) -> u64 {
+        0
+    }
+
     /// Instructions or cycles since some fixed moment.
     fn count() -> u64;
 }

@@ -1,27 +1,36 @@
-//! The entry points that `boot.s` calls.
+//! What the start-up code calls on this machine.
 #![allow(unsafe_code)]
 
-use core::arch::global_asm;
 use core::fmt::Write;
 
+use distil_a64::cores::{self, Wake};
+use distil_a64::fault::Fault;
+use distil_a64::{counter, mmu, semihosting};
 use distil_harness::EXIT_FAULT;
 
-use crate::serial::Serial;
-use crate::{counter, mmu, semihosting};
+use crate::memory::{SERIAL, TABLES};
 
-global_asm!(include_str!("boot.s"));
-
-// SAFETY: the name is this program's own; only `boot.s` refers to it.
+/// The first core: `entered_at` is the level that the emulator chose.
+// SAFETY: the name is the one that the start-up code calls, once, on a stack of its own.
 #[unsafe(no_mangle)]
-extern "C" fn rust_main() -> ! {
-    mmu::enable();
+extern "C" fn machine_main(entered_at: u64) -> ! {
+    mmu::enable(&TABLES);
     counter::start();
-    crate::main()
+    crate::main(cores::start(Wake::Psci { entered_at }, cores::MOST))
 }
 
-// SAFETY: the name is this program's own; only `boot.s` refers to it.
+/// Each other core.
+// SAFETY: as above.
 #[unsafe(no_mangle)]
-extern "C" fn rust_fault(esr: u64, elr: u64, far: u64) -> ! {
-    let _ = writeln!(Serial, "fault at {elr:#x}: esr={esr:#x} far={far:#x}");
+extern "C" fn machine_other() -> ! {
+    mmu::enable(&TABLES);
+    cores::serve()
+}
+
+// SAFETY: the name and the signature are the ones that the start-up code's crate declares.
+#[unsafe(no_mangle)]
+fn machine_fault(fault: &Fault) -> ! {
+    let mut serial = SERIAL;
+    let _ = writeln!(serial, "{fault}");
     semihosting::exit(EXIT_FAULT)
 }

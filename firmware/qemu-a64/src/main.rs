@@ -1,65 +1,48 @@
-//! Distil on an emulated 64-bit ARM machine without an operating system: QEMU's `virt` with a Cortex-A53 or
-//! later, reporting through its serial port.
+//! Distil on an emulated 64-bit ARM machine without an operating system: QEMU's `virt` with four Cortex-A53 or
+//! later, at its serial port.
 #![no_std]
 #![no_main]
 
 mod boot;
-mod counter;
 mod memory;
-mod mmu;
-mod processor;
-mod semihosting;
-mod serial;
-mod stack;
 
 use core::fmt::Write;
 
-use distil_harness::{App, Board, EXIT_FAULT, EXIT_PANIC, Event, Machine, Ram, SingleThread, Unit, run};
+use distil_a64::console::Console;
+use distil_a64::cores::Cores;
+use distil_a64::processor::{self, Part};
+use distil_a64::semihosting::{command_line, exit};
+use distil_harness::{App, Board, EXIT_FAULT, EXIT_PANIC, Ram, Unit, run};
 
-use semihosting::{command_line, exit};
-use serial::Serial;
+use memory::SERIAL;
 
-/// Reports go to the serial port as text; instructions come from the cycle counter.
-struct A64;
-
-impl Machine for A64 {
-    fn report(&mut self, event: &Event<'_>) {
-        // The serial port takes everything.
-        let _ = writeln!(Serial, "{event}");
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> usize {
-        Serial.read(buffer)
-    }
-
-    fn stack(&mut self) -> Option<(usize, usize)> {
-        Some(stack::used())
-    }
-
-    fn count() -> u64 {
-        counter::instructions()
-    }
-}
-
-/// Called by the start-up code, once, with MMU and counter on.
-fn main() -> ! {
+/// Called by the start-up code, once, with MMU and counter on and the other cores waiting for work.
+fn main(cores: Cores) -> ! {
     let Some(memory) = memory::take() else { exit(EXIT_FAULT) };
     let mut ram = [Ram { name: "DDR", bytes: memory.arena }];
     let board = Board {
-        name: processor::board(),
+        name: match processor::part() {
+            Part::A53 => "virt, Cortex-A53",
+            Part::A57 => "virt, Cortex-A57",
+            Part::A72 => "virt, Cortex-A72",
+            Part::A76 => "virt, Cortex-A76",
+            Part::N1 => "virt, Neoverse-N1",
+            Part::Other => "virt, a processor without a name here",
+        },
         unit: Unit::Instructions,
         model: memory.model,
         check: memory.check,
         ram: &mut ram,
-        executor: &SingleThread,
+        executor: &cores,
         code_bytes: memory.code_bytes,
     };
-    let mut line = [0; 256];
-    exit(run(App::of_command_line(command_line(&mut line)), board, &mut A64))
+    let app = App::of_command_line(command_line(&mut [0; 256]));
+    exit(run(app, board, &mut Console { serial: SERIAL, cores }))
 }
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    let _ = writeln!(Serial, "{info}");
+    let mut serial = SERIAL;
+    let _ = writeln!(serial, "{info}");
     exit(EXIT_PANIC)
 }

@@ -1,53 +1,38 @@
-//! The RAM of `virt` beyond the program, and what the emulator puts there.
+//! The address space of `virt`, and what the emulator puts there.
 //!
 //! | address | length | what |
 //! |---|---|---|
-//! | 0x4800_0000 | 640 MiB | the model, loaded by the emulator |
-//! | 0x7000_0000 | 16 MiB | the check file, loaded by the emulator |
+//! | 0x0900_0000 | | the serial port |
+//! | 0x4000_0000 | 128 MiB | the program, its data and the stacks of its cores (virt.ld) |
+//! | 0x4800_0000 | 640 MiB | the model, loaded by the emulator, read-only |
+//! | 0x7000_0000 | 16 MiB | the check file, loaded by the emulator, read-only |
 //! | 0x7100_0000 | 240 MiB | the arena |
 #![allow(unsafe_code)]
 
-use core::ptr;
-use core::slice;
-use core::sync::atomic::{AtomicBool, Ordering};
+use distil_a64::mmu::{Kind, Tables};
+use distil_a64::pl011::Pl011;
+use distil_a64::regions::{Memory, Range, Regions};
 
-const MODEL: (usize, usize) = (0x4800_0000, 640 << 20);
-const CHECK: (usize, usize) = (0x7000_0000, 16 << 20);
-const ARENA: (usize, usize) = (0x7100_0000, 240 << 20);
+const REGIONS: Regions = Regions {
+    model: Range { start: 0x4800_0000, len: 640 << 20 },
+    check: Some(Range { start: 0x7000_0000, len: 16 << 20 }),
+    arena: Range { start: 0x7100_0000, len: 240 << 20 },
+};
 
-/// The regions.
-pub(crate) struct Memory {
-    pub(crate) model: &'static [u8],
-    pub(crate) check: &'static [u8],
-    pub(crate) arena: &'static mut [u8],
-    /// Code and constants.
-    pub(crate) code_bytes: usize,
-}
+/// The serial port, which QEMU has ready without any setting up.
+// SAFETY: `virt` has a PL011 at this address, in the device memory of the tables below; nothing else drives it.
+pub(crate) const SERIAL: Pl011 = unsafe { Pl011::at(0x0900_0000) };
 
-// SAFETY: the linker script defines these symbols; only their addresses are used.
-unsafe extern "C" {
-    static __image_start: u8;
-    static __rodata_end: u8;
-}
+/// Address translation: devices in the first GiB, memory in the second.
+pub(crate) static TABLES: Tables = Tables::new(1)
+    .with(0, 0x4000_0000, Kind::Device)
+    .with(0x4000_0000, 0x4800_0000, Kind::Program)
+    .with(0x4800_0000, 0x7100_0000, Kind::Constant)
+    .with(0x7100_0000, 0x8000_0000, Kind::Data);
 
 /// The regions, on the first call only.
 pub(crate) fn take() -> Option<Memory> {
-    static TAKEN: AtomicBool = AtomicBool::new(false);
-    // Runs once, in the only thread, so a plain load and store is enough.
-    if TAKEN.load(Ordering::Relaxed) {
-        return None;
-    }
-    TAKEN.store(true, Ordering::Relaxed);
-    let code_bytes = (&raw const __rodata_end).addr() - (&raw const __image_start).addr();
-    // SAFETY: the emulator is started with RAM at these addresses; they lie outside the linker's memory (virt.ld), so no
-    // variable and no stack is there; they do not overlap; the flag above lets each be handed out only once; and the
-    // emulator wrote the first two before the first instruction, nothing writes them afterwards.
-    unsafe {
-        Some(Memory {
-            model: slice::from_raw_parts(ptr::with_exposed_provenance(MODEL.0), MODEL.1),
-            check: slice::from_raw_parts(ptr::with_exposed_provenance(CHECK.0), CHECK.1),
-            arena: slice::from_raw_parts_mut(ptr::with_exposed_provenance_mut(ARENA.0), ARENA.1),
-            code_bytes,
-        })
-    }
+    // SAFETY: the emulator is started with RAM at these addresses, all outside the linker's memory (virt.ld), and has
+    // written model and check file before the first instruction.
+    unsafe { REGIONS.take() }
 }

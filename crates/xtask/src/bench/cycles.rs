@@ -59,9 +59,9 @@ const MODELS: [(&str, &str, Model); 6] = [
 
 /// What a function, or all of them, cost.
 #[derive(Clone, Copy, Default)]
-struct Cost {
-    instructions: f64,
-    cycles: f64,
+pub(super) struct Cost {
+    pub(super) instructions: f64,
+    pub(super) cycles: f64,
     /// Instructions that the model gave no cycles for.
     flat: f64,
 }
@@ -83,8 +83,14 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
     let check = check_file(&file, &[args.tokens])?;
     firmware::build(machine)?;
     let plugin = Plugin::new(&llvm, &machine.elf()?)?;
-    let launch =
-        Launch { model: Some(&file), check: Some(&check), cpu, plugin: Some(&plugin.argument), ..Launch::default() };
+    let launch = Launch {
+        model: Some(&file),
+        check: Some(&check),
+        cpu,
+        cores: one_core(machine),
+        plugin: Some(&plugin.argument),
+        ..Launch::default()
+    };
     let run = checked(machine.launch(&launch)?, &[args.tokens])?;
 
     // The first pair is the opening of the file; the others are the one text and its head.
@@ -138,8 +144,18 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
     Ok(Outcome { tables: vec![table], measured: measured.into_iter().collect() })
 }
 
+/// One core, where a machine has several and they can be chosen.
+pub(super) fn one_core(machine: &Machine) -> Option<usize> {
+    (!machine.cpus.is_empty()).then_some(1)
+}
+
 /// Adds the blocks up by the function they lie in, the most cycles first.
-fn by_function(llvm: &Llvm, model: Model, blocks: &[Block], symbols: &[(u64, String)]) -> Result<Vec<(String, Cost)>> {
+pub(super) fn by_function(
+    llvm: &Llvm,
+    model: Model,
+    blocks: &[Block],
+    symbols: &[(u64, String)],
+) -> Result<Vec<(String, Cost)>> {
     let all: u64 = blocks.iter().map(|block| block.instructions * block.times).sum();
     let mut costs: Vec<(String, Cost)> = Vec::new();
     for block in blocks {
@@ -182,7 +198,7 @@ fn percent(share: f64) -> String {
 }
 
 impl Cost {
-    fn plus(self, other: Self) -> Self {
+    pub(super) fn plus(self, other: Self) -> Self {
         Self {
             instructions: self.instructions + other.instructions,
             cycles: self.cycles + other.cycles,

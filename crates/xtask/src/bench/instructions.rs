@@ -53,7 +53,13 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
             };
             let check = check_file(&file, &args.tokens)?;
             for cpu in &args.cpu {
-                let launch = Launch { model: Some(&file), check: Some(&check), cpu: Some(cpu), ..Launch::default() };
+                let launch = Launch {
+                    model: Some(&file),
+                    check: Some(&check),
+                    cpu: Some(cpu),
+                    cores: Some(1),
+                    ..Launch::default()
+                };
                 let run = checked(machine.launch(&launch)?, &args.tokens)?;
                 let kernels = run.kernels().unwrap_or("?").to_owned();
                 for (&tokens, instructions) in args.tokens.iter().zip(run.instructions()) {

@@ -6,6 +6,7 @@
 mod all;
 mod around;
 mod cycles;
+pub(crate) mod edge;
 mod host;
 mod instructions;
 mod llvm;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Subcommand;
 
+pub(crate) use programs::inspected;
 use table::Table;
 pub(crate) use table::grouped;
 use targets::Measured;

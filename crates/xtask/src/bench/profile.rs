@@ -11,7 +11,7 @@ use super::programs::folder;
 use crate::shell::{root, run};
 
 /// The function of the firmware whose calls, in pairs, enclose measured work.
-const MARK: &str = "distil_harness::read_counter";
+const MARK: &str = "distil_harness::machine::read_counter";
 
 /// A straight run of instructions.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The programs of this repository that do the work which is measured, built for release.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -60,6 +60,11 @@ pub(super) fn json(command: &mut Command) -> Result<Value> {
     let text = output(command)?;
     serde_json::from_str(text.lines().last().unwrap_or(""))
         .with_context(|| format!("`{}` printed no JSON", display(command)))
+}
+
+/// What `tools inspect` says about a packed model.
+pub(crate) fn inspected(model: &Path) -> Result<Value> {
+    json(tools("inspect")?.arg(model).arg("--json"))
 }
 
 /// A number of a JSON object.

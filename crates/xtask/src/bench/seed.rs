@@ -60,8 +60,13 @@ pub(super) fn measure(args: &Args, command: &str) -> Result<Outcome> {
     for subject in &mut subjects {
         let check = check_file(&subject.file, &[args.tokens])?;
         for cpu in &args.cpu {
-            let launch =
-                Launch { model: Some(&subject.file), check: Some(&check), cpu: Some(cpu), ..Launch::default() };
+            let launch = Launch {
+                model: Some(&subject.file),
+                check: Some(&check),
+                cpu: Some(cpu),
+                cores: Some(1),
+                ..Launch::default()
+            };
             subject.instructions.extend(checked(machine.launch(&launch)?, &[args.tokens])?.instructions());
         }
     }

@@ -27,9 +27,9 @@ pub(super) struct Subject<'a> {
     pub(super) programs: &'a Path,
 }
 
-/// The emulated boards with room for the models of the demo.
+/// The emulated boards with room for the models of the demo, as far as one core can be counted.
 pub(super) fn boards() -> impl Iterator<Item = &'static Machine> {
-    MACHINES.iter().filter(|machine| machine.room() >= MOST_BYTES_ON_A_BOARD)
+    MACHINES.iter().filter(|machine| machine.room() >= MOST_BYTES_ON_A_BOARD && machine.runs_on_one_core())
 }
 
 /// Names of their processors.

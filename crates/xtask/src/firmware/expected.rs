@@ -4,7 +4,7 @@
 //! bytes of code and of stack. Everything else, the probabilities included, has to be the same to the last digit.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -58,6 +58,22 @@ pub(super) fn compare(machine: &Machine, app: App, run: &Run) -> Result<()> {
     Ok(())
 }
 
+/// Compares what a board's image said with a file, or writes the file; `again` is the command that writes it.
+pub(super) fn settle(path: &Path, text: &str, accept: bool, again: &str) -> Result<()> {
+    if accept {
+        fs::write(path, mask(text)).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("wrote {}", path.display());
+        return Ok(());
+    }
+    let expected =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}; `{again}` writes it", path.display()))?;
+    let differences = differences(&expected, &mask(text));
+    if !differences.is_empty() {
+        bail!("not what {} expects; if it is right, run `{again}`\n{differences}", path.display());
+    }
+    Ok(())
+}
+
 /// Lines that differ, `-` expected and `+` found.
 fn differences(expected: &str, found: &str) -> String {
     let (mut old, mut new) = (expected.lines(), found.lines());
@@ -83,7 +99,8 @@ fn mask_line(line: &str) -> String {
     let mut words: Vec<&str> = line.split(' ').collect();
     let built = matches!(words.first(), Some(&("code:" | "stack:")));
     for i in 1..words.len() {
-        let masked = words[i].trim_end_matches(',') == "instructions" || (built && words[i] == "bytes");
+        let masked =
+            matches!(words[i].trim_end_matches(','), "instructions" | "cycles") || (built && words[i] == "bytes");
         if masked && words[i - 1].bytes().all(|b| b.is_ascii_digit()) {
             words[i - 1] = "#";
         }
@@ -103,6 +120,10 @@ mod tests {
             "code: # bytes\nmodel: 99 bytes\nopened in # instructions\n   7 tokens, # instructions\n"
         );
         assert_eq!(mask("8 tokens: 5 instructions, arena 9 bytes\n"), "8 tokens: # instructions, arena 9 bytes\n");
+        assert_eq!(
+            mask("   in turns: core 0 5 cycles, core 1 6 cycles\n"),
+            "   in turns: core 0 # cycles, core 1 # cycles\n"
+        );
         assert_eq!(mask("stack: 5 bytes of 64\n"), "stack: # bytes of 64\n");
     }
 

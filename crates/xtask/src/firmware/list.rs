@@ -19,8 +19,10 @@ pub(crate) const MACHINES: &[Machine] = &[
         what: "mps3-an547, Cortex-M55, defmt over semihosting",
         target: Target::Thumbv8m,
         cpus: &[],
+        cores: 1,
         log: Log::Defmt,
         board: None,
+        flat: false,
         places: &[AN547],
     },
     Machine {
@@ -28,8 +30,10 @@ pub(crate) const MACHINES: &[Machine] = &[
         what: "mps2-an500, Cortex-M7, defmt over semihosting",
         target: Target::Thumbv7em,
         cpus: &[],
+        cores: 1,
         log: Log::Defmt,
         board: None,
+        flat: false,
         places: &[
             Place {
                 qemu: &["qemu-system-arm", "-M", "mps2-an500", "-serial", "null"],
@@ -45,8 +49,10 @@ pub(crate) const MACHINES: &[Machine] = &[
         what: "mps2-an505, Cortex-M33 with 128 KiB of RAM, defmt over semihosting",
         target: Target::Thumbv8m,
         cpus: &[],
+        cores: 1,
         log: Log::Defmt,
         board: None,
+        flat: false,
         places: &[Place {
             qemu: &["qemu-system-arm", "-M", "mps2-an505", "-serial", "null"],
             model_at: 0x8000_0000,
@@ -56,11 +62,13 @@ pub(crate) const MACHINES: &[Machine] = &[
     },
     Machine {
         name: "qemu-a64",
-        what: "virt, Cortex-A53 without an operating system, serial port",
+        what: "virt, four Cortex-A53 without an operating system, serial port",
         target: Target::Aarch64None,
         cpus: &["cortex-a53", "cortex-a72", "cortex-a76", "max"],
+        cores: 4,
         log: Log::Serial,
         board: None,
+        flat: false,
         places: &[Place {
             qemu: &["qemu-system-aarch64", "-M", "virt", "-m", "1G", "-nic", "none", "-serial", "stdio"],
             model_at: 0x4800_0000,
@@ -69,10 +77,27 @@ pub(crate) const MACHINES: &[Machine] = &[
         }],
     },
     Machine {
+        name: "raspi3",
+        what: "raspi3b, four Cortex-A53 without an operating system, serial port",
+        target: Target::Aarch64None,
+        cpus: &[],
+        cores: 4,
+        log: Log::Serial,
+        board: None,
+        flat: true,
+        places: &[Place {
+            qemu: &["qemu-system-aarch64", "-M", "raspi3b", "-serial", "stdio"],
+            model_at: 0x0400_0000,
+            check_at: 0x1700_0000,
+            model_room: 304 << 20,
+        }],
+    },
+    Machine {
         name: "stm32n6570-dk",
         what: "ST's board, Cortex-M55, model in octo flash, serial port and defmt over RTT",
         target: Target::Thumbv8m,
         cpus: &[],
+        cores: 1,
         log: Log::Defmt,
         board: Some(Board {
             steps: &[
@@ -101,6 +126,7 @@ pub(crate) const MACHINES: &[Machine] = &[
                 &["probe-rs", "run", "--chip", "STM32N657", "{program}"],
             ],
         }),
+        flat: false,
         places: &[],
     },
     Machine {
@@ -108,6 +134,7 @@ pub(crate) const MACHINES: &[Machine] = &[
         what: "ST's board, Cortex-M7, model in quad flash, serial port and defmt over RTT",
         target: Target::Thumbv7em,
         cpus: &[],
+        cores: 1,
         log: Log::Defmt,
         board: Some(Board {
             // ST's programmer has the loader for this flash.
@@ -135,6 +162,7 @@ pub(crate) const MACHINES: &[Machine] = &[
                 &["probe-rs", "run", "--chip", "STM32H747XIHx", "{program}"],
             ],
         }),
+        flat: false,
         places: &[],
     },
 ];

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::app::App;
 use super::defmt::{Decoder, Stream};
 use super::flash::Board;
+use super::flat;
 use super::list::MACHINES;
 use super::process::{Input, TIME_LIMIT, capture};
 use crate::cross::{Target, release_dir};
@@ -31,9 +32,13 @@ pub(crate) struct Machine {
     pub(crate) target: Target,
     /// The processors that `--cpu` may name, the default one first; empty where the machine has only one.
     pub(crate) cpus: &'static [&'static str],
+    /// How many cores it has.
+    pub(crate) cores: usize,
     pub(super) log: Log,
     /// How it is written, if it is a real board.
     pub(super) board: Option<Board>,
+    /// Whether it starts a flat image, as a board's firmware does, and not an ELF file.
+    pub(super) flat: bool,
     /// The emulated machine, and one with more room if there is one; none for a real board.
     pub(super) places: &'static [Place],
 }
@@ -59,6 +64,10 @@ pub(crate) struct Launch<'a> {
     pub(crate) check: Option<&'a Path>,
     /// One of the machine's processors; its default one otherwise.
     pub(crate) cpu: Option<&'a str>,
+    /// How many of its cores it is to have; all of them otherwise.
+    pub(crate) cores: Option<usize>,
+    /// Each core runs on a thread of the host's, at the same time as the others; nothing is counted then.
+    pub(crate) concurrent: bool,
     /// A plugin of the emulator, with its arguments.
     pub(crate) plugin: Option<&'a str>,
 }
@@ -143,6 +152,11 @@ impl Machine {
         root().join("firmware").join(self.name)
     }
 
+    /// Whether it can run on one core, so that instructions can be compared.
+    pub(crate) fn runs_on_one_core(&self) -> bool {
+        self.cores == 1 || !self.cpus.is_empty()
+    }
+
     /// The emulator's program.
     pub(crate) fn emulator(&self) -> &'static str {
         self.places.first().map_or("", |place| place.qemu[0])
@@ -182,14 +196,21 @@ impl Machine {
             (Some(cpu), []) => bail!("{} has one processor; leave out --cpu {cpu}", self.name),
             (Some(cpu), cpus) => bail!("{} has no processor `{cpu}`; it can have {}", self.name, cpus.join(", ")),
         }
+        match launch.cores.unwrap_or(self.cores) {
+            cores if cores == self.cores && self.cpus.is_empty() => {}
+            cores if (1..=self.cores).contains(&cores) && !self.cpus.is_empty() => {
+                _ = command.args(["-smp", &cores.to_string()]);
+            }
+            cores => bail!("{} has {} core(s); it cannot run with {cores}", self.name, self.cores),
+        }
         if let Some(plugin) = launch.plugin {
             command.args(["-plugin", plugin]);
         }
         command.args(["-display", "none", "-monitor", "none", "-semihosting-config"]);
         command.arg(format!("enable=on,target=native,arg={},arg={}", self.name, launch.app.name()));
         // One nanosecond of the machine's time for each instruction: its counters then count instructions.
-        command.args(["-icount", "shift=0,sleep=off"]);
-        command.arg("-kernel").arg(self.elf()?);
+        command.args(if launch.concurrent { ["-accel", "tcg,thread=multi"] } else { ["-icount", "shift=0,sleep=off"] });
+        command.arg("-kernel").arg(if self.flat { flat::image_of(&self.elf()?)? } else { self.elf()? });
         for (file, address) in [(launch.model, place.model_at), (launch.check, place.check_at)] {
             let Some(file) = file else { continue };
             // QEMU writes a comma inside an option as two.
@@ -199,9 +220,10 @@ impl Machine {
         Ok(command)
     }
 
-    /// Runs the program with a model and a check file in their places, on the machine's default processor.
+    /// Runs the program with a model and a check file in their places, on one core of the machine's default processor.
     pub(crate) fn run(&self, model: &Path, check: &Path) -> Result<Run> {
-        self.launch(&Launch { model: Some(model), check: Some(check), ..Launch::default() })
+        let cores = (!self.cpus.is_empty()).then_some(1);
+        self.launch(&Launch { model: Some(model), check: Some(check), cores, ..Launch::default() })
     }
 
     /// Runs the program as told.
@@ -259,6 +281,21 @@ mod tests {
         assert!(shown("qemu-a64", Some("cortex-a76")).contains("-cpu cortex-a76"));
         assert!(!shown("qemu-m55", None).contains("-cpu"));
         assert!(command("qemu-a64", Some("cortex-m7")).is_err() && command("qemu-m55", Some("max")).is_err());
+    }
+
+    #[test]
+    fn a_machine_has_the_cores_it_has() {
+        let shown = |name, cores| {
+            let launch = Launch { model: Some("m".as_ref()), cores, ..Launch::default() };
+            let machine = Machine::named(name).unwrap();
+            machine.command(machine.place(1)?, &launch).map(|command| display(&command))
+        };
+        assert!(shown("qemu-a64", None).unwrap().contains("-smp 4"));
+        assert!(shown("qemu-a64", Some(1)).unwrap().contains("-smp 1"));
+        assert!(!shown("qemu-m55", Some(1)).unwrap().contains("-smp"));
+        for (name, cores) in [("qemu-a64", 5), ("qemu-a64", 0), ("qemu-m55", 2)] {
+            assert!(shown(name, Some(cores)).is_err(), "{name} {cores}");
+        }
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! `cargo xtask firmware`: builds the images and runs them in QEMU.
 
 mod app;
+mod card;
 mod defmt;
 mod expected;
 mod faults;
 mod flash;
+mod flat;
 mod images;
 mod kernels;
+mod linux;
 mod list;
 mod machine;
+mod picture;
 mod process;
 mod size;
 
@@ -19,6 +23,7 @@ use clap::Subcommand;
 
 pub(crate) use images::fixture as fixture_images;
 pub(crate) use kernels::test as test_kernels;
+pub(crate) use linux::test as test_linux;
 pub(crate) use list::MACHINES;
 pub(crate) use machine::{Launch, Machine, Run};
 
@@ -68,6 +73,13 @@ enum Command {
         #[arg(long, requires = "machine")]
         levels: bool,
     },
+    /// Write the files of a Raspberry Pi's SD card to a folder: program, model, check file, configuration
+    Card(card::Args),
+    /// The 66M model on five boards: bytes, instructions, estimated cycles and milliseconds; prints the tables of
+    /// docs/edge.md
+    Table(crate::bench::edge::Args),
+    /// Draw where the bytes of every machine are; docs/memory.svg
+    Picture(picture::Args),
 }
 
 #[derive(clap::Args)]
@@ -93,11 +105,17 @@ struct RunArgs {
     /// The processor to emulate, where the machine can have several [default: cortex-a53 on qemu-a64]
     #[arg(long)]
     cpu: Option<String>,
+    /// How many cores to emulate, where that can be chosen [default: 4 on qemu-a64]
+    #[arg(long)]
+    cores: Option<usize>,
+    /// Run the cores at the same time, on threads of this machine; instructions are not counted then
+    #[arg(long)]
+    concurrent: bool,
     /// Read from here, and not from a fixed text: with `classify` and without --model
     #[arg(long)]
     interactive: bool,
     /// Write what the image says to its `expected` folder instead of comparing
-    #[arg(long, conflicts_with_all = ["model", "cpu", "interactive"])]
+    #[arg(long, conflicts_with_all = ["model", "cpu", "cores", "concurrent", "interactive"])]
     accept: bool,
 }
 
@@ -106,8 +124,10 @@ pub(crate) fn main(args: Args) -> Result<()> {
     match args.command {
         Command::List => {
             for machine in MACHINES {
-                println!("{:10} {} ({})", machine.name, machine.what, machine.target.triple());
+                println!("{:12} {} ({})", machine.name, machine.what, machine.target.triple());
             }
+            let (board, target) = card::BOARD;
+            println!("{board:12} Zero 2 W, 3, 4 and 5; emulated as a Pi 3 ({})", target.triple());
             Ok(())
         }
         Command::Build { machine } => {
@@ -128,10 +148,22 @@ pub(crate) fn main(args: Args) -> Result<()> {
         }
         Command::Size { machine: Some(name), .. } => size::show(&[Machine::named(&name)?]),
         Command::Size { machine: None, .. } => size::show(&MACHINES.iter().collect::<Vec<_>>()),
+        Command::Card(args) => card::write(&args),
+        Command::Picture(args) => picture::draw(&args),
+        Command::Table(args) => crate::bench::edge::main(&args),
     }
 }
 
 fn run(args: &RunArgs) -> Result<()> {
+    if args.machine == card::BOARD.0 {
+        if args.model.is_some() || args.app != App::default() {
+            bail!(
+                "{} runs all its programs with a small model; `firmware card` writes a card of your own",
+                args.machine
+            );
+        }
+        return card::run_emulated(args.accept);
+    }
     let machine = Machine::named(&args.machine)?;
     // Only the self-test reads a check file.
     let images = match (&args.model, &args.check) {
@@ -141,14 +173,20 @@ fn run(args: &RunArgs) -> Result<()> {
     };
     build(machine)?;
     let cpu = args.cpu.as_deref();
-    let judged = args.model.is_none() && cpu.is_none() && !args.interactive;
+    let judged = args.model.is_none() && cpu.is_none() && args.cores.is_none() && !args.concurrent && !args.interactive;
     let typed = args.app.typed();
     let input = match (args.app, judged) {
         (App::Classify, false) => Input::Terminal,
         (_, true) => Input::Bytes(&typed),
         _ => Input::None,
     };
-    let result = machine.launch(&Launch { input, live: true, cpu, ..of(args.app, &images.model, &images.check) })?;
+    let result = machine.launch(&Launch {
+        input,
+        live: true,
+        cpu,
+        cores: args.cores,
+        ..of(args.app, &images.model, &images.check)
+    })?;
     let millions: Vec<_> = result.instructions().iter().map(|&n| format!("{:.1}", n as f64 / 1e6)).collect();
     if args.app == App::Selftest && !millions.is_empty() {
         println!("millions of instructions a sentence: {}", millions.join(", "));
@@ -217,6 +255,18 @@ pub(crate) fn check_all() -> Result<()> {
                 unequal.push(format!("{} {}", machine.name, app.name()));
             }
         }
+        // Cores that take turns in one thread hide what goes wrong between them.
+        if machine.cores > 1 {
+            let launch = Launch { concurrent: true, ..of(App::Selftest, &images.model, &images.check) };
+            if let Err(error) = expected::compare(machine, App::Selftest, &machine.launch(&launch)?) {
+                println!("{error}");
+                unequal.push(format!("{} with all cores at the same time", machine.name));
+            }
+        }
+    }
+    if let Err(error) = card::run_emulated(false) {
+        println!("{error}");
+        unequal.push(card::BOARD.0.to_owned());
     }
     faults::test(&images)?;
     if unequal.is_empty() { Ok(()) } else { bail!("not as expected: {}", unequal.join(", ")) }
@@ -224,5 +274,9 @@ pub(crate) fn check_all() -> Result<()> {
 
 /// The programs of this folder and their targets.
 pub(crate) fn targets() -> impl Iterator<Item = (&'static str, Target)> {
-    MACHINES.iter().map(|machine| (machine.name, machine.target)).chain(kernels::targets())
+    MACHINES
+        .iter()
+        .map(|machine| (machine.name, machine.target))
+        .chain([card::BOARD, linux::PROGRAM])
+        .chain(kernels::targets())
 }

@@ -113,7 +113,11 @@ pub(super) fn miri() -> Result<()> {
     // A real clock, so that the tests say what they took.
     miri.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("CARGO_TARGET_DIR", root().join("target/miri"));
     miri.args(["miri", "test", "--locked", "--package", "distil-forge", "--package", "distil-runtime"]);
-    run(miri.args(["--lib", "--test", "smoke", "--", "--nocapture"]))
+    run(miri.args(["--lib", "--test", "smoke", "--", "--nocapture"]))?;
+    // How cores hand each other work, with threads for cores.
+    let mut cores = nightly("cargo");
+    cores.current_dir(root().join("firmware")).env("CARGO_TARGET_DIR", root().join("target/miri"));
+    run(cores.args(["miri", "test", "--locked", "--package", "distil-a64", "--lib"]))
 }
 
 /// A program of the nightly toolchain, whatever toolchain runs this.

@@ -41,7 +41,7 @@ pub(super) const STEPS: [Step; 14] = [
     Step { name: "fuzz", what: "a minute of fuzzing finds nothing", arm: false, run: parser::fuzz },
     Step {
         name: "miri",
-        what: "parser, tokenizer and runtime do nothing undefined, interpreted",
+        what: "parser, tokenizer, runtime and the hand-over between cores do nothing undefined, interpreted",
         arm: false,
         run: parser::miri,
     },
@@ -92,7 +92,7 @@ fn format() -> Result<()> {
     // Not --all: that would follow the paths into the main workspace.
     let mut firmware = cargo();
     firmware.current_dir(root().join("firmware")).args(["fmt", "--check", "--package", "distil-harness"]);
-    firmware.args(["--package", "distil-cortex-m"]);
+    firmware.args(["--package", "distil-cortex-m", "--package", "distil-a64"]);
     let mut packages: Vec<_> = firmware::targets().map(|(package, _)| package).collect();
     packages.dedup();
     for package in packages {
@@ -141,7 +141,8 @@ fn aarch64() -> Result<()> {
     if !NATIVE_AARCH64_LINUX {
         emulated_processors()?;
     }
-    same_bits_as_the_host()
+    same_bits_as_the_host()?;
+    firmware::test_linux()
 }
 
 /// Emulated processors besides the oldest, and the kernels that each one gets.
@@ -183,12 +184,21 @@ fn same_bits_as_the_host() -> Result<()> {
 
 fn firmware_images() -> Result<()> {
     let folder = root().join("firmware");
-    run(cargo().current_dir(&folder).args(["test", "--locked", "--package", "distil-harness"]))?;
+    run(cargo().current_dir(&folder).args([
+        "test",
+        "--locked",
+        "--package",
+        "distil-harness",
+        "--package",
+        "distil-a64",
+    ]))?;
     run(cargo().current_dir(&folder).args([
         "clippy",
         "--locked",
         "--package",
         "distil-harness",
+        "--package",
+        "distil-a64",
         "--all-targets",
         "--",
         "-D",

@@ -8,7 +8,7 @@ const SYS_EXIT: u64 = 0x18;
 const APPLICATION_EXIT: u64 = 0x2_0026;
 
 /// Ends the emulator; its exit status is `code`.
-pub(crate) fn exit(code: u8) -> ! {
+pub fn exit(code: u8) -> ! {
     let block = [APPLICATION_EXIT, u64::from(code)];
     loop {
         // SAFETY: a semihosting call that reads the block and does not come back. Were there no one to answer, the
@@ -18,7 +18,7 @@ pub(crate) fn exit(code: u8) -> ! {
 }
 
 /// The command line that the emulator was started with: the program's name and its arguments. Empty if there is none.
-pub(crate) fn command_line(buffer: &mut [u8]) -> &str {
+pub fn command_line(buffer: &mut [u8]) -> &str {
     let mut block = [buffer.as_mut_ptr().expose_provenance(), buffer.len()];
     let result: u64;
     // SAFETY: a semihosting call that writes at most so many bytes to the buffer, and the length of the text, without

@@ -1,11 +1,14 @@
-//! Instructions: with `-icount shift=0` QEMU's cycle counter advances by exactly one for each. Without, it follows the
-//! host's clock and means nothing.
+//! The cycle counter of each core.
+//!
+//! In QEMU with `-icount shift=0` it advances by exactly one for each instruction, of all cores together: they share one
+//! clock there. Without that option it follows the host's clock and means nothing. On hardware it counts cycles, and each
+//! core has its own.
 #![allow(unsafe_code)]
 
 use core::arch::asm;
 
-/// Starts the counter at 0.
-pub(crate) fn start() {
+/// Starts the counter of this core at 0.
+pub fn start() {
     let all_levels = 0u64;
     let cycle_counter = 1u64 << 31;
     // PMCR_EL0: enable, reset the cycle counter, 64 bits wide.
@@ -25,8 +28,8 @@ pub(crate) fn start() {
     }
 }
 
-/// Instructions since [`start`].
-pub(crate) fn instructions() -> u64 {
+/// What this core's counter says.
+pub fn count() -> u64 {
     let count;
     // SAFETY: reads a counter. No `nomem`: work on memory must not move across the reading.
     unsafe { asm!("isb", "mrs {}, pmccntr_el0", out(reg) count, options(nostack)) };
