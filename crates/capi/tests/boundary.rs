@@ -1,5 +1,5 @@
-//! The functions of the C interface, called as C calls them: for Miri, which sees what no C program shows, that a session's references
-//! to its own buffer are sound. What they answer is compared with C and Rust by `cargo xtask test --only capi`.
+//! The functions of the C interface, called as C calls them, in memory of just the size that was asked for. What they answer is compared
+//! between C and Rust by `cargo xtask test --only capi`.
 #![allow(unsafe_code, reason = "the functions take pointers, as from C")]
 
 use std::mem::MaybeUninit;
