@@ -97,13 +97,14 @@ impl Subject<'_> {
     }
 }
 
-/// Runs the command with `--json`; its last line is the object.
-fn json(command: &mut Command) -> Result<Value> {
+/// Runs a command with `--json`; its last line is the object.
+pub(super) fn json(command: &mut Command) -> Result<Value> {
     let text = shell::output(command.arg("--json"))?;
     let shown = || format!("`{}` printed no JSON", shell::display(command));
     serde_json::from_str(&text).or_else(|_| serde_json::from_str(text.lines().last().unwrap_or(""))).with_context(shown)
 }
 
-fn number(object: &Value, key: &str) -> Result<f64> {
+/// A number of an object that a command printed.
+pub(super) fn number(object: &Value, key: &str) -> Result<f64> {
     object[key].as_f64().with_context(|| format!("there is no number `{key}` in {object}"))
 }

@@ -1,8 +1,11 @@
 //! `cargo xtask demo`: from a teacher to the same answer on this machine and emulated boards, offline.
 //!
 //! Corpus -> teacher -> distilled student -> packed file -> this machine, an emulated Cortex-M55, Cortex-M7 and
-//! Cortex-A53 -> one table. With `--teacher` and `--text` the same runs on the user's own.
+//! Cortex-A53 -> one table; then the student learns what commands ask for, and answers one. With `--teacher` and `--text`
+//! the table is that of the user's own.
 
+mod classify;
+mod commands;
 mod corpus;
 mod measure;
 mod scenes;
@@ -66,7 +69,12 @@ pub(crate) fn main(args: &Args) -> Result<()> {
         Some(teacher) => demo.own_teacher(teacher, &args.text, args.steps)?,
     };
     let student = demo.distill(&teacher, steps)?;
-    demo.compare(&teacher, &student, &texts)
+    demo.compare(&teacher, &student, &texts)?;
+    match &args.teacher {
+        None => demo.classify(&student),
+        // The commands are those of the embedded corpus.
+        Some(_) => Ok(()),
+    }
 }
 
 /// The demo with a few steps of training, as a test that every part works with the next.

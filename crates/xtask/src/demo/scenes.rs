@@ -10,8 +10,12 @@ pub(super) const SCENES: &[fn(&mut Rng) -> String] = &[
     numbers,
 ];
 
+/// Scenes in which nobody asks for anything.
+pub(super) const EVERYDAY: &[fn(&mut Rng) -> String] =
+    &[meal, breakfast, animal, capital, work, family, sport, school, colour];
+
 /// A command, bare or in a polite frame.
-fn ask(rng: &mut Rng, command: String) -> String {
+pub(super) fn ask(rng: &mut Rng, command: String) -> String {
     match rng.pick(&[0, 0, 0, 1, 2, 3, 4]) {
         1 => format!("please {command}."),
         2 => format!("could you {command}?"),
