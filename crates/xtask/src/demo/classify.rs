@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 
 use super::commands::{Commands, SHOWN};
 use super::{Demo, SEED, measure};
-use crate::firmware::MACHINES;
 use crate::shell;
 
 impl Demo {
@@ -50,7 +49,7 @@ impl Demo {
 
         let (text, check) = (self.write("command.txt", &[SHOWN.to_owned()])?, file.with_extension("check"));
         shell::run(tools("check").arg(&file).arg("--text").arg(&text).arg("-o").arg(&check))?;
-        for machine in &MACHINES {
+        for machine in measure::boards() {
             let run = machine.run(&file, &check)?;
             eprint!("{}", run.text);
             if run.code != 0 {
