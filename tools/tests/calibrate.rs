@@ -51,7 +51,9 @@ fn calibrated_files_are_nearer_to_float_on_other_texts() {
     {
         let place = place(&Fixture { head, architecture, layers: 3, ..odd.clone() });
         // Between what calibration leaves of the squared error and of all of it; 8-bit weights leave less to gain.
-        for (storage, group, share) in [("int8", "32", 0.95), ("int4", "32", 0.85), ("int4", "64", 0.85)] {
+        for (storage, group, share) in
+            [("int8", "32", 0.95), ("int4", "32", 0.85), ("int4", "64", 0.85), ("int3", "32", 0.85)]
+        {
             let pack = ["pack", "model", "-o", "plain.distil", "--weights", storage, "--group", group];
             place.ok(&pack);
             place.ok(&[&pack[..3], &["made.distil"], &pack[4..], &["--calibrate", "text.txt"]].concat());
@@ -73,7 +75,8 @@ fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
         assert!(command.current_dir(place.0.path()).output().unwrap().status.success());
         std::fs::read(place.path("out.distil")).unwrap()
     };
-    for more in [&["--weights", "int4"][..], &["--weights", "mixed", "--budget", "120kB"], &[]] {
+    for more in [&["--weights", "int4"][..], &["--weights", "int3"], &["--weights", "mixed", "--budget", "120kB"], &[]]
+    {
         let one = pack("1", more);
         assert!(one == pack("2", more) && one == pack("5", more), "{more:?}");
     }
@@ -114,6 +117,7 @@ fn unusable_choices() {
         &["--weights", "int8", "--budget", "1MB"],
         &["--weights", "f32", "--calibrate", "text.txt"],
         &["--weights", "mixed", "--budget", "1GBit"],
+        &["--weights", "int3", "--group", "64"],
         &["--calibrate", "missing.txt"],
         &["--calibrate", "empty.txt"],
     ] {

@@ -1,4 +1,4 @@
-//! int4, the layouts, and exceptions: what is stored, that it is near the original, and that no layout changes an answer.
+//! int4, int3, the layouts, and exceptions: what is stored, that it is near the original, and that no layout changes an answer.
 
 mod support;
 
@@ -58,7 +58,9 @@ fn every_tensor_is_stored_as_asked() {
     };
     let is = |dtype: &str, layout: &str| (dtype.to_owned(), layout.to_owned());
     for layout in LAYOUTS {
-        for (weights, group, dtype) in [("int4", "32", "int4g32"), ("int4", "64", "int4g64"), ("int8", "32", "int8")] {
+        for (weights, group, dtype) in
+            [("int4", "32", "int4g32"), ("int4", "64", "int4g64"), ("int3", "32", "int3g32"), ("int8", "32", "int8")]
+        {
             let found = pack(&["--weights", weights, "--group", group, "--layout", layout]);
             assert_eq!(stored(&found, "layer.0.query"), is(dtype, layout));
             assert_eq!(stored(&found, "layer.1.feed-forward-out"), is(dtype, layout));
@@ -72,6 +74,9 @@ fn every_tensor_is_stored_as_asked() {
     let found = pack(&["--embeddings", "int4", "--group", "64"]);
     assert_eq!(stored(&found, "word-embedding"), is("int4g64", "row-major"));
     assert_eq!(stored(&found, "layer.0.query"), is("int8", "tile16"));
+    let found = pack(&["--weights", "int3", "--embeddings", "int4", "--group", "32"]);
+    assert_eq!(stored(&found, "word-embedding"), is("int4g32", "row-major"));
+    assert_eq!(stored(&found, "layer.0.query"), is("int3g32", "tile16"));
     let found = pack(&["--weights", "f32", "--embeddings", "int4"]);
     assert_eq!(stored(&found, "word-embedding"), is("int4g32", "row-major"));
     assert_eq!(stored(&found, "layer.0.query"), is("f32", "tile16"));
@@ -102,7 +107,7 @@ fn every_tensor_is_stored_as_asked() {
 /// The same numbers in another order, or on another instruction set: the same bits come out.
 #[test]
 fn neither_layouts_nor_instruction_sets_change_answers() {
-    for (weights, group) in [("int8", "32"), ("int4", "32"), ("int4", "64")] {
+    for (weights, group) in [("int8", "32"), ("int4", "32"), ("int4", "64"), ("int3", "32")] {
         let place = Place::with(&Fixture { head: HeadKind::Embedding, ..odd() });
         let mut answers = Vec::new();
         for layout in LAYOUTS {
@@ -141,7 +146,12 @@ fn fewer_bits_are_fewer_bytes_and_more_error() {
         Fixture { hidden: 256, intermediate: 512, head: HeadKind::SequenceClassification, ..Fixture::default() };
     let place = Place::with(&fixture);
     let mut found = Vec::new();
-    for args in [&["--weights", "int8"][..], &["--weights", "int4"], &["--weights", "int4", "--group", "64"]] {
+    for args in [
+        &["--weights", "int8"][..],
+        &["--weights", "int4"],
+        &["--weights", "int4", "--group", "64"],
+        &["--weights", "int3"],
+    ] {
         let report = place.json(&[&["pack", "model", "-o", "out.distil", "--json"], args].concat());
         let mean = {
             let quantized = tensors(&place, "out.distil").into_iter().filter(|tensor| tensor.1.starts_with("int"));
@@ -156,7 +166,7 @@ fn fewer_bits_are_fewer_bytes_and_more_error() {
         assert!(pair[0].0 > pair[1].0 && pair[0].1 < pair[1].1, "{found:?}");
     }
     // What a bell curve of weights allows.
-    assert!(found[0].1 < 0.01 && found[1].1 < 0.1 && found[2].1 < 0.11, "{found:?}");
+    assert!(found[0].1 < 0.01 && found[1].1 < 0.1 && found[2].1 < 0.11 && found[3].1 < 0.22, "{found:?}");
 }
 
 #[test]

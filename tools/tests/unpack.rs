@@ -57,7 +57,9 @@ fn assert_same_model(a: &Artifact<'_>, b: &Artifact<'_>) {
 fn what_is_unpacked_packs_to_the_same_values() {
     for fixture in fixtures().chain(problems()) {
         let place = Place::with(&fixture);
-        for weights in [&["int8"][..], &["int4"], &["int8", "--layout", "tile4", "--normalize", "--pooling", "cls"]] {
+        for weights in
+            [&["int8"][..], &["int4"], &["int3"], &["int8", "--layout", "tile4", "--normalize", "--pooling", "cls"]]
+        {
             place.ok(&[&["pack", "model", "-o", "model.distil", "--weights"], weights].concat());
             place.ok(&["unpack", "model.distil", "-o", "unpacked", "--overwrite"]);
             place.ok(&["pack", "unpacked", "-o", "again.distil", "--weights", "f32"]);

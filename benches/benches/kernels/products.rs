@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use distil_kernels::layout::{
-    Group, Layout, group_count, pack_f32, pack_groups, pack_int4, pack_int8, packed_len_f32, packed_len_int4,
-    packed_len_int8,
+    Group, Layout, group_count, pack_f32, pack_groups, pack_int3, pack_int4, pack_int8, packed_len_f32,
+    packed_len_int3, packed_len_int4, packed_len_int8,
 };
 use distil_kernels::{Epilogue, Kernels, Matrix, Scales};
 
@@ -21,7 +21,7 @@ pub(crate) fn benches(c: &mut Criterion) {
         ("feed-forward out", HIDDEN, INTERMEDIATE, Epilogue::Add),
     ];
     for (use_of, n, k, epilogue) in uses {
-        for weights in ["int8", "int4", "f32"] {
+        for weights in ["int8", "int4", "int3", "f32"] {
             product(c, use_of, weights, (n, k, epilogue), &TOKENS, None);
         }
     }
@@ -81,6 +81,7 @@ struct Owned {
     layout: Layout,
     int8: Vec<i8>,
     nibbles: Vec<u8>,
+    three_bits: Vec<u8>,
     groups: Vec<u8>,
     floats: Vec<f32>,
     scales: Vec<u16>,
@@ -90,19 +91,26 @@ impl Owned {
     fn new(weights: &str, n: usize, k: usize, layout: Layout) -> Self {
         let shape = "the shape is small";
         let scales = vec![SCALE; n.next_multiple_of(16)];
-        let (int8, nibbles, groups, floats) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut owned = Self { layout, int8, nibbles, groups, floats, scales };
+        let (int8, nibbles, three_bits) = (Vec::new(), Vec::new(), Vec::new());
+        let (groups, floats) = (Vec::new(), Vec::new());
+        let mut owned = Self { layout, int8, nibbles, three_bits, groups, floats, scales };
         match weights {
             "int8" => {
                 let rows: Vec<i8> = (0..n * k).map(|i| ((i % 251) as u8 as i8).max(-127)).collect();
                 owned.int8 = vec![0; packed_len_int8(n, k, layout).expect(shape)];
                 pack_int8(&rows, n, k, layout, &mut owned.int8).expect(shape);
             }
-            "int4" => {
+            "int4" | "int3" => {
                 let group = Group::Of32;
                 let rows: Vec<i8> = (0..n * k).map(|i| ((i * 7 + i / 251) % 16) as i8 - 8).collect();
-                owned.nibbles = vec![0; packed_len_int4(n, k, group, layout).expect(shape)];
-                pack_int4(&rows, n, k, group, layout, &mut owned.nibbles).expect(shape);
+                if weights == "int4" {
+                    owned.nibbles = vec![0; packed_len_int4(n, k, group, layout).expect(shape)];
+                    pack_int4(&rows, n, k, group, layout, &mut owned.nibbles).expect(shape);
+                } else {
+                    let odd: Vec<i8> = rows.iter().map(|q| q | 1).collect();
+                    owned.three_bits = vec![0; packed_len_int3(n, k, layout).expect(shape)];
+                    pack_int3(&odd, n, k, layout, &mut owned.three_bits).expect(shape);
+                }
                 let factors: Vec<u8> = (0..n * k.div_ceil(group.inputs())).map(|i| (i % 15) as u8 + 1).collect();
                 owned.groups = vec![0; group_count(n, k, group, layout).expect(shape)];
                 pack_groups(&factors, n, k, group, layout, &mut owned.groups).expect(shape);
@@ -121,6 +129,8 @@ impl Owned {
             Matrix::int8(&self.int8, scales, n, k, self.layout)
         } else if !self.nibbles.is_empty() {
             Matrix::int4(&self.nibbles, &self.groups, Group::Of32, scales, n, k, self.layout)
+        } else if !self.three_bits.is_empty() {
+            Matrix::int3(&self.three_bits, &self.groups, scales, n, k, self.layout)
         } else {
             Matrix::float(&self.floats, n, k, self.layout)
         };

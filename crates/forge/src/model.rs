@@ -57,6 +57,8 @@ pub fn kinds() -> Vec<Kind> {
         (Head::QuestionAnswering, Stored::All(Dtype::Int8, Layout::Tile8)),
         (Head::SequenceClassification, Stored::All(Dtype::Int8, Layout::Tile4)),
         (Head::MaskedLm, Stored::Mixed),
+        (Head::MaskedLm, Stored::All(Dtype::Int3G32, Layout::Tile16)),
+        (Head::Embedding, Stored::All(Dtype::Int3G32, Layout::Tile4)),
     ];
     let heads = Head::ALL.iter().map(|&head| Kind { head, stored: int8 });
     heads.chain(others.map(|(head, stored)| Kind { head, stored })).collect()

@@ -196,14 +196,14 @@ fn any_config(choices: &mut Input<'_>) -> Config {
 
 /// A storage for a tensor, seldom one that its role may not have.
 fn any_storage(role: Role, choice: u8) -> (Dtype, Layout) {
-    let types = [Dtype::Int8, Dtype::Int4G32, Dtype::Int4G64, Dtype::F32];
+    let types = [Dtype::Int8, Dtype::Int4G32, Dtype::Int4G64, Dtype::F32, Dtype::Int3G32];
     let at = usize::from(choice);
     match role.kind() {
         _ if choice == 0xFF => (Dtype::Int8, Layout::Tile16),
         RoleKind::Norm => (Dtype::F32, Layout::RowMajor),
         RoleKind::Bias => ([Dtype::F16, Dtype::F32][at % 2], Layout::RowMajor),
-        RoleKind::Table => (types[at % 4], Layout::RowMajor),
-        RoleKind::Matrix if at % 4 == 3 => (Dtype::F32, Layout::Tile16),
-        RoleKind::Matrix => (types[at % 4], [Layout::Tile16, Layout::Tile8, Layout::Tile4][at / 4 % 3]),
+        RoleKind::Table => (types[at % 5], Layout::RowMajor),
+        RoleKind::Matrix if at % 5 == 3 => (Dtype::F32, Layout::Tile16),
+        RoleKind::Matrix => (types[at % 5], [Layout::Tile16, Layout::Tile8, Layout::Tile4][at / 5 % 3]),
     }
 }

@@ -19,7 +19,7 @@ pub fn use_all(artifact: &Artifact<'_>, verified: bool) {
         let len = data_len(tensor.dtype, tensor.layout, tensor.rows, tensor.cols);
         assert_eq!(len, Some(tensor.data.len() as u64));
         assert_eq!(scales_len(tensor.dtype, tensor.layout, tensor.rows), Some(tensor.scales.len() as u64));
-        assert_eq!(tensor.int4().is_some(), tensor.dtype.group().is_some());
+        assert_eq!(tensor.grouped().is_some(), tensor.dtype.group().is_some());
         assert!((tensor.data.as_ptr().addr() - start).is_multiple_of(64));
     }
     for label in 0..config.labels as usize {

@@ -10,7 +10,7 @@ use crate::error::{OpenError, TensorError};
 use crate::labels::Labels;
 use crate::opening::Opening;
 use crate::record::record;
-use crate::storage::{self, data_len, nibbles_len, scales_len};
+use crate::storage::{self, data_len, elements_len, scales_len};
 use crate::tensors::{Role, TensorId};
 use crate::verify;
 use crate::vocabulary::Vocabulary;
@@ -45,18 +45,18 @@ pub struct Tensor<'a> {
     pub rows: usize,
     /// Columns.
     pub cols: usize,
-    /// Its elements, [`data_len`] bytes, little-endian, at a multiple of 64; for int4 the nibbles and then the factors.
+    /// Its elements, [`data_len`] bytes, little-endian, at a multiple of 64; for int4 and int3 the elements and then the factors.
     pub data: &'a [u8],
-    /// Its bfloat16 scales, little-endian, at a multiple of 64: for int8 and int4 one a row, in tiles padded to 16 rows with 1; else empty.
+    /// Its bfloat16 scales, little-endian, at a multiple of 64: for integers one a row, in tiles padded to 16 rows with 1; else empty.
     pub scales: &'a [u8],
 }
 
 impl<'a> Tensor<'a> {
-    /// An int4 tensor's nibbles and its factors, one for each row and group; `None` for other types.
-    pub fn int4(&self) -> Option<(&'a [u8], &'a [u8])> {
+    /// An int4 or int3 tensor's elements and its factors, one for each row and group; `None` for other types.
+    pub fn grouped(&self) -> Option<(&'a [u8], &'a [u8])> {
         self.dtype.group()?;
-        let nibbles = nibbles_len(self.dtype, self.layout, self.rows, self.cols)?;
-        self.data.split_at_checked(usize::try_from(nibbles).ok()?)
+        let elements = elements_len(self.dtype, self.layout, self.rows, self.cols)?;
+        self.data.split_at_checked(usize::try_from(elements).ok()?)
     }
 }
 

@@ -140,6 +140,8 @@ named! {
         Int4G32 = 3, "int4g32";
         /// The same with a factor for each 64 inputs.
         Int4G64 = 4, "int4g64";
+        /// Odd integers from -7 to 7, a factor from 1 to 15 for each 32 inputs of a row, and one bfloat16 scale a row.
+        Int3G32 = 5, "int3g32";
     }
 }
 
@@ -158,18 +160,29 @@ named! {
 }
 
 impl Dtype {
-    /// Inputs that share a factor; `None` for what is not int4.
+    /// Inputs that share a factor; `None` for what is neither int4 nor int3.
     pub const fn group(self) -> Option<usize> {
         match self {
-            Self::Int4G32 => Some(32),
+            Self::Int4G32 | Self::Int3G32 => Some(32),
             Self::Int4G64 => Some(64),
             Self::F32 | Self::F16 | Self::Int8 => None,
         }
     }
 
+    /// Bits of an element.
+    pub const fn bits(self) -> usize {
+        match self {
+            Self::F32 => 32,
+            Self::F16 => 16,
+            Self::Int8 => 8,
+            Self::Int4G32 | Self::Int4G64 => 4,
+            Self::Int3G32 => 3,
+        }
+    }
+
     /// Whether every row has a scale.
     pub const fn has_scales(self) -> bool {
-        matches!(self, Self::Int8 | Self::Int4G32 | Self::Int4G64)
+        matches!(self, Self::Int8 | Self::Int4G32 | Self::Int4G64 | Self::Int3G32)
     }
 }
 

@@ -276,7 +276,7 @@ pub enum TensorError {
         /// Its byte in the stored data.
         at: usize,
     },
-    /// An int4 factor is not 1 to 15 (or that of a padding row is not 1).
+    /// A factor of int4 or int3 is not 1 to 15 (or that of a padding row is not 1).
     Group {
         /// Its place among the stored factors.
         at: usize,

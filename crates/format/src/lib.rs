@@ -44,7 +44,7 @@ pub use container::{ALIGNMENT, MAGIC, SectionKind, VERSION};
 pub use enums::{Architecture, Dtype, Head, Layout, Pooling, Problem, UnknownName};
 pub use error::{ConfigError, OpenError, TensorError};
 pub use opening::Opening;
-pub use storage::{data_len, groups_len, nibbles_len, scales_len};
+pub use storage::{data_len, elements_len, groups_len, scales_len};
 pub use tensors::{Role, RoleKind, TensorId};
 #[cfg(feature = "alloc")]
 pub use vocabulary::build_vocabulary;

@@ -14,7 +14,7 @@ pub(crate) const BLOCK: usize = 8192;
 
 /// Bytes of a tensor's data, padding included; `None` if the type does not come in the layout or the size has no u64.
 ///
-/// Tiled layouts pad rows to 16 and int8 columns to the tile's inputs. int4 pads columns to the group in every layout; its data are the nibbles and then the groups' factors, a byte each.
+/// Tiled layouts pad rows to 16 and int8 columns to the tile's inputs. int4 and int3 pad columns to the group in every layout; their data are the elements and then the groups' factors, a byte each.
 /// Float matrices are tiled in [`Layout::Tile16`] only; f16 and vectors are row-major.
 pub fn data_len(dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Option<u64> {
     let padded = padded_rows(layout, rows)?;
@@ -26,26 +26,26 @@ pub fn data_len(dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Optio
         (Dtype::F32 | Dtype::F16, _) => None,
         (Dtype::Int8, None) => padded.checked_mul(inputs),
         (Dtype::Int8, Some((_, quad))) => padded.checked_mul(inputs.checked_next_multiple_of(quad as u64)?),
-        (Dtype::Int4G32 | Dtype::Int4G64, _) => {
-            nibbles_len(dtype, layout, rows, cols)?.checked_add(groups_len(dtype, layout, rows, cols)?)
+        (Dtype::Int4G32 | Dtype::Int4G64 | Dtype::Int3G32, _) => {
+            elements_len(dtype, layout, rows, cols)?.checked_add(groups_len(dtype, layout, rows, cols)?)
         }
     }
 }
 
-/// Bytes of an int4 tensor's nibbles, which its data begin with: a multiple of 16; 0 for other types.
-pub fn nibbles_len(dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Option<u64> {
+/// Bytes of an int4 or int3 tensor's elements, which its data begin with: a multiple of 16 or 12; 0 for other types.
+pub fn elements_len(dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Option<u64> {
     let Some(group) = dtype.group() else { return Some(0) };
     let inputs = u64::try_from(cols).ok()?.checked_next_multiple_of(group as u64)?;
-    padded_rows(layout, rows)?.checked_mul(inputs / 2)
+    padded_rows(layout, rows)?.checked_mul(inputs / 8 * dtype.bits() as u64)
 }
 
-/// Bytes of an int4 tensor's factors, one for each row and group, which follow the nibbles; 0 for other types.
+/// Bytes of an int4 or int3 tensor's factors, one for each row and group, which follow the elements; 0 for other types.
 pub fn groups_len(dtype: Dtype, layout: Layout, rows: usize, cols: usize) -> Option<u64> {
     let Some(group) = dtype.group() else { return Some(0) };
     padded_rows(layout, rows)?.checked_mul(u64::try_from(cols.div_ceil(group)).ok()?)
 }
 
-/// Bytes of a tensor's bfloat16 scales: one a row for int8 and int4, padded to 16 rows with 1 where it is tiled; none for other types.
+/// Bytes of a tensor's bfloat16 scales: one a row for integers, padded to 16 rows with 1 where it is tiled; none for other types.
 pub fn scales_len(dtype: Dtype, layout: Layout, rows: usize) -> Option<u64> {
     if dtype.has_scales() { padded_rows(layout, rows)?.checked_mul(2) } else { Some(0) }
 }
@@ -57,12 +57,12 @@ fn padded_rows(layout: Layout, rows: usize) -> Option<u64> {
 
 /// Whether a tensor of this role may be stored this way.
 pub(crate) const fn is_allowed(role: Role, dtype: Dtype, layout: Layout) -> bool {
-    use Dtype::{F16, F32, Int4G32, Int4G64, Int8};
+    use Dtype::{F16, F32, Int3G32, Int4G32, Int4G64, Int8};
     matches!(
         (role.kind(), layout, dtype),
-        (RoleKind::Table, Layout::RowMajor, F32 | Int8 | Int4G32 | Int4G64)
+        (RoleKind::Table, Layout::RowMajor, F32 | Int8 | Int4G32 | Int4G64 | Int3G32)
             | (RoleKind::Matrix, Layout::Tile16, F32)
-            | (RoleKind::Matrix, Layout::Tile16 | Layout::Tile8 | Layout::Tile4, Int8 | Int4G32 | Int4G64)
+            | (RoleKind::Matrix, Layout::Tile16 | Layout::Tile8 | Layout::Tile4, Int8 | Int4G32 | Int4G64 | Int3G32)
             | (RoleKind::Bias, Layout::RowMajor, F32 | F16)
             | (RoleKind::Norm, Layout::RowMajor, F32)
     )
@@ -124,8 +124,8 @@ impl Storage<'_> {
                 .map(|at| TensorError::NotFinite { at: start / 2 + at }),
             Dtype::F32 => find(block.as_chunks().0, |&value| u32::from_le_bytes(value) & 0x7F80_0000 == 0x7F80_0000)
                 .map(|at| TensorError::NotFinite { at: start / 4 + at }),
-            // Every nibble is a value.
-            Dtype::Int4G32 | Dtype::Int4G64 => None,
+            // Every pattern of bits is a value.
+            Dtype::Int4G32 | Dtype::Int4G64 | Dtype::Int3G32 => None,
         }
     }
 
@@ -148,11 +148,11 @@ impl Storage<'_> {
         rows.zip(scales).find_map(bad)
     }
 
-    /// An int4 tensor's factors; nothing for other types.
+    /// The factors of an int4 or int3 tensor; nothing for other types.
     pub(crate) fn factors(&self) -> &[u8] {
         let Storage { dtype, layout, rows, cols, .. } = *self;
-        let nibbles = nibbles_len(dtype, layout, rows, cols).and_then(|len| usize::try_from(len).ok());
-        let factors = nibbles.and_then(|len| self.data.get(len..)).filter(|_| dtype.group().is_some());
+        let elements = elements_len(dtype, layout, rows, cols).and_then(|len| usize::try_from(len).ok());
+        let factors = elements.and_then(|len| self.data.get(len..)).filter(|_| dtype.group().is_some());
         factors.unwrap_or_default()
     }
 

@@ -5,7 +5,7 @@ mod common;
 use common::{STORED, Stored, config, file, fix, tensors};
 use distil_format::{
     AlignedBytes, Artifact, Dtype, Head, Layout, OpenError, Role, SectionKind, TensorError, Vocabulary,
-    VocabularyError, WriteError, build_vocabulary, data_len, nibbles_len, write,
+    VocabularyError, WriteError, build_vocabulary, data_len, elements_len, write,
 };
 
 #[test]
@@ -226,6 +226,7 @@ fn huge_numbers_are_refused_without_overflow() {
     for layout in [Layout::RowMajor, Layout::Tile4] {
         assert_eq!(data_len(Dtype::Int4G32, layout, usize::MAX, 64), None);
         assert_eq!(data_len(Dtype::Int4G64, layout, 64, usize::MAX), None);
+        assert_eq!(data_len(Dtype::Int3G32, layout, usize::MAX, 64), None);
     }
 }
 
@@ -246,12 +247,14 @@ fn forged_values_are_refused() {
             offset = offset.next_multiple_of(64);
             let scales = (offset + tensor.data.len()).next_multiple_of(64);
             let (rows, cols) = config.shape(tensor.id);
-            let nibbles = nibbles_len(tensor.dtype, tensor.layout, rows, cols).expect("a small tensor") as usize;
+            let nibbles = elements_len(tensor.dtype, tensor.layout, rows, cols).expect("a small tensor") as usize;
             let (at, bad, expected): (usize, &[u8], _) = match tensor.dtype {
                 Dtype::Int8 => (offset, &[0x80], TensorError::Element { at: 0 }),
                 Dtype::F16 => (offset, &[0, 0x7C], TensorError::NotFinite { at: 0 }),
                 Dtype::F32 => (offset, &[0, 0, 0xC0, 0x7F], TensorError::NotFinite { at: 0 }),
-                Dtype::Int4G32 | Dtype::Int4G64 => (offset + nibbles + 1, &[16], TensorError::Group { at: 1 }),
+                Dtype::Int4G32 | Dtype::Int4G64 | Dtype::Int3G32 => {
+                    (offset + nibbles + 1, &[16], TensorError::Group { at: 1 })
+                }
             };
             let mut refused = vec![(at, bad, expected)];
             if tensor.scales.is_empty() {
@@ -336,7 +339,7 @@ fn padding_reserved_bytes_and_unknown_codes_are_refused() {
         }
     }
     for entry in sections[1].clone().step_by(48) {
-        for (at, value) in [(0, 32), (1, 5), (2, 4), (3, 1), (4, 9)] {
+        for (at, value) in [(0, 32), (1, 6), (2, 4), (3, 1), (4, 9)] {
             assert!(matches!(attempt(entry + at, value), OpenError::Tensor { error: TensorError::Entry, .. }));
         }
     }

@@ -28,12 +28,12 @@ fn every_part_comes_back() {
                 assert_eq!(read.data, tensor.data, "{}", tensor.id);
                 assert_eq!(read.scales, tensor.scales, "{}", tensor.id);
                 assert!(read.data.as_ptr().addr().is_multiple_of(64));
-                assert_eq!(read.int4().is_some(), read.dtype.group().is_some());
-                if let (Some((nibbles, factors)), Some(group)) = (read.int4(), read.dtype.group()) {
+                assert_eq!(read.grouped().is_some(), read.dtype.group().is_some());
+                if let (Some((elements, factors)), Some(group)) = (read.grouped(), read.dtype.group()) {
                     let rows = if read.layout.tile().is_some() { read.rows.next_multiple_of(16) } else { read.rows };
-                    assert_eq!(nibbles.len(), rows * read.cols.next_multiple_of(group) / 2);
+                    assert_eq!(elements.len(), rows * read.cols.next_multiple_of(group) / 8 * read.dtype.bits());
                     assert_eq!(factors.len(), rows * read.cols.div_ceil(group));
-                    assert!(nibbles.len().is_multiple_of(16));
+                    assert!(elements.len().is_multiple_of(4 * read.dtype.bits()));
                 }
                 assert!(read.scales.is_empty() || read.scales.as_ptr().addr().is_multiple_of(64));
             }
@@ -80,12 +80,14 @@ fn golden_bytes() {
     });
     assert_eq!(seen, GOLDEN);
 }
-const GOLDEN: [(usize, u32); 6] = [
+const GOLDEN: [(usize, u32); 8] = [
     (6852, 474283532),
     (8836, 311233329),
     (8644, 520729860),
     (11204, 146870421),
     (8644, 1207972752),
+    (8068, 2872957213),
+    (8068, 1557427490),
     (9412, 2647767074),
 ];
 
@@ -249,7 +251,7 @@ fn names_are_read_and_written() {
     assert_eq!("masked-lm".parse(), Ok(Head::MaskedLm));
     assert_eq!(Dtype::Int8.to_string(), "int8");
     assert_eq!(Layout::Tile16.to_string(), "tile16");
-    for (code, name) in ["f32", "f16", "int8", "int4g32", "int4g64"].into_iter().enumerate() {
+    for (code, name) in ["f32", "f16", "int8", "int4g32", "int4g64", "int3g32"].into_iter().enumerate() {
         assert_eq!(Dtype::from_code(code as u8).map(Dtype::name), Some(name));
     }
     for (code, name) in ["row-major", "tile16", "tile8", "tile4"].into_iter().enumerate() {
@@ -266,7 +268,7 @@ fn names_are_read_and_written() {
     assert_eq!(Role::from_code(Role::ALL.len() as u8), None);
 }
 
-/// DistilBERT with 66 million parameters and a two-way classifier, with BERT's vocabulary; everything int8 that may be, then everything int4.
+/// DistilBERT with 66 million parameters and a two-way classifier, with BERT's vocabulary; everything int8 that may be, then everything int4, then int3.
 #[test]
 fn distilbert_has_the_bytes_it_should() {
     let Some(path) = common::shared("data/vocab/vocab.txt") else {
@@ -295,7 +297,11 @@ fn distilbert_has_the_bytes_it_should() {
     assert_eq!(parameters, 66_955_010);
     let vocabulary = build_vocabulary(&pieces).expect("a good vocabulary");
     let names = ["negative".to_owned(), "positive".to_owned()];
-    for (stored, most) in [(Stored::Int8, 67_500_000), (Stored::Int4(Dtype::Int4G32, Layout::Tile8), 37_500_000)] {
+    for (stored, most) in [
+        (Stored::Int8, 67_500_000),
+        (Stored::Int4(Dtype::Int4G32, Layout::Tile8), 37_500_000),
+        (Stored::Int4(Dtype::Int3G32, Layout::Tile4), 29_000_000),
+    ] {
         let bytes = write(&config, tensors(&config, stored), &vocabulary, &names, &[0; 8192]).expect("a good model");
         eprintln!("DistilBERT, {stored:?}: {} bytes", bytes.len());
         assert!(bytes.len() <= most, "{} bytes", bytes.len());

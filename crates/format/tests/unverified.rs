@@ -34,7 +34,7 @@ fn exercise(artifact: &Artifact<'_>) {
         let bytes = data_len(tensor.dtype, tensor.layout, tensor.rows, tensor.cols);
         assert_eq!(bytes, Some(tensor.data.len() as u64));
         assert_eq!(scales_len(tensor.dtype, tensor.layout, tensor.rows), Some(tensor.scales.len() as u64));
-        assert_eq!(tensor.int4().is_some(), tensor.dtype.group().is_some());
+        assert_eq!(tensor.grouped().is_some(), tensor.dtype.group().is_some());
     }
     for label in 0..config.labels as usize {
         assert!(artifact.label(label).is_some());

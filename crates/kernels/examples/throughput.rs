@@ -65,10 +65,11 @@ fn painted(len: usize) -> Vec<f32> {
 enum Integers {
     Int8,
     Int4,
+    Int3,
 }
 
 impl Integers {
-    const ALL: [Integers; 2] = [Integers::Int8, Integers::Int4];
+    const ALL: [Integers; 3] = [Integers::Int8, Integers::Int4, Integers::Int3];
 }
 
 /// Bytes of weights that calls take turns with, so that each finds its weights outside the second
@@ -80,6 +81,7 @@ fn product(kernels: Kernels, integers: Integers, rows: usize, k: usize, n: usize
     let len = match integers {
         Integers::Int8 => layout::packed_len_int8(n, k, layout),
         Integers::Int4 => layout::packed_len_int4(n, k, Group::Of32, layout),
+        Integers::Int3 => layout::packed_len_int3(n, k, layout),
     };
     let len = len.unwrap();
     let copies = STREAMED.div_ceil(len).min(400);
@@ -92,6 +94,10 @@ fn product(kernels: Kernels, integers: Integers, rows: usize, k: usize, n: usize
             Integers::Int4 => {
                 let nibbles = distil_kernels::cast::bytes_of(bytes);
                 Matrix::int4(nibbles, &groups, Group::Of32, Scales::Bf16(&scales), n, k, layout).unwrap()
+            }
+            Integers::Int3 => {
+                let packed = distil_kernels::cast::bytes_of(bytes);
+                Matrix::int3(packed, &groups, Scales::Bf16(&scales), n, k, layout).unwrap()
             }
         })
         .collect();

@@ -6,10 +6,10 @@ mod tables;
 use core::fmt;
 
 use crate::isa::{Isa, IsaUnavailable};
-use crate::layout::{self, Group, Layout};
+use crate::layout::{self, Group, Layout, Width};
 use crate::matrix::{RowScale, quantized_stride};
 use crate::native;
-use crate::operations::{NibbleRow, Operations};
+use crate::operations::{GroupedRow, Operations};
 use crate::reference;
 
 /// Proof that an instruction set can run here, and the operations in it.
@@ -184,19 +184,33 @@ impl Kernels {
     ///
     /// When `nibbles` or `groups` has not the length that `out` needs.
     pub fn add_dequantized_int4(self, nibbles: &[u8], groups: &[u8], group: Group, scale: f32, out: &mut [f32]) {
+        self.add_grouped(&GroupedRow { packed: nibbles, width: Width::Four, groups, group, scale }, out);
+    }
+
+    /// [`add_dequantized_int4`](Self::add_dequantized_int4) of a 3-bit embedding row, in groups of 32.
+    ///
+    /// # Panics
+    ///
+    /// When `packed` or `groups` has not the length that `out` needs.
+    pub fn add_dequantized_int3(self, packed: &[u8], groups: &[u8], scale: f32, out: &mut [f32]) {
+        self.add_grouped(&GroupedRow { packed, width: Width::Three, groups, group: Group::Of32, scale }, out);
+    }
+
+    /// A row of a table with group scales.
+    fn add_grouped(self, row: &GroupedRow<'_>, out: &mut [f32]) {
         let rows = Layout::RowMajor;
         assert_eq!(
-            Some(nibbles.len()),
-            layout::packed_len_int4(1, out.len(), group, rows),
-            "add_dequantized_int4: two values in each byte, padded to a group"
+            Some(row.packed.len()),
+            layout::int4::grouped_len(1, out.len(), row.group, rows, row.width),
+            "add_dequantized: the weights of a row, padded to a group"
         );
         assert_eq!(
-            Some(groups.len()),
-            layout::group_count(1, out.len(), group, rows),
-            "add_dequantized_int4: every group needs a scale"
+            Some(row.groups.len()),
+            layout::group_count(1, out.len(), row.group, rows),
+            "add_dequantized: every group needs a scale"
         );
         // SAFETY: this token exists, so its instruction set does; the lengths are checked.
-        unsafe { (self.0.add_dequantized_int4)(&NibbleRow { nibbles, groups, group, scale }, out) }
+        unsafe { (self.0.add_dequantized_grouped)(row, out) }
     }
 
     /// `out += x`.

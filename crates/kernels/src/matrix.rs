@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::layout::{self, Group, Layout};
+use crate::layout::{self, Group, Layout, Width};
 use crate::scalar::bf16_to_f32;
 
 /// Longest row of a matrix product, so that sums of int8 products stay exact in 32 bits.
@@ -114,11 +114,12 @@ pub(crate) enum Weights<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Integers<'a> {
     Int8(&'a [i8]),
-    /// Nibbles and group scales.
-    Int4 {
-        nibbles: &'a [u8],
+    /// 4-bit or 3-bit weights and group scales.
+    Grouped {
+        packed: &'a [u8],
         groups: &'a [u8],
         group: Group,
+        width: Width,
     },
 }
 
@@ -159,7 +160,29 @@ impl<'a> Matrix<'a> {
     ) -> Result<Self, ShapeError> {
         check(layout::packed_len_int4(n, k, group, layout), nibbles.len(), n, k)?;
         check(layout::group_count(n, k, group, layout), groups.len(), n, k)?;
-        Self::integer(Integers::Int4 { nibbles, groups, group }, scales, n, k, layout)
+        Self::integer(Integers::Grouped { packed: nibbles, groups, group, width: Width::Four }, scales, n, k, layout)
+    }
+
+    /// 3-bit weights: odd ones from -7 to 7, the scales of their groups of 32, and a scale for each of
+    /// the `n` channels. Group scales are as those of [`int4`](Self::int4).
+    ///
+    /// # Errors
+    ///
+    /// When `packed` is not exactly [`layout::packed_len_int3`] long or `groups` not
+    /// [`layout::group_count`], `scales` is shorter than `n`, a dimension is zero or `k` is above
+    /// 65,536.
+    pub fn int3(
+        packed: &'a [u8],
+        groups: &'a [u8],
+        scales: Scales<'a>,
+        n: usize,
+        k: usize,
+        layout: Layout,
+    ) -> Result<Self, ShapeError> {
+        let group = Group::Of32;
+        check(layout::packed_len_int3(n, k, layout), packed.len(), n, k)?;
+        check(layout::group_count(n, k, group, layout), groups.len(), n, k)?;
+        Self::integer(Integers::Grouped { packed, groups, group, width: Width::Three }, scales, n, k, layout)
     }
 
     fn integer(

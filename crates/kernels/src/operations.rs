@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use crate::isa::Isa;
-use crate::layout::{Group, Layout};
+use crate::layout::{Group, Layout, Width};
 use crate::matrix::{Epilogue, Integers, RowScale, Scales, Vector};
 use crate::scalar::f16_to_f32;
 
@@ -28,7 +28,7 @@ pub(crate) struct Operations {
         unsafe fn(row: &mut [f32], gamma: &[f32], beta: &[f32], eps: f32, values: &mut [i8]) -> RowScale,
     pub(crate) attention_weights: unsafe fn(scores: &mut [f32], token_scales: &[f32], values: &mut [i8]) -> RowScale,
     pub(crate) add_dequantized: unsafe fn(values: &[i8], scale: f32, out: &mut [f32]),
-    pub(crate) add_dequantized_int4: unsafe fn(&NibbleRow<'_>, out: &mut [f32]),
+    pub(crate) add_dequantized_grouped: unsafe fn(&GroupedRow<'_>, out: &mut [f32]),
     pub(crate) add: unsafe fn(x: &[f32], out: &mut [f32]),
     pub(crate) scale: unsafe fn(factor: f32, x: &mut [f32]),
     pub(crate) sum_squares: unsafe fn(x: &[f32]) -> f32,
@@ -71,10 +71,11 @@ pub(crate) struct Int8Product<'a> {
     pub(crate) output: Output<'a>,
 }
 
-/// A row of a 4-bit table.
-pub(crate) struct NibbleRow<'a> {
-    /// Two weights in each, padded to a whole group.
-    pub(crate) nibbles: &'a [u8],
+/// A row of a 4-bit or 3-bit table.
+pub(crate) struct GroupedRow<'a> {
+    /// Its weights, padded to a whole group.
+    pub(crate) packed: &'a [u8],
+    pub(crate) width: Width,
     /// One for each group.
     pub(crate) groups: &'a [u8],
     pub(crate) group: Group,

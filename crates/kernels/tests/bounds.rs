@@ -118,6 +118,15 @@ fn reads_and_writes_stay_inside() {
                         n,
                     );
                 }
+                for layout in Layout::ALL {
+                    let packed = vec![0x5a_u8; layout::packed_len_int3(n, k, layout).unwrap()];
+                    let groups = vec![3_u8; layout::group_count(n, k, Group::Of32, layout).unwrap()];
+                    let (packed, groups) = (Fenced::new(&packed, at_end), Fenced::new(&groups, at_end));
+                    let scales = Scales::Bf16(weight_scales.get());
+                    let int3 = Matrix::int3(packed.get(), groups.get(), scales, n, k, layout).unwrap();
+                    let (values, out) = (values.get(), out.get_mut());
+                    kernels.matmul_int8(values, scales_of_rows.get(), &int3, 0..n, bias, epilogue, out, n);
+                }
                 let floats = Fenced::new(&painted(layout::packed_len_f32(n, k, layout).unwrap(), 6), at_end);
                 let float = Matrix::float(floats.get(), n, k, layout).unwrap();
                 kernels.matmul_f32(x.get(), rows, &float, 0..n, bias, epilogue, out.get_mut(), n);

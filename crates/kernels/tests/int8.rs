@@ -1,4 +1,4 @@
-//! The product of int8 rows with int8 and 4-bit weights: every instruction set against the reference,
+//! The product of int8 rows with int8, 4-bit and 3-bit weights: every instruction set against the reference,
 //! and the reference against plain integers and float64.
 
 mod common;
@@ -16,6 +16,7 @@ use distil_kernels::{
 enum Packed {
     Int8(Vec<i8>),
     Int4 { nibbles: Vec<u8>, groups: Vec<u8>, group: Group },
+    Int3 { packed: Vec<u8>, groups: Vec<u8> },
 }
 
 /// Operands of a product.
@@ -83,6 +84,24 @@ impl Case {
         Self::packed(rows, k, n, layout, value, weights, Packed::Int4 { nibbles, groups: packed_groups, group })
     }
 
+    /// 3-bit weights `q * s`, `q` odd.
+    fn int3(rows: usize, k: usize, n: usize, layout: Layout, extreme: bool) -> Self {
+        let (values, paint) = (painted_bytes(rows * k, 1), painted_bytes(n * k, 7));
+        let groups = k.div_ceil(32);
+        let (q, s): (Vec<i8>, Vec<u8>) = if extreme {
+            (vec![-7; n * k], vec![15; n * groups])
+        } else {
+            (paint.iter().map(|p| p >> 4 | 1).collect(), (0..n * groups).map(|i| (i * 7 % 15 + 1) as u8).collect())
+        };
+        let weights = q.iter().enumerate().map(|(i, q)| q * s[i / k * groups + i % k / 32] as i8).collect();
+        let mut packed = vec![0; layout::packed_len_int3(n, k, layout).unwrap()];
+        layout::pack_int3(&q, n, k, layout, &mut packed).unwrap();
+        let mut packed_groups = vec![0; layout::group_count(n, k, Group::Of32, layout).unwrap()];
+        layout::pack_groups(&s, n, k, Group::Of32, layout, &mut packed_groups).unwrap();
+        let value = |i: usize| if extreme { -127 } else { values[i] };
+        Self::packed(rows, k, n, layout, value, weights, Packed::Int3 { packed, groups: packed_groups })
+    }
+
     fn matrix(&self) -> Matrix<'_> {
         let scales = Scales::Bf16(&self.scales);
         match &self.packed {
@@ -90,6 +109,7 @@ impl Case {
             Packed::Int4 { nibbles, groups, group } => {
                 Matrix::int4(nibbles, groups, *group, scales, self.n, self.k, self.layout)
             }
+            Packed::Int3 { packed, groups } => Matrix::int3(packed, groups, scales, self.n, self.k, self.layout),
         }
         .unwrap()
     }
@@ -136,6 +156,19 @@ fn every_shape_of_4_bit_weights_has_the_bits_of_the_reference() {
 }
 
 #[test]
+fn every_shape_of_3_bit_weights_has_the_bits_of_the_reference() {
+    every_shape(&Layout::ALL, 600_000, 9, |rows, k, n, layout| Case::int3(rows, k, n, layout, false));
+    every_part(&Layout::ALL, |rows, k, n, layout| Case::int3(rows, k, n, layout, false));
+}
+
+#[test]
+fn extreme_3_bit_weights_do_not_saturate() {
+    for (layout, rows) in Layout::ALL.into_iter().flat_map(|layout| [1, 5, 33].map(|rows| (layout, rows))) {
+        Case::int3(rows, 3072, 33, layout, true).compare_all(0..33, None, Epilogue::Store);
+    }
+}
+
+#[test]
 fn extreme_4_bit_weights_do_not_saturate() {
     for (layout, group) in Layout::ALL.into_iter().flat_map(|layout| Group::ALL.map(|group| (layout, group))) {
         for rows in [1, 5, 33] {
@@ -151,6 +184,7 @@ fn large_products_have_the_bits_of_the_reference() {
         for (rows, k, n) in [(140, 32, 17), (300, 20, 1), (27, 2560, 16), (3, 12_000, 17)] {
             Case::painted(rows, k, n, layout).compare_all(0..n, None, Epilogue::Store);
             Case::int4(rows, k, n, layout, Group::Of64, false).compare_all(0..n, None, Epilogue::Add);
+            Case::int3(rows, k, n, layout, false).compare_all(0..n, None, Epilogue::Store);
         }
     }
 }
@@ -161,7 +195,8 @@ fn many_long_rows_pass_through_several_panels() {
     let (rows, k, n) = (300, 1600, 17);
     let bias = painted(n, 3);
     for layout in [Layout::Tile16, Layout::Tile8, Layout::Tile4] {
-        let cases = [Case::painted(rows, k, n, layout), Case::int4(rows, k, n, layout, Group::Of32, false)];
+        let int4 = Case::int4(rows, k, n, layout, Group::Of32, false);
+        let cases = [Case::painted(rows, k, n, layout), int4, Case::int3(rows, k, n, layout, false)];
         for case in cases {
             case.compare_all(0..n, Some(Vector::F32(&bias)), Epilogue::Gelu);
             case.compare_all(3..n, None, Epilogue::Add);
@@ -237,9 +272,10 @@ fn extreme_values_do_not_saturate() {
 fn the_reference_is_the_formula() {
     let (rows, k, n) = (3, 65, 26);
     let (floats, halves) = (painted(n, 3), painted_halves(n, 4));
-    for (layout, kind) in Layout::ALL.into_iter().flat_map(|layout| [0, 1, 2].map(|kind| (layout, kind))) {
+    for (layout, kind) in Layout::ALL.into_iter().flat_map(|layout| [0, 1, 2, 3].map(|kind| (layout, kind))) {
         let case = match kind {
             0 => Case::painted(rows, k, n, layout),
+            3 => Case::int3(rows, k, n, layout, false),
             _ => Case::int4(rows, k, n, layout, Group::ALL[kind - 1], false),
         };
         for (epilogue, half) in EPILOGUES.into_iter().flat_map(|e| [(e, false), (e, true)]) {

@@ -58,6 +58,38 @@ fn packing_and_unpacking_give_back_the_nibbles() {
 }
 
 #[test]
+fn packing_and_unpacking_give_back_3_bits() {
+    for layout in Layout::ALL {
+        for (n, k) in INPUTS[..14].iter().flat_map(|&k| CHANNELS.map(|n| (n, k))) {
+            let q: Vec<i8> = painted_bytes(n * k, 1).iter().map(|q| q >> 4 | 1).collect();
+            let len = layout::packed_len_int3(n, k, layout).unwrap();
+            assert_eq!(Some(len * 4), layout::packed_len_int4(n, k, Group::Of32, layout).map(|len| len * 3));
+            let mut packed = vec![99; len];
+            layout::pack_int3(&q, n, k, layout, &mut packed).unwrap();
+            let mut back = vec![0; q.len()];
+            layout::unpack_int3(&packed, n, k, layout, &mut back).unwrap();
+            assert_eq!(back, q);
+        }
+    }
+    // Input 5 of channel 0 is byte 5 of a piece of a row; 13 is byte 13, in the last quarter.
+    let row = |input: usize| {
+        let mut q = [-7; 32];
+        q[input] = 7;
+        let (mut all, mut other) = ([0; 12], [0; 12]);
+        layout::pack_int3(&[-7; 32], 1, 32, Layout::RowMajor, &mut all).unwrap();
+        layout::pack_int3(&q, 1, 32, Layout::RowMajor, &mut other).unwrap();
+        let changed = |(at, (a, b)): (usize, (&u8, &u8))| if a == b { None } else { Some((at, a ^ b)) };
+        all.iter().zip(&other).enumerate().filter_map(changed).collect::<Vec<_>>()
+    };
+    // -7 is 100, 7 is 011: every bit is another one.
+    assert_eq!(row(5), [(5, 0x0e)]);
+    assert_eq!(row(21), [(5, 0xe0)]);
+    assert_eq!(row(13), [(1, 0x01), (5, 0x01), (9, 0x01)]);
+    assert_eq!(row(29), [(1, 0x10), (5, 0x10), (9, 0x10)]);
+    assert!(layout::pack_int3(&[1; 32], 1, 32, Layout::RowMajor, &mut [0; 13]).is_err());
+}
+
+#[test]
 fn the_tile_is_where_the_table_says() {
     assert_eq!(layout::packed_len_int8(17, 5, Layout::Tile16), Some(32 * 8));
     assert_eq!(layout::packed_len_f32(17, 5, Layout::Tile16), Some(32 * 5));

@@ -149,3 +149,28 @@ fn rows_of_4_bit_tables() {
         }
     }
 }
+
+#[test]
+fn rows_of_3_bit_tables() {
+    for len in LENGTHS[1..].iter().copied() {
+        let q: Vec<i8> = painted_bytes(len, 7).iter().map(|q| q >> 4 | 1).collect();
+        let s: Vec<u8> = (0..len.div_ceil(32)).map(|i| (i * 7 % 15 + 1) as u8).collect();
+        let mut packed = vec![0; layout::packed_len_int3(1, len, Layout::RowMajor).unwrap()];
+        layout::pack_int3(&q, 1, len, Layout::RowMajor, &mut packed).unwrap();
+        let before = painted(len, 2);
+        let weight = |i: usize| f32::from(q[i]) * f32::from(s[i / 32]);
+        let expected: Vec<f32> = before.iter().enumerate().map(|(i, x)| x + weight(i) * 0.013).collect();
+        for kernels in Kernels::available() {
+            let mut found = Guarded::new(&before, 12345.0);
+            kernels.add_dequantized_int3(&packed, &s, 0.013, found.get());
+            assert_bits(&expected, found.checked(), || format!("{kernels:?} {len}"));
+
+            let (two_rows, two_groups) = ([&packed[..], &packed].concat(), [&s[..], &s].concat());
+            let scales = Scales::F32(&[0.5, 0.013]);
+            let table = Matrix::int3(&two_rows, &two_groups, scales, 2, len, Layout::RowMajor).unwrap();
+            let mut found = Guarded::new(&before, 12345.0);
+            kernels.add_row(&table, 1, found.get());
+            assert_bits(&expected, found.checked(), || format!("{kernels:?} {len}, the second row"));
+        }
+    }
+}

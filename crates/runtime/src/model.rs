@@ -1,7 +1,6 @@
 //! The weights of a checked file as the kernels take them, read in place.
 
 use distil_format::{Artifact, Config, Dtype, Head, Layout, Role, Tensor};
-use distil_kernels::layout::packed_len_int4;
 use distil_kernels::{Group, Isa, Kernels, Matrix, Scales, Vector, cast};
 
 use crate::error::ModelError;
@@ -192,15 +191,18 @@ fn matrix<'a>(tensor: &Tensor<'a>) -> Option<Matrix<'a>> {
         Dtype::F32 => return Matrix::float(cast::f32s(tensor.data)?, n, k, layout).ok(),
         Dtype::F16 => return None,
         Dtype::Int8 => None,
-        Dtype::Int4G32 => Some(Group::Of32),
+        Dtype::Int4G32 | Dtype::Int3G32 => Some(Group::Of32),
         Dtype::Int4G64 => Some(Group::Of64),
     };
     let scales = Scales::Bf16(cast::u16s(tensor.scales)?);
     match group {
         None => Matrix::int8(cast::i8s(tensor.data), scales, n, k, layout),
         Some(group) => {
-            let (nibbles, groups) = tensor.data.split_at_checked(packed_len_int4(n, k, group, layout)?)?;
-            Matrix::int4(nibbles, groups, group, scales, n, k, layout)
+            let (elements, groups) = tensor.grouped()?;
+            match tensor.dtype {
+                Dtype::Int3G32 => Matrix::int3(elements, groups, scales, n, k, layout),
+                _ => Matrix::int4(elements, groups, group, scales, n, k, layout),
+            }
         }
     }
     .ok()
@@ -210,6 +212,6 @@ fn vector<'a>(tensor: &Tensor<'a>) -> Option<Vector<'a>> {
     match tensor.dtype {
         Dtype::F32 => cast::f32s(tensor.data).map(Vector::F32),
         Dtype::F16 => cast::u16s(tensor.data).map(Vector::F16),
-        Dtype::Int8 | Dtype::Int4G32 | Dtype::Int4G64 => None,
+        Dtype::Int8 | Dtype::Int4G32 | Dtype::Int4G64 | Dtype::Int3G32 => None,
     }
 }

@@ -4,10 +4,14 @@
 use rayon::prelude::*;
 
 use super::algebra::{TOGETHER, centred, cholesky, dot32, means, solve, times_transposed};
-use crate::pack::Rounded;
+use crate::pack::{Grid, Rounded};
 
-/// Added to the diagonal, as a share of its mean: inputs that hardly vary must not take large corrections.
-const DAMPING: f64 = 0.01;
+/// Added to the diagonal, as a share of its mean: inputs that hardly vary must not take large corrections. More of it
+/// where the errors to correct are large.
+pub(super) fn damping(grid: Grid) -> f64 {
+    if grid == Grid::Int3 { 0.03 } else { 0.01 }
+}
+
 /// Texts must have this many rows for each input before weights are moved to fit them.
 const ENOUGH: usize = 4;
 
@@ -28,14 +32,15 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    pub(super) fn new(rows: Vec<f32>, width: usize) -> Self {
+    /// The statistics of rows, for matrices that are rounded to `grid`.
+    pub(super) fn new(rows: Vec<f32>, width: usize, grid: Grid) -> Self {
         let n = rows.len() / width;
         let means = means(&rows, width);
         let centred = centred(&rows, &means);
         let covariance = times_transposed(&centred, &centred, n);
         let variances: Vec<f32> = (0..width).map(|i| covariance[i * width + i] / n as f32).collect();
         let mean = variances.iter().map(|&x| f64::from(x)).sum::<f64>() / width as f64;
-        let damping = (DAMPING * mean).max(1e-12);
+        let damping = (damping(grid) * mean).max(1e-12);
         // Reversed, the factor of the covariance is V sqrt(D) with V upper triangular: covariance = V D V^T, so the
         // error e of a row costs |e V sqrt(D)|^2, and each step of rounding can undo what stands before it in e V.
         let mut a: Vec<f64> = covariance.iter().rev().map(|&x| f64::from(x) / n as f64).collect();
@@ -88,10 +93,9 @@ impl Inputs {
     /// Rounds `weight`, `[outputs][width]`, again, on the scales and factors it has in `rounded`: each value takes in
     /// what the errors of the inputs before it do to the outputs (GPTQ, Frantar et al. 2023, in the form of LDLQ, Chee
     /// et al. 2023).
-    pub(super) fn round(&self, weight: &[f32], rounded: &mut Rounded, group: Option<usize>) {
+    pub(super) fn round(&self, weight: &[f32], rounded: &mut Rounded, (group, grid): (Option<usize>, Grid)) {
         let width = self.width;
         let steps = rounded.steps(width, group);
-        let (least, most) = if group.is_some() { (-8.0, 7.0) } else { (-127.0, 127.0) };
         let rows = rounded.values.par_chunks_mut(TOGETHER * width);
         let weights = weight.par_chunks(TOGETHER * width).zip(steps.par_chunks(TOGETHER * width));
         rows.zip(weights).for_each(|(values, (weights, steps))| {
@@ -100,7 +104,7 @@ impl Inputs {
                 for (row, errors) in errors.chunks_exact_mut(width).enumerate() {
                     let at = row * width + k;
                     let wanted = weights[at] + dot32(&line[..k], &errors[..k]);
-                    let value = (wanted / steps[at]).round_ties_even().clamp(least, most);
+                    let value = grid.nearest(wanted / steps[at]);
                     values[at] = value as i8;
                     errors[k] = weights[at] - value * steps[at];
                 }

@@ -2,7 +2,6 @@
 
 use distil_format::{Role, TensorId};
 
-use super::inputs::Inputs;
 use super::rows::{self, Activations, linear, rounded, scaled, sum};
 use super::shift::centre;
 use super::{Run, States};
@@ -17,7 +16,7 @@ impl Run<'_> {
 
         let packed = self.shifted_norm(packed, index.checked_sub(1), false);
         let read = rounded(&packed, width);
-        let inputs = Inputs::new(read.clone(), width);
+        let inputs = self.inputs(read.clone(), width);
         let wanted = [&float.query, &float.key, &float.value].map(|l| linear(&x, &l.weight.data, &l.bias.data));
         let (query, query_bias) = self.fit(id(Role::Query), &float.query, &inputs, &wanted[0]);
         self.tick();
@@ -44,7 +43,7 @@ impl Run<'_> {
         let read = rounded(&context, width);
         let target = less(&wanted, &packed);
         let (weight, bias) =
-            self.fit(id(Role::AttentionOutput), &float.attention_output, &Inputs::new(read.clone(), width), &target);
+            self.fit(id(Role::AttentionOutput), &float.attention_output, &self.inputs(read.clone(), width), &target);
         let packed = self.standardized(sum(&packed, &linear(&read, &weight, &bias)));
         self.out.model.weights.layers[index].attention_output.bias.data = bias;
         let norm = &float.attention_norm;
@@ -56,7 +55,7 @@ impl Run<'_> {
         let read = rounded(&packed, width);
         let wanted = linear(&y, &float.feed_forward_in.weight.data, &float.feed_forward_in.bias.data);
         let (weight, bias) =
-            self.fit(id(Role::FeedForwardIn), &float.feed_forward_in, &Inputs::new(read.clone(), width), &wanted);
+            self.fit(id(Role::FeedForwardIn), &float.feed_forward_in, &self.inputs(read.clone(), width), &wanted);
         let inner = rows::gelu(self.kernels, linear(&read, &weight, &bias));
         let wide = bias.len();
         self.out.model.weights.layers[index].feed_forward_in.bias.data = bias;
@@ -69,7 +68,7 @@ impl Run<'_> {
         drop(inner);
         let target = less(&wanted, &packed);
         let (weight, bias) =
-            self.fit(id(Role::FeedForwardOut), &float.feed_forward_out, &Inputs::new(read.clone(), wide), &target);
+            self.fit(id(Role::FeedForwardOut), &float.feed_forward_out, &self.inputs(read.clone(), wide), &target);
         let packed = self.standardized(sum(&packed, &linear(&read, &weight, &bias)));
         self.out.model.weights.layers[index].feed_forward_out.bias.data = bias;
         let norm = &float.output_norm;

@@ -24,7 +24,7 @@ use distil_kernels::Kernels;
 use half::f16;
 
 use crate::hf::{self, HeadWeights, Linear, Model, Norm};
-use crate::pack::{Packing, Rounded, group, round};
+use crate::pack::{Grid, Packing, Rounded, group, round};
 use inputs::Inputs;
 use rows::{Shape, Texts};
 
@@ -182,13 +182,18 @@ impl Run<'_> {
             let data = inputs.fitted(&linear.weight.data, target, SHARE);
             let moved = hf::Tensor { data, name: String::new(), ..linear.weight };
             let mut rounded = round(&moved, dtype, Some(&inputs.variances));
-            inputs.round(&moved.data, &mut rounded, group(dtype));
+            inputs.round(&moved.data, &mut rounded, (group(dtype), Grid::of(dtype)));
             let dense = rounded.dense(cols, group(dtype));
             self.out.rounded.insert(key(id), rounded);
             dense
         };
         let bias = halves(inputs.bias(&dense, target));
         (dense, bias)
+    }
+
+    /// Statistics of what a matrix reads, for the rounding that most matrices get.
+    fn inputs(&self, rows: Vec<f32>, width: usize) -> Inputs {
+        Inputs::new(rows, width, Grid::of(self.packing.storage.weights))
     }
 
     /// The matrices of a head that read all hidden states, or those of the first tokens.
@@ -210,7 +215,7 @@ impl Run<'_> {
             }
             if first { starts } else { rows.to_vec() }
         };
-        let inputs = Inputs::new(rows::rounded(&pick(&states.packed), width), width);
+        let inputs = self.inputs(rows::rounded(&pick(&states.packed), width), width);
         let target = rows::linear(&pick(&states.float), &linear.weight.data, &linear.bias.data);
         let (_, bias) = self.fit(TensorId { role, layer: 0 }, linear, &inputs, &target);
         match &mut self.out.model.weights.head {

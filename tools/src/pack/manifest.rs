@@ -27,7 +27,7 @@ pub struct Manifest {
 /// The storage asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// Matrices: `int8`, `int4g32`, `int4g64` (int4 in groups of 32 or 64) or `f32`.
+    /// Matrices: `int8`, `int4g32`, `int4g64` (int4 in groups of 32 or 64), `int3g32` or `f32`.
     pub weights: String,
     /// Tables, the same.
     pub embeddings: String,

@@ -1,7 +1,8 @@
 //! From a Hugging Face folder to the bytes of a packed file.
 
 mod error_stats;
-mod int4;
+mod grid;
+mod grouped;
 mod manifest;
 mod quantize;
 mod rounded;
@@ -15,12 +16,14 @@ use crate::calibrate::Calibrated;
 use crate::hf::{self, Model, Vocabulary};
 
 pub use error_stats::TensorError;
+pub(crate) use grid::Grid;
 pub use manifest::{Calibration, Manifest, Recipe, TensorRecord};
 pub use rounded::Rounded;
 pub(crate) use tensors::{group, round};
 pub use tensors::{source, unpack};
 
-/// How matrices and tables are stored: [`Dtype::Int8`], [`Dtype::Int4G32`], [`Dtype::Int4G64`] or [`Dtype::F32`].
+/// How matrices and tables are stored: [`Dtype::Int8`], [`Dtype::Int4G32`], [`Dtype::Int4G64`], [`Dtype::Int3G32`]
+/// or [`Dtype::F32`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
     /// Matrices of the layers and the head. With `F32` biases stay float32 too.

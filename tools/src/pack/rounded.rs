@@ -2,10 +2,10 @@
 
 use half::bf16;
 
-/// A matrix in int8 or int4: `value = integer * factor of its group * scale of its row`; int8 has no factors.
+/// A matrix in int8, int4 or int3: `value = integer * factor of its group * scale of its row`; int8 has no factors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rounded {
-    /// `[rows][cols]`: in -127..=127 for int8, in -8..=7 for int4.
+    /// `[rows][cols]`: in -127..=127 for int8, in -8..=7 for int4, odd in -7..=7 for int3.
     pub values: Vec<i8>,
     /// `[rows][groups]`, in 1..=15; empty for int8.
     pub factors: Vec<u8>,

@@ -4,7 +4,8 @@ use distil_format::{Dtype, Layout, Role, Tensor as Packed, TensorData, TensorId}
 use distil_kernels::layout::{self, Group};
 use half::{bf16, f16};
 
-use super::int4;
+use super::grid::Grid;
+use super::grouped;
 use super::quantize::{quantize_rows, search_rows, to_half};
 use super::rounded::Rounded;
 use crate::hf::{HeadWeights, Model, Tensor, Weights};
@@ -63,8 +64,10 @@ pub(super) fn store(
     match (dtype, rounded) {
         (Dtype::Int8, Some(rounded)) => int8(id, tensor, layout, rounded),
         (Dtype::Int8, None) => int8(id, tensor, layout, &round(tensor, dtype, None)),
-        (Dtype::Int4G32 | Dtype::Int4G64, Some(rounded)) => int4(id, tensor, (dtype, layout), rounded),
-        (Dtype::Int4G32 | Dtype::Int4G64, None) => int4(id, tensor, (dtype, layout), &round(tensor, dtype, None)),
+        (Dtype::Int4G32 | Dtype::Int4G64 | Dtype::Int3G32, _) => match rounded {
+            Some(rounded) => grouped(id, tensor, (dtype, layout), rounded),
+            None => grouped(id, tensor, (dtype, layout), &round(tensor, dtype, None)),
+        },
         (Dtype::F16, _) => half_or_float(id, tensor),
         (Dtype::F32, _) => float(id, tensor, layout),
     }
@@ -78,7 +81,7 @@ pub(super) fn store(
 /// If `dtype` is a float type.
 pub(crate) fn round(tensor: &Tensor, dtype: Dtype, weights: Option<&[f32]>) -> Rounded {
     match (group(dtype), weights) {
-        (Some(group), _) => int4::quantize_rows(&tensor.data, tensor.cols, group, weights),
+        (Some(group), _) => grouped::quantize_rows(&tensor.data, tensor.cols, (group, Grid::of(dtype)), weights),
         (None, Some(weights)) if dtype == Dtype::Int8 => search_rows(&tensor.data, tensor.cols, weights),
         (None, _) => {
             assert_eq!(dtype, Dtype::Int8, "integers only");
@@ -89,7 +92,7 @@ pub(crate) fn round(tensor: &Tensor, dtype: Dtype, weights: Option<&[f32]>) -> R
 
 /// Weights that share a factor; `None` for types without factors.
 pub(crate) fn group(dtype: Dtype) -> Option<usize> {
-    matches!(dtype, Dtype::Int4G32 | Dtype::Int4G64).then(|| kernels_group(dtype).inputs())
+    dtype.group()
 }
 
 fn int8(id: TensorId, tensor: &Tensor, layout: Layout, rounded: &Rounded) -> TensorData {
@@ -101,14 +104,24 @@ fn int8(id: TensorId, tensor: &Tensor, layout: Layout, rounded: &Rounded) -> Ten
     TensorData { id, dtype: Dtype::Int8, layout, data: bytemuck::cast_slice(&values).to_vec(), scales }
 }
 
-fn int4(id: TensorId, tensor: &Tensor, (dtype, layout): (Dtype, Layout), rounded: &Rounded) -> TensorData {
+fn grouped(id: TensorId, tensor: &Tensor, (dtype, layout): (Dtype, Layout), rounded: &Rounded) -> TensorData {
     let (rows, cols, group, order) = (tensor.rows, tensor.cols, kernels_group(dtype), kernels_layout(layout));
     let len = |len: Option<usize>| len.expect("the source is in memory");
-    let nibbles = len(layout::packed_len_int4(rows, cols, group, order));
+    let three = dtype == Dtype::Int3G32;
+    let elements = len(if three {
+        layout::packed_len_int3(rows, cols, order)
+    } else {
+        layout::packed_len_int4(rows, cols, group, order)
+    });
     let factors = len(layout::group_count(rows, cols, group, order));
-    let mut data = vec![0; nibbles + factors];
-    let (nibbles, factors) = data.split_at_mut(nibbles);
-    layout::pack_int4(&rounded.values, rows, cols, group, order, nibbles)
+    let mut data = vec![0; elements + factors];
+    let (elements, factors) = data.split_at_mut(elements);
+    let packed = if three {
+        layout::pack_int3(&rounded.values, rows, cols, order, elements)
+    } else {
+        layout::pack_int4(&rounded.values, rows, cols, group, order, elements)
+    };
+    packed
         .and_then(|()| layout::pack_groups(&rounded.factors, rows, cols, group, order, factors))
         .expect("lengths follow from the shape");
     TensorData { id, dtype, layout, data, scales: stored_scales(rounded.scales.clone(), layout) }
@@ -158,12 +171,16 @@ pub fn unpack(tensor: &Packed<'_>) -> Vec<f32> {
             layout::unpack_int8(bytemuck::cast_slice(tensor.data), rows, cols, order, &mut values).expect(CHECKED);
             scaled(&values, tensor)
         }
-        Dtype::Int4G32 | Dtype::Int4G64 => {
+        Dtype::Int4G32 | Dtype::Int4G64 | Dtype::Int3G32 => {
             let group = kernels_group(tensor.dtype);
             let groups = cols.div_ceil(group.inputs());
             let (mut values, mut factors) = (vec![0; rows * cols], vec![0; rows * groups]);
-            let (nibbles, stored) = tensor.int4().expect(CHECKED);
-            layout::unpack_int4(nibbles, rows, cols, group, order, &mut values)
+            let (elements, stored) = tensor.grouped().expect(CHECKED);
+            let unpacked = match tensor.dtype {
+                Dtype::Int3G32 => layout::unpack_int3(elements, rows, cols, order, &mut values),
+                _ => layout::unpack_int4(elements, rows, cols, group, order, &mut values),
+            };
+            unpacked
                 .and_then(|()| layout::unpack_groups(stored, rows, cols, group, order, &mut factors))
                 .expect(CHECKED);
             for (row, factors) in values.chunks_exact_mut(cols).zip(factors.chunks_exact(groups)) {

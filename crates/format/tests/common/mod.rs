@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use distil_format::{
     Architecture, Config, Dtype, Head, Layout, Pooling, Problem, Role, RoleKind, TensorData, TensorId,
-    build_vocabulary, data_len, nibbles_len, scales_len, write, xxh32,
+    build_vocabulary, data_len, elements_len, scales_len, write, xxh32,
 };
 
 /// Entries of the small vocabulary: special tokens, prefixes of each other, continuations, accents, CJK, an emoji.
@@ -59,6 +59,16 @@ fn nibble(layout: Layout, group: usize, cols: usize, row: usize, col: usize) -> 
     }
 }
 
+/// Where SPEC.md puts the bits 1, 2 and 3 of an int3 element whose int4 byte would be `at`: byte, bit, and place in
+/// the nibble.
+fn three_bits(layout: Layout, at: usize) -> [(usize, usize, usize); 3] {
+    let p = if layout == Layout::RowMajor { 16 } else { 64 };
+    let (start, j, quarter) = (at / p * (p / 4 * 3), at % p, p / 4);
+    [1, 2, 3].map(|bit| {
+        if j < 3 * quarter { (start + j, bit, bit) } else { (start + (3 - bit) * quarter + j % quarter, bit, 0) }
+    })
+}
+
 /// Where SPEC.md puts an element of another type, in elements.
 fn place(layout: Layout, dtype: Dtype, cols: usize, row: usize, col: usize) -> usize {
     match (layout.tile(), dtype) {
@@ -81,6 +91,12 @@ pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype, layout: Layout
             let value = pattern(row * cols + col, salt);
             if let Some(group) = dtype.group() {
                 let (at, shift) = nibble(layout, group, cols, row, col);
+                if dtype == Dtype::Int3G32 {
+                    for (at, bit, place) in three_bits(layout, at) {
+                        data[at] |= (value as u8 >> bit & 1) << (shift + place);
+                    }
+                    continue;
+                }
                 data[at] |= (value as u8 & 15) << shift;
                 continue;
             }
@@ -98,7 +114,7 @@ pub(crate) fn tensor(config: &Config, id: TensorId, dtype: Dtype, layout: Layout
         }
     }
     if let Some(group) = dtype.group() {
-        let factors = nibbles_len(dtype, layout, rows, cols).expect("a small tensor") as usize;
+        let factors = elements_len(dtype, layout, rows, cols).expect("a small tensor") as usize;
         let groups = cols.div_ceil(group);
         for (at, factor) in data[factors..].iter_mut().enumerate() {
             let (row, group) = match layout.tile() {
@@ -122,19 +138,21 @@ pub(crate) enum Stored {
     Int8,
     /// All f32.
     Float,
-    /// All int4, in one layout.
+    /// All int4 or int3, in one layout.
     Int4(Dtype, Layout),
     /// Another type or layout for every matrix and table.
     Mixed,
 }
 
 /// All of them that a test goes through.
-pub(crate) const STORED: [Stored; 6] = [
+pub(crate) const STORED: [Stored; 8] = [
     Stored::Int8,
     Stored::Float,
     Stored::Int4(Dtype::Int4G32, Layout::Tile16),
     Stored::Int4(Dtype::Int4G64, Layout::Tile8),
     Stored::Int4(Dtype::Int4G32, Layout::Tile4),
+    Stored::Int4(Dtype::Int3G32, Layout::Tile16),
+    Stored::Int4(Dtype::Int3G32, Layout::Tile4),
     Stored::Mixed,
 ];
 

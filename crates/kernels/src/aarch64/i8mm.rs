@@ -10,7 +10,7 @@ use super::smmla::{self, SIX};
 use crate::isa::Isa;
 use crate::layout::{Layout, TILE};
 use crate::matrix::{Integers, RowScale, quantized_stride};
-use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
+use crate::operations::{FloatProduct, Gemm, GroupedRow, Int8Product, Operations};
 use crate::vector::{self, Int8};
 
 vector::instantiate!(Isa::NeonI8mm, Neon<I8mm>, "neon,i8mm", 4 x 1);
@@ -44,7 +44,7 @@ impl Int8 for Neon<I8mm> {
         let stride = quantized_stride(p.k);
         let inputs = match p.weights {
             Integers::Int8(_) => p.k.next_multiple_of(16),
-            Integers::Int4 { group, .. } => p.k.next_multiple_of(group.inputs()),
+            Integers::Grouped { group, .. } => p.k.next_multiple_of(group.inputs()),
         };
         let room = (size_of::<Interleaved>() / (SIX * inputs) * SIX).min(ROWS);
         if room == 0 {

@@ -9,7 +9,7 @@ use super::{chain, smlal};
 use crate::isa::Isa;
 use crate::layout::{Group, Layout, TILE};
 use crate::matrix::RowScale;
-use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
+use crate::operations::{FloatProduct, Gemm, GroupedRow, Int8Product, Operations};
 use crate::vector::{self, Int8};
 
 vector::instantiate!(Isa::Neon, Neon<Baseline>, "neon", 4 x 1);

@@ -1,4 +1,4 @@
-//! Panels: a tile of 16 channels and some of its inputs, unpacked from 4-bit weights or rearranged
+//! Panels: a tile of 16 channels and some of its inputs, unpacked from 4 or 3 bits or rearranged
 //! from another layout.
 
 use core::arch::aarch64::*;
@@ -53,36 +53,37 @@ impl Panel {
         out
     }
 
-    /// Inputs of a tile of 4-bit weights as int8, in the same layout; times the scales of their
-    /// groups if those are given. Begins and ends with a group.
+    /// Inputs of a tile of 4-bit weights (3-bit ones where two pieces are `U = 48` bytes, not 64) as
+    /// int8, in the same layout; times the scales of their groups if those are given. Begins and ends
+    /// with a group.
     #[inline(always)]
-    pub(super) fn unpack<P: Copy>(
+    pub(super) fn unpack<P: Copy, const U: usize>(
         &mut self,
         s: Neon<P>,
-        nibbles: &[u8],
+        packed: &[u8],
         layout: Layout,
         inputs: Range<usize>,
         scales: Option<(&[[u8; TILE]], Group)>,
     ) -> &[i8] {
-        let (k, len) = (nibbles.len() * 2 / TILE, inputs.len());
-        let channels = 64 / layout.inputs();
+        let (packed, len) = (packed.as_chunks::<U>().0, inputs.len());
+        let (k, channels) = (packed.len() * 128 / TILE, 64 / layout.inputs());
         let out = &mut self.0[..TILE * len];
         for (sub, out) in out.chunks_exact_mut(channels * len).enumerate() {
-            let nibbles = &nibbles[(sub * k + inputs.start) * channels / 2..][..channels * len / 2];
-            let (pairs, nibbles) = (out.as_chunks_mut::<128>().0, nibbles.as_chunks::<64>().0);
+            let units = &packed[(sub * k + inputs.start) * channels / 128..][..channels * len / 128];
+            let pairs = out.as_chunks_mut::<128>().0;
             match scales {
                 None => {
-                    for (out, nibbles) in pairs.iter_mut().zip(nibbles) {
-                        unpack_piece(s, nibbles, None, out);
+                    for (out, unit) in pairs.iter_mut().zip(units) {
+                        unpack_unit(s, unit, None, out);
                     }
                 }
                 Some((scales, group)) => {
                     let pieces = channels * group.inputs() / 128;
-                    let groups = pairs.chunks_exact_mut(pieces).zip(nibbles.chunks_exact(pieces));
-                    for ((out, nibbles), scales) in groups.zip(scales) {
+                    let groups = pairs.chunks_exact_mut(pieces).zip(units.chunks_exact(pieces));
+                    for ((out, units), scales) in groups.zip(scales) {
                         let factors = piece_of_scales(s, scales, layout, sub * channels);
-                        for (out, nibbles) in out.iter_mut().zip(nibbles) {
-                            unpack_piece(s, nibbles, Some(factors), out);
+                        for (out, unit) in out.iter_mut().zip(units) {
+                            unpack_unit(s, unit, Some(factors), out);
                         }
                     }
                 }
@@ -106,13 +107,36 @@ fn piece_of_scales<P: Copy>(s: Neon<P>, scales: &[u8; TILE], layout: Layout, fir
     )
 }
 
-/// The low nibbles of 64 bytes, then the high ones.
+/// 64 bytes of nibbles: the unit, or the odd ones that 48 bytes stand for (see
+/// [`layout`](crate::layout)).
 #[inline(always)]
-fn unpack_piece<P: Copy>(s: Neon<P>, nibbles: &[u8; 64], factors: Option<[int8x16_t; 4]>, out: &mut [i8; 128]) {
-    let (low, high) = out.split_at_mut(64);
+fn nibbles_of<P: Copy, const U: usize>(s: Neon<P>, unit: &[u8; U]) -> [uint8x16_t; 4] {
+    if let Some(whole) = unit.first_chunk::<64>() {
+        let uint8x16x4_t(a, b, c, d) = run!(s, vld1q_u8_x4(whole.as_ptr()));
+        return [a, b, c, d];
+    }
+    let Some(stored) = unit.first_chunk::<48>() else { unreachable!("a unit is 64 or 48 bytes") };
     run!(s, {
-        let uint8x16x4_t(n0, n1, n2, n3) = vld1q_u8_x4(nibbles.as_ptr());
-        let bytes = [n0, n1, n2, n3].map(
+        let uint8x16x3_t(a, b, c) = vld1q_u8_x3(stored.as_ptr());
+        let last = vbslq_u8(vdupq_n_u8(0x44), vshlq_n_u8::<2>(b), vshlq_n_u8::<1>(c));
+        let last = vbslq_u8(vdupq_n_u8(0x88), vshlq_n_u8::<3>(a), last);
+        let odd = vdupq_n_u8(0x11);
+        [vorrq_u8(a, odd), vorrq_u8(b, odd), vorrq_u8(c, odd), vorrq_u8(last, odd)]
+    })
+}
+
+/// The low nibbles of a unit, then the high ones.
+#[inline(always)]
+fn unpack_unit<P: Copy, const U: usize>(
+    s: Neon<P>,
+    unit: &[u8; U],
+    factors: Option<[int8x16_t; 4]>,
+    out: &mut [i8; 128],
+) {
+    let (low, high) = out.split_at_mut(64);
+    let nibbles = nibbles_of(s, unit);
+    run!(s, {
+        let bytes = nibbles.map(
             #[inline(always)]
             |n| vreinterpretq_s8_u8(n),
         );

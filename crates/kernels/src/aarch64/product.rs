@@ -1,7 +1,7 @@
 //! The product of int8 rows with tiled weights, around each instruction set's inner loop.
 //!
 //! Rows go through a tile of 16 channels together, then through the next tile. The inner loop reads
-//! one layout; weights in another one and 4-bit weights become a panel first, a tile and some of its
+//! one layout; weights in another one and those of 4 and 3 bits become a panel first, a tile and some of its
 //! inputs at a time.
 
 use core::mem::MaybeUninit;
@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 use super::panel::{Factors, PANEL, Panel};
 use super::simd::Neon;
 use super::tail::Whole;
-use crate::layout::{Group, TILE};
+use crate::layout::{Group, TILE, Width};
 use crate::matrix::{Integers, quantized_stride};
 use crate::operations::Int8Product;
 use crate::vector::{self, Int8, Tail};
@@ -151,8 +151,9 @@ where
                 },
             );
         }
-        Integers::Int4 { nibbles, groups, group } => {
+        Integers::Grouped { packed, groups, group, width } => {
             let k = p.k.next_multiple_of(group.inputs());
+            let tile_len = width.bytes(k * TILE);
             let mut panels = [Panel::new(), Panel::new()];
             let mut factors = Factors::new();
             // For fewer rows it does not pay: the inner loop takes four.
@@ -164,7 +165,7 @@ where
                 out,
                 #[inline(always)]
                 |tile, sums| {
-                    let nibbles = &nibbles[tile * k * TILE / 2..][..k * TILE / 2];
+                    let packed = &packed[tile * tile_len..][..tile_len];
                     let (groups, _) = groups.as_chunks::<TILE>();
                     let groups = &groups[tile * (k / group.inputs())..][..k / group.inputs()];
                     for start in (0..k).step_by(PANEL) {
@@ -173,7 +174,10 @@ where
                         let groups = &groups[start / group.inputs()..][..len / group.inputs()];
                         let [unpacked, panel] = &mut panels;
                         let scales = if by_groups { None } else { Some((groups, group)) };
-                        let mut weights = unpacked.unpack(s, nibbles, p.layout, inputs, scales);
+                        let mut weights = match width {
+                            Width::Four => unpacked.unpack::<_, 64>(s, packed, p.layout, inputs, scales),
+                            Width::Three => unpacked.unpack::<_, 48>(s, packed, p.layout, inputs, scales),
+                        };
                         if p.layout != layout {
                             weights = panel.rearrange(s, weights, p.layout, layout, 0..len);
                         }

@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use super::product::Inner;
-use crate::layout::{self, Layout};
+use crate::layout::{self, Layout, Width};
 use crate::matrix::Integers;
 use crate::operations::Int8Product;
 
@@ -30,13 +30,10 @@ impl Panel {
     /// Fills it with inputs, a multiple of 16 of them and at most [`INPUTS`], of the four channels
     /// from `first` on; what is outside the matrix is zero.
     pub(super) fn fill<I: Inner>(&mut self, p: &Int8Product<'_>, first: usize, inputs: Range<usize>) -> &[i8] {
-        if let (Layout::Tile4, Integers::Int4 { nibbles, groups, group }) = (p.layout, p.weights) {
-            let (at, _) = layout::offset_int4(first, inputs.start, p.k, group, p.layout);
-            let starts = inputs.clone().step_by(2 * RUN);
-            let pieces = nibbles[at..].as_chunks::<PIECE>().0.iter().zip(self.0.as_chunks_mut().0);
-            for ((nibbles, out), start) in pieces.zip(starts) {
-                let scales = &groups[layout::group_offset(first, start, p.k, group, p.layout)..];
-                I::unpack(nibbles, scales, out);
+        if let (Layout::Tile4, Integers::Grouped { packed, width, .. }) = (p.layout, p.weights) {
+            match width {
+                Width::Four => self.unpack::<I, 64>(p, packed, first, inputs.clone()),
+                Width::Three => self.unpack::<I, 48>(p, packed, first, inputs.clone()),
             }
             return &self.0[..CHANNELS * inputs.len()];
         }
@@ -57,6 +54,24 @@ impl Panel {
             }
         }
         out
+    }
+
+    /// The same of weights with group scales, of which two pieces of `Tile4` are `U` bytes.
+    fn unpack<I: Inner, const U: usize>(
+        &mut self,
+        p: &Int8Product<'_>,
+        packed: &[u8],
+        first: usize,
+        inputs: Range<usize>,
+    ) {
+        let Integers::Grouped { groups, group, .. } = p.weights else { unreachable!("they have group scales") };
+        let k = p.k.next_multiple_of(group.inputs());
+        let units = &packed.as_chunks::<U>().0[(first * k + inputs.start * CHANNELS) / (2 * PIECE)..];
+        let pieces = units.iter().zip(self.0.as_chunks_mut().0);
+        for ((unit, out), start) in pieces.zip(inputs.step_by(2 * RUN)) {
+            let scales = &groups[layout::group_offset(first, start, p.k, group, p.layout)..];
+            I::unpack(unit, scales, out);
+        }
     }
 }
 
@@ -86,14 +101,14 @@ fn run(p: &Int8Product<'_>, channel: usize, start: usize) -> [i8; RUN] {
         Integers::Int8(weights) => {
             out[..len].copy_from_slice(&weights[channel * p.k + start..][..len]);
         }
-        Integers::Int4 { nibbles, groups, group } => {
+        Integers::Grouped { packed, groups, group, width } => {
             let scale = match groups.get(layout::group_offset(channel, start, p.k, group, p.layout)) {
                 Some(&scale) if len > 0 => scale as i8,
                 _ => return out,
             };
             for (i, out) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-                let (at, high) = layout::offset_int4(channel, start + 4 * i, p.k, group, p.layout);
-                for (out, &byte) in out.iter_mut().zip(&nibbles[at..at + 4]) {
+                let (bytes, high) = layout::int4::four(packed, channel, start + 4 * i, p.k, group, p.layout, width);
+                for (out, byte) in out.iter_mut().zip(bytes) {
                     let nibble = if high { byte as i8 >> 4 } else { (byte << 4) as i8 >> 4 };
                     *out = nibble.wrapping_mul(scale);
                 }

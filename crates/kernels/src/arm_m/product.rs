@@ -31,9 +31,10 @@ pub(super) trait Inner {
     /// pieces of four channels by 16 inputs. Each row has at least 16 values for each piece.
     fn multiply(values: &[i8], stride: usize, weights: &[i8], sums: &mut Quads, room: &mut Self::Room);
 
-    /// Two pieces of four channels by 16 inputs: the low nibbles, then the high ones, each times the
-    /// scale of its channel, of which there are at least four.
-    fn unpack(nibbles: &[u8; PIECE], scales: &[u8], out: &mut [i8; 2 * PIECE]);
+    /// Two pieces of four channels by 16 inputs, from 64 bytes of nibbles or 48 of 3-bit weights: the low
+    /// nibbles, then the high ones, each times the scale of its channel, of which there are at least
+    /// four.
+    fn unpack<const U: usize>(unit: &[u8; U], scales: &[u8], out: &mut [i8; 2 * PIECE]);
 
     /// Makes outputs of the sums of the rows from `row` on; may use `sums` up.
     fn finish(p: &Int8Product<'_>, quad: &Quad, row: usize, sums: &mut Quads, out: &mut [f32]);

@@ -1,8 +1,10 @@
 //! Rows of embedding tables.
 
 use super::Kernels;
-use crate::layout::{Layout, group_count, packed_len_int4};
+use crate::layout::int4::grouped_len;
+use crate::layout::{Layout, group_count};
 use crate::matrix::{Integers, Matrix, Weights};
+use crate::operations::GroupedRow;
 
 impl Kernels {
     /// `out += row`: one row of a row-major matrix, whatever its weights are.
@@ -20,12 +22,12 @@ impl Kernels {
             Weights::Integer(Integers::Int8(values), scales) => {
                 self.add_dequantized(&values[row * k..][..k], scales.get(row), out);
             }
-            Weights::Integer(Integers::Int4 { nibbles, groups, group }, scales) => {
+            Weights::Integer(Integers::Grouped { packed, groups, group, width }, scales) => {
                 let shape = "a matrix with a row has the sizes of one";
-                let len = packed_len_int4(1, k, group, layout).expect(shape);
+                let len = grouped_len(1, k, group, layout, width).expect(shape);
                 let groups_len = group_count(1, k, group, layout).expect(shape);
-                let (nibbles, groups) = (&nibbles[row * len..][..len], &groups[row * groups_len..][..groups_len]);
-                self.add_dequantized_int4(nibbles, groups, group, scales.get(row), out);
+                let (packed, groups) = (&packed[row * len..][..len], &groups[row * groups_len..][..groups_len]);
+                self.add_grouped(&GroupedRow { packed, width, groups, group, scale: scales.get(row) }, out);
             }
         }
     }

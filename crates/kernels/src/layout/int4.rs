@@ -1,6 +1,6 @@
-//! 4-bit weights: nibbles, and the scales of their groups.
+//! 4-bit weights: nibbles, and the scales of their groups; and what 3-bit weights share with them.
 
-use super::{Layout, PIECE, TILE, check, each, offset_int8};
+use super::{Layout, PIECE, TILE, check, each, int3, offset_int8};
 use crate::matrix::ShapeError;
 
 /// Inputs of a channel that share a group scale.
@@ -26,15 +26,38 @@ impl Group {
     }
 }
 
+/// Bits of a weight that has a group scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    Three,
+    Four,
+}
+
+impl Width {
+    /// Bytes of some weights, a multiple of 32.
+    #[inline(always)]
+    pub(crate) const fn bytes(self, weights: usize) -> usize {
+        match self {
+            Width::Three => weights / 8 * 3,
+            Width::Four => weights / 2,
+        }
+    }
+}
+
 /// Bytes of nibbles of a packed 4-bit matrix; `None` when it overflows.
 pub const fn packed_len_int4(n: usize, k: usize, group: Group, layout: Layout) -> Option<usize> {
+    grouped_len(n, k, group, layout, Width::Four)
+}
+
+/// Bytes of the weights of a packed matrix; `None` when it overflows.
+pub(crate) const fn grouped_len(n: usize, k: usize, group: Group, layout: Layout, width: Width) -> Option<usize> {
     match (padded_channels(n, layout), k.checked_next_multiple_of(group.inputs())) {
-        (Some(n), Some(k)) => n.checked_mul(k / 2),
+        (Some(n), Some(k)) => n.checked_mul(width.bytes(k)),
         _ => None,
     }
 }
 
-/// Number of group scales of a packed 4-bit matrix; `None` when it overflows.
+/// Number of group scales of a packed 4-bit or 3-bit matrix; `None` when it overflows.
 pub const fn group_count(n: usize, k: usize, group: Group, layout: Layout) -> Option<usize> {
     match padded_channels(n, layout) {
         Some(n) => n.checked_mul(k.div_ceil(group.inputs())),
@@ -54,10 +77,43 @@ const fn padded_channels(n: usize, layout: Layout) -> Option<usize> {
 pub const fn offset_int4(channel: usize, input: usize, k: usize, group: Group, layout: Layout) -> (usize, bool) {
     let k = k.next_multiple_of(group.inputs());
     let (offset, piece) = match layout {
-        Layout::RowMajor => (channel * k + input, PIECE / 4),
-        _ => (offset_int8(channel, input, k, layout), PIECE),
+        Layout::RowMajor => (channel * k + input, piece(layout)),
+        _ => (offset_int8(channel, input, k, layout), piece(layout)),
     };
     (offset / (2 * piece) * piece + offset % piece, offset / piece % 2 == 1)
+}
+
+/// Bytes of a piece of a 4-bit matrix.
+const fn piece(layout: Layout) -> usize {
+    match layout {
+        Layout::RowMajor => PIECE / 4,
+        _ => PIECE,
+    }
+}
+
+/// The `q` of `channel` and `input`.
+#[inline(always)]
+pub(crate) const fn weight(
+    packed: &[u8],
+    channel: usize,
+    input: usize,
+    k: usize,
+    group: Group,
+    layout: Layout,
+    width: Width,
+) -> i8 {
+    let (at, high) = offset_int4(channel, input, k, group, layout);
+    let byte = match width {
+        Width::Four => packed[at],
+        Width::Three => {
+            let quarter = piece(layout) / 4;
+            match int3::place(at, piece(layout)) {
+                (at, true) => packed[at] | 0x11,
+                (at, false) => int3::last_quarter(packed[at], packed[at + quarter], packed[at + 2 * quarter]),
+            }
+        }
+    };
+    if high { high_nibble(byte) } else { low_nibble(byte) }
 }
 
 /// Where the scale of the group of `input` lies for `channel`.
@@ -70,19 +126,72 @@ pub const fn group_offset(channel: usize, input: usize, k: usize, group: Group, 
     }
 }
 
+/// The bytes of nibbles that hold the `q` of `channel` and of four inputs, the first a multiple of
+/// four, and whether they are the high ones.
+#[inline(always)]
+#[cfg_attr(not(any(m_profile = "7e", m_profile = "8")), allow(dead_code, reason = "vectors take whole pieces"))]
+pub(crate) fn four(
+    packed: &[u8],
+    channel: usize,
+    input: usize,
+    k: usize,
+    group: Group,
+    layout: Layout,
+    width: Width,
+) -> ([u8; 4], bool) {
+    let (at, high) = offset_int4(channel, input, k, group, layout);
+    let take = |at: usize| -> [u8; 4] { core::array::from_fn(|i| packed[at + i]) };
+    let bytes = match width {
+        Width::Four => take(at),
+        Width::Three => match int3::place(at, piece(layout)) {
+            (at, true) => take(at).map(|byte| byte | 0x11),
+            (at, false) => {
+                let [a, b, c] = [0, 1, 2].map(|i| take(at + i * piece(layout) / 4));
+                core::array::from_fn(|i| int3::last_quarter(a[i], b[i], c[i]))
+            }
+        },
+    };
+    (bytes, high)
+}
+
 /// Packs the `q` of a row-major `[n][k]` matrix, each in [-8, 7].
 ///
 /// # Errors
 ///
 /// When `q` is not `n*k` long or `out` is not [`packed_len_int4`] long.
 pub fn pack_int4(q: &[i8], n: usize, k: usize, group: Group, layout: Layout, out: &mut [u8]) -> Result<(), ShapeError> {
+    pack_grouped(q, n, k, group, layout, Width::Four, out)
+}
+
+/// Packs the `q` of a row-major `[n][k]` matrix.
+pub(super) fn pack_grouped(
+    q: &[i8],
+    n: usize,
+    k: usize,
+    group: Group,
+    layout: Layout,
+    width: Width,
+    out: &mut [u8],
+) -> Result<(), ShapeError> {
     check(n.checked_mul(k), q.len())?;
-    check(packed_len_int4(n, k, group, layout), out.len())?;
+    check(grouped_len(n, k, group, layout, width), out.len())?;
     out.fill(0);
     each(n, k, |channel, input| {
         let (at, high) = offset_int4(channel, input, k, group, layout);
         let nibble = q[channel * k + input] as u8 & 15;
-        out[at] |= if high { nibble << 4 } else { nibble };
+        let byte = if high { nibble << 4 } else { nibble };
+        match width {
+            Width::Four => out[at] |= byte,
+            Width::Three => match int3::place(at, piece(layout)) {
+                // Without the lowest bit of the nibble, which is always set.
+                (at, true) => out[at] |= byte & 0xee,
+                (at, false) => {
+                    for (i, bit) in int3::spread(byte).into_iter().enumerate() {
+                        out[at + i * piece(layout) / 4] |= bit;
+                    }
+                }
+            },
+        }
     });
     Ok(())
 }
@@ -124,11 +233,23 @@ pub fn unpack_int4(
     layout: Layout,
     out: &mut [i8],
 ) -> Result<(), ShapeError> {
-    check(packed_len_int4(n, k, group, layout), nibbles.len())?;
+    unpack_grouped(nibbles, n, k, group, layout, Width::Four, out)
+}
+
+/// Unpacks the `q` to row-major `[n][k]`.
+pub(super) fn unpack_grouped(
+    packed: &[u8],
+    n: usize,
+    k: usize,
+    group: Group,
+    layout: Layout,
+    width: Width,
+    out: &mut [i8],
+) -> Result<(), ShapeError> {
+    check(grouped_len(n, k, group, layout, width), packed.len())?;
     check(n.checked_mul(k), out.len())?;
     each(n, k, |channel, input| {
-        let (at, high) = offset_int4(channel, input, k, group, layout);
-        out[channel * k + input] = if high { high_nibble(nibbles[at]) } else { low_nibble(nibbles[at]) };
+        out[channel * k + input] = weight(packed, channel, input, k, group, layout, width);
     });
     Ok(())
 }

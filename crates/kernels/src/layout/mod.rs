@@ -22,9 +22,17 @@
 //! into pieces; two neighbours become one, the first in the low nibbles and the second in the high
 //! ones. In row-major tables a piece is 16 inputs of a row. The `s` lie apart, one byte each:
 //! `[n/16][group][n%16]` for tiles, `[n][group]` for tables.
+//!
+//! # 3-bit weights
+//!
+//! The same with an odd `q` in [-7, 7] and groups of 32: the lowest bit of each nibble would be set,
+//! and goes without saying. Of a 4-bit piece the first three quarters are stored. Bits 0 and 4 of
+//! their bytes hold the last quarter: its bits 3 and 7 lie in the first quarter, 2 and 6 in the
+//! second, 1 and 5 in the third. So a piece is 48 bytes, in tables 12.
 
 mod attention;
-mod int4;
+pub(crate) mod int3;
+pub(crate) mod int4;
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(target_arch = "aarch64", target_feature = "neon"),
@@ -32,6 +40,8 @@ mod int4;
 pub(crate) mod panel;
 
 pub use attention::{pack_keys, pack_values};
+pub use int3::{pack_int3, packed_len_int3, unpack_int3};
+pub(crate) use int4::Width;
 pub use int4::{
     Group, group_count, group_offset, offset_int4, pack_groups, pack_int4, packed_len_int4, unpack_groups, unpack_int4,
 };

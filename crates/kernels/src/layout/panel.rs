@@ -1,10 +1,11 @@
 //! Panels: a tile of 16 channels and some of its inputs, as int8 weights in the layout that an inner
-//! loop reads. That is how weights in another chip's layout, and 4-bit weights, are run.
+//! loop reads. That is how weights in another chip's layout, and those of 4 and 3 bits, are run.
 
 use core::ops::Range;
 
+use super::int3::{piece, widen};
 use super::int4::{high_nibble, low_nibble};
-use super::{Group, Layout, PIECE, TILE};
+use super::{Group, Layout, PIECE, TILE, Width};
 
 /// Inputs of a usual panel; a multiple of every group and of the inputs of every piece.
 pub(crate) const PANEL: usize = 256;
@@ -27,43 +28,43 @@ pub(crate) fn rearrange(tile: &[i8], from: Layout, to: Layout, inputs: Range<usi
     }
 }
 
-/// Inputs of a tile of 4-bit weights as int8, in the same layout. Both ends of `inputs` are multiples
-/// of the group.
+/// Inputs of a tile of 4-bit weights as int8, in the same layout; of 3-bit weights where two pieces
+/// have `U = 48` bytes, not 64. Both ends of `inputs` are multiples of the group.
 ///
-/// `pieces` makes the pieces of some channels and one group from their nibbles and their scales, as
+/// `pieces` makes the pieces of some channels and one group from their bytes and their scales, as
 /// [`unpack_pieces`] does.
 #[inline(always)]
-pub(crate) fn unpack(
-    nibbles: &[u8],
+pub(crate) fn unpack<const U: usize>(
+    packed: &[u8],
     scales: &[u8],
     group: Group,
     layout: Layout,
     inputs: Range<usize>,
     out: &mut [i8],
-    pieces: impl Fn(&[[u8; PIECE]], &[u8], &mut [[i8; PIECE]]),
+    pieces: impl Fn(&[[u8; U]], &[u8], &mut [[i8; PIECE]]),
 ) {
-    let (channels, k) = (PIECE / layout.inputs(), nibbles.len() * 2 / TILE);
+    let (channels, k) = (PIECE / layout.inputs(), packed.len() / U * (2 * PIECE) / TILE);
     let count = inputs.len() / layout.inputs();
     let of_group = group.inputs() / layout.inputs();
     for (sub, out) in out.chunks_exact_mut(count * PIECE).enumerate() {
-        let nibbles = &nibbles[(sub * channels * k + inputs.start * channels) / 2..];
-        let groups = out.chunks_exact_mut(of_group * PIECE).zip(nibbles.chunks(of_group * PIECE / 2));
-        for (at, (out, nibbles)) in groups.enumerate() {
+        let units = &packed.as_chunks().0[(sub * k + inputs.start) * channels / (2 * PIECE)..];
+        let groups = out.chunks_exact_mut(of_group * PIECE).zip(units.chunks(of_group / 2));
+        for (at, (out, units)) in groups.enumerate() {
             let scales = &scales[(inputs.start / group.inputs() + at) * TILE + sub * channels..][..channels];
-            pieces(nibbles.as_chunks().0, scales, out.as_chunks_mut().0);
+            pieces(units, scales, out.as_chunks_mut().0);
         }
     }
 }
 
-/// One group of some channels: a byte of `nibbles` makes one weight in each of two pieces of `out`.
+/// One group of some channels: a byte of nibbles makes one weight in each of two pieces of `out`.
 #[inline(always)]
-pub(crate) fn unpack_pieces(nibbles: &[[u8; PIECE]], scales: &[u8], out: &mut [[i8; PIECE]]) {
+pub(crate) fn unpack_pieces<const U: usize>(units: &[[u8; U]], scales: &[u8], out: &mut [[i8; PIECE]]) {
     let mut factors = [0; PIECE];
     for (factors, &scale) in factors.chunks_exact_mut(PIECE / scales.len()).zip(scales) {
         factors.fill(scale as i8);
     }
-    for (nibbles, out) in nibbles.iter().zip(out.as_chunks_mut::<2>().0) {
-        let [low, high] = out;
+    for (unit, out) in units.iter().zip(out.as_chunks_mut::<2>().0) {
+        let ([low, high], nibbles) = (out, piece(unit));
         for i in 0..PIECE {
             low[i] = low_nibble(nibbles[i]).wrapping_mul(factors[i]);
             high[i] = high_nibble(nibbles[i]).wrapping_mul(factors[i]);
@@ -71,15 +72,23 @@ pub(crate) fn unpack_pieces(nibbles: &[[u8; PIECE]], scales: &[u8], out: &mut [[
     }
 }
 
-/// A row of a 4-bit table as int8: `out` holds the inputs from `start` on, both multiples of the
-/// group.
+/// A row of a 4-bit or 3-bit table as int8: `out` holds the inputs from `start` on, both multiples of
+/// the group.
 #[inline(always)]
-pub(crate) fn unpack_row(nibbles: &[u8], scales: &[u8], group: Group, start: usize, out: &mut [i8]) {
-    let nibbles = nibbles[start / 2..].as_chunks::<{ PIECE / 4 }>().0;
-    for (i, (out, nibbles)) in out.as_chunks_mut::<{ PIECE / 2 }>().0.iter_mut().zip(nibbles).enumerate() {
-        let factor = scales[(start + i * PIECE / 2) / group.inputs()] as i8;
-        let (low, high) = out.split_at_mut(PIECE / 4);
-        for ((low, high), &byte) in low.iter_mut().zip(high).zip(nibbles) {
+pub(crate) fn unpack_row(packed: &[u8], width: Width, scales: &[u8], group: Group, start: usize, out: &mut [i8]) {
+    /// Weights of a piece of a row, and bytes of it with 4 bits.
+    const WEIGHTS: usize = PIECE / 2;
+    const BYTES: usize = PIECE / 4;
+    let pieces = packed[width.bytes(start)..].chunks_exact(width.bytes(WEIGHTS));
+    for (i, (out, piece)) in out.as_chunks_mut::<WEIGHTS>().0.iter_mut().zip(pieces).enumerate() {
+        let factor = scales[(start + i * WEIGHTS) / group.inputs()] as i8;
+        let mut nibbles = [0; BYTES];
+        match width {
+            Width::Three => widen(piece, &mut nibbles),
+            Width::Four => nibbles.copy_from_slice(piece),
+        }
+        let (low, high) = out.split_at_mut(BYTES);
+        for ((low, high), &byte) in low.iter_mut().zip(high).zip(&nibbles) {
             *low = low_nibble(byte).wrapping_mul(factor);
             *high = high_nibble(byte).wrapping_mul(factor);
         }

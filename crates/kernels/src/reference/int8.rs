@@ -1,7 +1,7 @@
 //! Row quantization and the int8 matrix product.
 
-use super::{int4, store};
-use crate::layout::{self, Layout, PIECE, TILE};
+use super::{grouped, store};
+use crate::layout::{self, Layout, PIECE, TILE, Width};
 use crate::matrix::{Integers, RowScale, quantized_stride};
 use crate::operations::Int8Product;
 use crate::scalar::{MAGIC, SMALLEST, abs, max};
@@ -52,7 +52,10 @@ fn dot(p: &Int8Product<'_>, channel: usize, values: &[i8]) -> i32 {
             let runs = weights[layout::offset_int8(channel, 0, p.k, p.layout)..].chunks(apart);
             values.chunks(run).zip(runs).map(|(values, weights)| multiply(values, weights.iter().copied())).sum()
         }
-        Integers::Int4 { nibbles, groups, group } => {
+        Integers::Grouped { packed, groups, group, width: width @ Width::Three } => {
+            multiply(values, grouped::weights((packed, width), (groups, group), channel, p.k, p.layout))
+        }
+        Integers::Grouped { packed: nibbles, groups, group, width: Width::Four } => {
             let row_major = p.layout == Layout::RowMajor;
             let (run, apart, groups_apart) = if row_major { (16, 16, 1) } else { (p.layout.inputs(), PIECE, TILE) };
             let (first, _) = layout::offset_int4(channel, 0, p.k, group, p.layout);
@@ -63,7 +66,7 @@ fn dot(p: &Int8Product<'_>, channel: usize, values: &[i8]) -> i32 {
                 // A piece holds two runs: one in the low nibbles, the next in the high ones.
                 let halves = pieces.chunks(apart).flat_map(|piece| [(piece, false), (piece, true)]);
                 let runs = values.chunks(run).zip(halves).map(|(values, (piece, high))| {
-                    multiply(values, piece.iter().map(|&byte| int4::weight(byte, high, scale[0])))
+                    multiply(values, piece.iter().map(|&byte| grouped::weight(byte, high, scale[0])))
                 });
                 runs.sum::<i32>()
             });

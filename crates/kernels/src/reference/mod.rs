@@ -1,7 +1,7 @@
 //! The definition of every operation, in plain Rust for any target: slow where that is clearer.
 
 mod float;
-mod int4;
+mod grouped;
 mod int8;
 mod rows;
 
@@ -25,7 +25,7 @@ pub(crate) static OPERATIONS: Operations = Operations {
     norm_quantize: rows::norm_quantize,
     attention_weights: rows::attention_weights,
     add_dequantized: rows::add_dequantized,
-    add_dequantized_int4: int4::add_dequantized,
+    add_dequantized_grouped: grouped::add_dequantized,
     add: rows::add,
     scale: rows::scale,
     sum_squares: rows::sum_squares,

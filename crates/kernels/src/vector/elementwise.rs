@@ -4,7 +4,7 @@ use super::simd::{load_part, store_part};
 use super::{Simd, functions};
 use crate::LANES;
 use crate::layout::panel::{PANEL, unpack_row};
-use crate::operations::NibbleRow;
+use crate::operations::GroupedRow;
 
 /// Replaces each element of `out` by a function of it and of the element of `x` at its place.
 #[inline(always)]
@@ -77,11 +77,11 @@ pub(crate) fn add_dequantized<S: Simd>(s: S, values: &[i8], scale: f32, out: &mu
 }
 
 #[inline(always)]
-pub(crate) fn add_dequantized_int4<S: Simd>(s: S, row: &NibbleRow<'_>, out: &mut [f32]) {
+pub(crate) fn add_dequantized_grouped<S: Simd>(s: S, row: &GroupedRow<'_>, out: &mut [f32]) {
     let mut values = [0; PANEL];
     for (i, out) in out.chunks_mut(PANEL).enumerate() {
         let values = &mut values[..out.len().next_multiple_of(row.group.inputs())];
-        unpack_row(row.nibbles, row.groups, row.group, i * PANEL, values);
+        unpack_row(row.packed, row.width, row.groups, row.group, i * PANEL, values);
         add_dequantized(s, &values[..out.len()], row.scale, out);
     }
 }

@@ -7,7 +7,7 @@ use super::Int8;
 use super::block::{Ahead, Block, NibbleBlock, Rows};
 use super::int8::{RUN, Sums, tile_inputs};
 use super::tail::{Tail, finish};
-use crate::layout::{PIECE, TILE};
+use crate::layout::{PIECE, TILE, Width};
 use crate::matrix::{Integers, MAX_INPUTS, quantized_stride};
 use crate::operations::Int8Product;
 
@@ -41,7 +41,9 @@ pub(crate) fn in_place<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
 /// 4-bit weights in the layout of the instruction set.
 #[inline(always)]
 pub(crate) fn nibbles<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
-    let Integers::Int4 { nibbles, groups, group } = p.weights else { unreachable!("the way for 4 bits") };
+    let Integers::Grouped { packed: nibbles, groups, group, width: Width::Four } = p.weights else {
+        unreachable!("the way for 4 bits")
+    };
     let (inputs, stride) = (tile_inputs(p), quantized_stride(p.k));
     let (len, groups_len, runs) = (inputs * TILE / 2, inputs / group.inputs() * TILE, inputs / RUN);
     let mut room = [MaybeUninit::uninit(); STARTS];

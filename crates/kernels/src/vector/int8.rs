@@ -3,7 +3,7 @@
 use super::Simd;
 use super::block::{Block, NibbleBlock};
 use crate::layout::panel::{self, PANEL};
-use crate::layout::{Layout, PIECE, TILE};
+use crate::layout::{Layout, PIECE, TILE, Width};
 use crate::matrix::Integers;
 use crate::operations::Int8Product;
 
@@ -81,11 +81,11 @@ pub(crate) trait Int8: Simd {
         panel.copy_from_slice(weights);
     }
 
-    /// Unpacks the nibbles of one group, with the scales of its channels, into a panel, in that form;
-    /// see [`panel::unpack_pieces`].
+    /// Unpacks the 4-bit or 3-bit pieces of one group, with the scales of its channels, into a panel, in
+    /// that form; see [`panel::unpack_pieces`].
     #[inline(always)]
-    fn unpack(self, nibbles: &[[u8; PIECE]], scales: &[u8], panel: &mut [[i8; PIECE]]) {
-        panel::unpack_pieces(nibbles, scales, panel);
+    fn unpack<const U: usize>(self, units: &[[u8; U]], scales: &[u8], panel: &mut [[i8; PIECE]]) {
+        panel::unpack_pieces(units, scales, panel);
     }
 
     /// The products of a row with four rows of weights. All five are equally long, a multiple of
@@ -139,7 +139,9 @@ impl Way {
             _ if p.layout == Layout::RowMajor => Way::RowMajor,
             _ if S::BY_TILES => Way::Tiles,
             Integers::Int8(_) if S::reads(p.layout) && in_place => Way::InPlace,
-            Integers::Int4 { .. } if p.layout == S::LAYOUT && rows <= S::NIBBLE_ROWS => Way::Nibbles,
+            Integers::Grouped { width: Width::Four, .. } if p.layout == S::LAYOUT && rows <= S::NIBBLE_ROWS => {
+                Way::Nibbles
+            }
             _ => Way::Panels,
         }
     }
@@ -150,6 +152,6 @@ impl Way {
 pub(super) fn tile_inputs(p: &Int8Product<'_>) -> usize {
     match p.weights {
         Integers::Int8(_) => p.k.next_multiple_of(p.layout.inputs()),
-        Integers::Int4 { group, .. } => p.k.next_multiple_of(group.inputs()),
+        Integers::Grouped { group, .. } => p.k.next_multiple_of(group.inputs()),
     }
 }

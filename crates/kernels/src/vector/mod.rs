@@ -18,7 +18,7 @@ mod rows;
 mod simd;
 mod tail;
 
-pub(crate) use elementwise::{add, add_dequantized, add_dequantized_int4, gelu, scale};
+pub(crate) use elementwise::{add, add_dequantized, add_dequantized_grouped, gelu, scale};
 pub(crate) use float::{gemm, matmul as matmul_f32};
 pub(crate) use in_place::{in_place, nibbles};
 pub(crate) use int8::{Int8, Way};
@@ -55,7 +55,7 @@ macro_rules! instantiate {
             norm_quantize,
             attention_weights,
             add_dequantized,
-            add_dequantized_int4,
+            add_dequantized_grouped,
             add,
             scale,
             sum_squares,
@@ -121,8 +121,8 @@ macro_rules! instantiate {
             vector::attention_weights(<$token>::new(), scores, token_scales, values)
         }
         #[target_feature(enable = $features)]
-        fn add_dequantized_int4(row: &NibbleRow<'_>, out: &mut [f32]) {
-            vector::add_dequantized_int4(<$token>::new(), row, out);
+        fn add_dequantized_grouped(row: &GroupedRow<'_>, out: &mut [f32]) {
+            vector::add_dequantized_grouped(<$token>::new(), row, out);
         }
         #[target_feature(enable = $features)]
         fn add_dequantized(values: &[i8], scale: f32, out: &mut [f32]) {

@@ -1,4 +1,4 @@
-//! The int8 product with weights that become a panel first: 4-bit weights, those in another chip's
+//! The int8 product with weights that become a panel first: those of 4 and 3 bits, those in another chip's
 //! layout, and for many rows those that cost less to read in another form.
 
 use core::ops::Range;
@@ -7,7 +7,7 @@ use super::block::{Ahead, Block, Rows};
 use super::int8::{Int8, Sums, tile_inputs};
 use super::tail::{Tail, finish};
 use crate::layout::panel;
-use crate::layout::{Layout, PIECE, TILE};
+use crate::layout::{Group, Layout, PIECE, TILE, Width};
 use crate::matrix::{Integers, quantized_stride};
 use crate::operations::Int8Product;
 
@@ -76,8 +76,9 @@ fn ahead(p: &Int8Product<'_>, tile: usize, tiles: usize, end: usize) -> Ahead {
         Integers::Int8(weights) => {
             Ahead { line: weights.as_ptr().cast::<u8>().wrapping_add(first), tile: len, piece: PIECE }
         }
-        Integers::Int4 { nibbles, .. } => {
-            Ahead { line: nibbles.as_ptr().wrapping_add(first / 2), tile: len / 2, piece: PIECE / 2 }
+        Integers::Grouped { packed, width, .. } => {
+            let line = packed.as_ptr().wrapping_add(width.bytes(first));
+            Ahead { line, tile: width.bytes(len), piece: width.bytes(PIECE) }
         }
     }
 }
@@ -104,28 +105,45 @@ fn fill<S: Int8>(s: S, p: &Int8Product<'_>, tile: usize, part: Range<usize>, lay
                 rearrange(s, weights, p.layout, layout, part, out);
             }
         }
-        Integers::Int4 { nibbles, groups, group } => {
-            let nibbles = &nibbles[tile * inputs * TILE / 2..][..inputs * TILE / 2];
+        Integers::Grouped { packed, groups, group, width } => {
+            let len = width.bytes(inputs * TILE);
+            let packed = &packed[tile * len..][..len];
             let groups_len = inputs / group.inputs() * TILE;
             let groups = &groups[tile * groups_len..][..groups_len];
-            if layout == p.layout {
-                panel::unpack(
-                    nibbles,
-                    groups,
-                    group,
-                    layout,
-                    part,
-                    out,
-                    #[inline(always)]
-                    |nibbles, scales, out| s.unpack(nibbles, scales, out),
-                );
-            } else {
-                let mut unpacked = Weights([0; ROOM]);
-                let (weights, count) = (&mut unpacked.0[..TILE * part.len()], part.len());
-                panel::unpack(nibbles, groups, group, p.layout, part, weights, panel::unpack_pieces);
-                rearrange(s, weights, p.layout, layout, 0..count, out);
+            match width {
+                Width::Four => unpack::<S, 64>(s, (packed, groups, group), p.layout, layout, part, out),
+                Width::Three => unpack::<S, 48>(s, (packed, groups, group), p.layout, layout, part, out),
             }
         }
+    }
+}
+
+/// Makes a panel of the weights of a tile that have group scales; two pieces are `U` bytes.
+#[inline(always)]
+fn unpack<S: Int8, const U: usize>(
+    s: S,
+    (packed, groups, group): (&[u8], &[u8], Group),
+    from: Layout,
+    to: Layout,
+    part: Range<usize>,
+    out: &mut [i8],
+) {
+    if from == to {
+        panel::unpack::<U>(
+            packed,
+            groups,
+            group,
+            from,
+            part,
+            out,
+            #[inline(always)]
+            |units, scales, out| s.unpack(units, scales, out),
+        );
+    } else {
+        let mut unpacked = Weights([0; ROOM]);
+        let (weights, count) = (&mut unpacked.0[..TILE * part.len()], part.len());
+        panel::unpack::<U>(packed, groups, group, from, part, weights, panel::unpack_pieces);
+        rearrange(s, weights, from, to, 0..count, out);
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn row_major<S: Int8>(s: S, p: &Int8Product<'_>, out: &mut [f32]) {
                 let channel = |i: usize| (start + i).min(channels.end - 1);
                 let whole = match p.weights {
                     Integers::Int8(_) => p.k / 64 * 64,
-                    Integers::Int4 { .. } => 0,
+                    Integers::Grouped { .. } => 0,
                 };
                 if let Integers::Int8(weights) = p.weights {
                     let row_of = |i: usize| &weights[channel(i) * p.k..][..whole];
@@ -58,11 +58,13 @@ fn copy_row(p: &Int8Product<'_>, channel: usize, start: usize, out: &mut [i8]) {
             copied.copy_from_slice(&row[..copied.len()]);
             padding.fill(0);
         }
-        Integers::Int4 { nibbles, groups, group } => {
+        Integers::Grouped { packed, groups, group, width } => {
             let (inputs, groups_of_row) = (tile_inputs(p), p.k.div_ceil(group.inputs()));
-            let nibbles = &nibbles[channel * inputs / 2..][..inputs / 2];
+            let len = width.bytes(inputs);
+            let row = &packed[channel * len..][..len];
+            let groups = &groups[channel * groups_of_row..][..groups_of_row];
             let (unpacked, padding) = out.split_at_mut((inputs - start).min(out.len()));
-            panel::unpack_row(nibbles, &groups[channel * groups_of_row..][..groups_of_row], group, start, unpacked);
+            panel::unpack_row(row, width, groups, group, start, unpacked);
             padding.fill(0);
         }
     }

@@ -75,7 +75,7 @@ impl Shape {
 /// How a model is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Packing {
-    /// `int8`, `int4` or `f32`.
+    /// `int8`, `int4`, `int3` or `f32`.
     pub(super) weights: String,
     /// Inputs that share a scale, of int4.
     pub(super) group: u32,
@@ -120,8 +120,8 @@ impl Packing {
 
 /// A packed file of the model, or why this version of the command line cannot make it.
 pub(super) fn packed(shape: Shape, packing: &Packing) -> Result<Result<PathBuf, String>> {
-    if !["int8", "int4", "f32"].contains(&packing.weights.as_str()) {
-        bail!("there are no weights `{}`; choose int8, int4 or f32", packing.weights);
+    if !["int8", "int4", "int3", "f32"].contains(&packing.weights.as_str()) {
+        bail!("there are no weights `{}`; choose int8, int4, int3 or f32", packing.weights);
     }
     if let Some(reason) = packing.missing()? {
         eprintln!("{reason}");

@@ -37,6 +37,8 @@ int4 halves the file for a larger error: each group of 32 or 64 weights has a fa
 for the least squared error. 32 is nearer to the original, 64 is 3% smaller. `tools inspect` shows the error of each \
 tensor; those that matter most can stay int8 (--keep-int8 classifier,position-embedding).
 
+int3 is three quarters of int4 for twice its error or more: use it with --calibrate, and judge it on your task.
+
 --keep-vocab drops what never occurs in a text of the kind that the model is for, one paragraph a line. Single characters \
 and special tokens stay: words whose pieces all stay are cut as before, others into shorter pieces and not into [UNK] \
 (where a vocabulary is such that it can happen, the command says so). A masked-LM head answers with what stayed.
@@ -158,7 +160,11 @@ impl Args {
         pooling.cls = self.pooling.map_or(pooling.cls, |pooling| pooling == PoolingArg::Cls);
         pooling.normalize = self.normalize || (pooling.normalize && !self.no_normalize);
 
-        let text = self.calibrate.as_deref().map(|path| Text::read(path, &model, &vocabulary)).transpose()?;
+        let text = self
+            .calibrate
+            .as_deref()
+            .map(|path| Text::read(path, &model, &vocabulary, packing.storage.weights))
+            .transpose()?;
         if let (Some(text), Some(budget)) = (&text, self.budget) {
             let room = (budget, self.embeddings.is_none());
             text.fit_budget(&model, &vocabulary, pooling, &mut packing, room)?;
@@ -230,6 +236,7 @@ impl Args {
         let weights = match self.weights {
             WeightsArg::Int8 => StorageArg::Int8,
             WeightsArg::Int4 | WeightsArg::Mixed => StorageArg::Int4,
+            WeightsArg::Int3 => StorageArg::Int3,
             WeightsArg::F32 => StorageArg::F32,
         };
         let weights = weights.dtype(self.group);
@@ -245,6 +252,11 @@ impl Args {
 
     fn check_calibration(&self) -> Result<(), Error> {
         let wrong = |message: &str, next: &str| Err(Error::usage(message, next));
+        let int4 = matches!(self.weights, WeightsArg::Int4 | WeightsArg::Mixed);
+        let int3 = self.weights == WeightsArg::Int3 || matches!(self.embeddings, Some(StorageArg::Int3));
+        if int3 && !int4 && self.group == GroupArg::Of64 {
+            return wrong("--group 64: int3 comes in groups of 32 only", "leave --group out");
+        }
         let mixed = self.weights == WeightsArg::Mixed;
         if mixed && (self.budget.is_none() || self.calibrate.is_none()) {
             let next = "add for example `--budget 24MB --calibrate TEXT`";

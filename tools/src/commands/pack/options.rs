@@ -9,6 +9,7 @@ use crate::hf::HeadKind;
 pub(super) enum StorageArg {
     Int8,
     Int4,
+    Int3,
     F32,
 }
 
@@ -16,12 +17,13 @@ pub(super) enum StorageArg {
 pub(super) enum WeightsArg {
     Int8,
     Int4,
+    Int3,
     F32,
     // A plain comment: one on a value would turn the whole help into its long form.
     Mixed,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub(super) enum GroupArg {
     #[value(name = "32")]
     Of32,
@@ -67,6 +69,7 @@ impl StorageArg {
             (Self::Int8, _) => Dtype::Int8,
             (Self::Int4, GroupArg::Of32) => Dtype::Int4G32,
             (Self::Int4, GroupArg::Of64) => Dtype::Int4G64,
+            (Self::Int3, _) => Dtype::Int3G32,
             (Self::F32, _) => Dtype::F32,
         }
     }

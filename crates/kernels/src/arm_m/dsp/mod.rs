@@ -10,6 +10,7 @@ use super::panel::{PIECE, RUN};
 use super::product::{self, Inner, Quad, Quads};
 use crate::isa::Isa;
 use crate::layout::Layout;
+use crate::layout::int3::piece;
 use crate::operations::{Int8Product, Operations};
 use crate::reference;
 
@@ -41,8 +42,8 @@ impl Inner for Dsp {
         int8::multiply(values, stride, weights, sums, room);
     }
 
-    fn unpack(nibbles: &[u8; PIECE], scales: &[u8], out: &mut [i8; 2 * PIECE]) {
-        let (low, high) = out.split_at_mut(PIECE);
+    fn unpack<const U: usize>(unit: &[u8; U], scales: &[u8], out: &mut [i8; 2 * PIECE]) {
+        let (nibbles, (low, high)) = (piece(unit), out.split_at_mut(PIECE));
         let runs = low.chunks_exact_mut(RUN).zip(high.chunks_exact_mut(RUN));
         for ((nibbles, (low, high)), &scale) in nibbles.chunks_exact(RUN).zip(runs).zip(scales) {
             for ((&byte, low), high) in nibbles.iter().zip(low).zip(high) {

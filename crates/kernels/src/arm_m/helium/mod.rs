@@ -8,6 +8,7 @@ mod asm;
 mod elementwise;
 mod float;
 mod gelu;
+mod int3;
 mod int4;
 mod int8;
 mod output;
@@ -55,8 +56,12 @@ impl Inner for Helium {
         int8::multiply(values, stride, weights, sums);
     }
 
-    fn unpack(nibbles: &[u8; PIECE], scales: &[u8], out: &mut [i8; 2 * PIECE]) {
-        int4::unpack(nibbles, scales, out);
+    fn unpack<const U: usize>(unit: &[u8; U], scales: &[u8], out: &mut [i8; 2 * PIECE]) {
+        match (unit.first_chunk(), unit.first_chunk()) {
+            (Some(nibbles), _) => int4::unpack(nibbles, scales, out),
+            (None, Some(stored)) => int3::unpack(stored, scales, out),
+            (None, None) => unreachable!("a unit is 64 or 48 bytes"),
+        }
     }
 
     fn finish(p: &Int8Product<'_>, quad: &Quad, row: usize, sums: &mut Quads, out: &mut [f32]) {

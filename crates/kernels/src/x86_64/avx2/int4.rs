@@ -103,7 +103,7 @@ impl<const VNNI: bool> Avx2<VNNI> {
     /// Unpacks a group into int8 weights: `q + 8` is 0 to 15, and times a scale at most 225, so one
     /// 16-bit product is two of bytes; 8 times the scale is taken off.
     #[inline(always)]
-    pub(super) fn unpack_group(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
+    pub(super) fn unpack_group<const U: usize>(self, units: &[[u8; U]], scales: &[u8], panel: &mut [[i8; 64]]) {
         let Some(scales) = scales.first_chunk::<16>() else { unreachable!("a tile of this layout has 16 channels") };
         let low = run!(self, _mm256_set1_epi8(15));
         let flip = run!(self, _mm256_set1_epi8(0x88_u8 as i8));
@@ -114,13 +114,12 @@ impl<const VNNI: bool> Avx2<VNNI> {
                 let factor = _mm256_or_si256(scales, _mm256_slli_epi32::<16>(scales));
                 (factor, _mm256_slli_epi32::<3>(_mm256_or_si256(factor, _mm256_slli_epi32::<8>(factor))))
             });
-            for (nibbles, out) in nibbles.iter().zip(panel.as_chunks_mut::<2>().0) {
-                let [first, second] = out;
-                let q = &nibbles.as_chunks::<32>().0[half];
+            for (unit, out) in units.iter().zip(panel.as_chunks_mut::<2>().0) {
+                let ([first, second], nibbles) = (out, self.nibbles_of(unit, half));
                 let (first, second) =
                     (&mut first.as_chunks_mut::<32>().0[half], &mut second.as_chunks_mut::<32>().0[half]);
                 run!(self, {
-                    let q = _mm256_xor_si256(_mm256_loadu_si256(q.as_ptr().cast()), flip);
+                    let q = _mm256_xor_si256(nibbles, flip);
                     let (q0, q1) = (_mm256_and_si256(q, low), _mm256_and_si256(_mm256_srli_epi16::<4>(q), low));
                     let w0 = _mm256_sub_epi8(_mm256_mullo_epi16(q0, factor), eight);
                     let w1 = _mm256_sub_epi8(_mm256_mullo_epi16(q1, factor), eight);
@@ -129,5 +128,31 @@ impl<const VNNI: bool> Avx2<VNNI> {
                 });
             }
         }
+    }
+
+    /// Half of 64 bytes of nibbles: of the unit, or of the odd ones that 48 bytes stand for (see
+    /// [`layout`](crate::layout)).
+    #[inline(always)]
+    fn nibbles_of<const U: usize>(self, unit: &[u8; U], half: usize) -> __m256i {
+        if let Some(whole) = unit.first_chunk::<64>() {
+            return run!(self, _mm256_loadu_si256(whole.as_chunks::<32>().0[half].as_ptr().cast()));
+        }
+        let Some(stored) = unit.first_chunk::<48>() else { unreachable!("a unit is 64 or 48 bytes") };
+        let [a, b, c] = stored.as_chunks::<16>().0 else { unreachable!("48 are three times 16") };
+        run!(self, {
+            let [a, b, c] = [a, b, c].map(
+                #[inline(always)]
+                |quarter| _mm_loadu_si128(quarter.as_ptr().cast()),
+            );
+            let odd = _mm256_set1_epi8(0x11);
+            if half == 0 {
+                return _mm256_or_si256(_mm256_set_m128i(b, a), odd);
+            }
+            let a = _mm_and_si128(_mm_slli_epi16::<3>(a), _mm_set1_epi8(0x88_u8 as i8));
+            let b = _mm_and_si128(_mm_slli_epi16::<2>(b), _mm_set1_epi8(0x44));
+            let last = _mm_and_si128(_mm_slli_epi16::<1>(c), _mm_set1_epi8(0x22));
+            let last = _mm_or_si128(_mm_or_si128(a, b), last);
+            _mm256_or_si256(_mm256_set_m128i(last, c), odd)
+        })
     }
 }

@@ -8,7 +8,7 @@ use super::{Avx2, run};
 use crate::isa::Isa;
 use crate::layout::Layout;
 use crate::matrix::RowScale;
-use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
+use crate::operations::{FloatProduct, Gemm, GroupedRow, Int8Product, Operations};
 use crate::vector::{self, Block, Int8, NibbleBlock, RUN, Simd, Sums};
 
 vector::instantiate!(Isa::Avx2, Avx2<false>, "avx2", 4 x 1);
@@ -155,8 +155,8 @@ impl Int8 for Avx2<false> {
     }
 
     #[inline(always)]
-    fn unpack(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
-        self.unpack_group(nibbles, scales, panel);
+    fn unpack<const U: usize>(self, units: &[[u8; U]], scales: &[u8], panel: &mut [[i8; 64]]) {
+        self.unpack_group(units, scales, panel);
     }
 
     /// Both 16-bit sums of a channel begin with their inputs of the run, times eight and negative:

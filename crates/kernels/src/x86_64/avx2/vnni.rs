@@ -9,7 +9,7 @@ use crate::isa::Isa;
 use crate::layout::Layout;
 use crate::matrix::RowScale;
 use crate::native::opaque;
-use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
+use crate::operations::{FloatProduct, Gemm, GroupedRow, Int8Product, Operations};
 use crate::vector::{self, Block, Int8, NibbleBlock, RUN, Simd, Sums};
 
 vector::instantiate!(Isa::AvxVnni, Avx2<true>, "avx2,avxvnni", 4 x 1);
@@ -90,8 +90,8 @@ impl Int8 for Avx2<true> {
     }
 
     #[inline(always)]
-    fn unpack(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
-        self.unpack_group(nibbles, scales, panel);
+    fn unpack<const U: usize>(self, units: &[[u8; U]], scales: &[u8], panel: &mut [[i8; 64]]) {
+        self.unpack_group(units, scales, panel);
     }
 
     /// Inputs of a run, times eight and negative: `q + 8` counts them eight times too often.

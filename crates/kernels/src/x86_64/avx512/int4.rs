@@ -86,7 +86,12 @@ impl<const AMX: bool> Avx512<AMX> {
     /// `q + 8` is 0 to 15, and times a scale at most 225: one 16-bit product is two of bytes. The
     /// weight is that minus `8 * scale`.
     #[inline(always)]
-    pub(in crate::native) fn unpack_group(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
+    pub(in crate::native) fn unpack_group<const U: usize>(
+        self,
+        units: &[[u8; U]],
+        scales: &[u8],
+        panel: &mut [[i8; 64]],
+    ) {
         let (Some(scales), low) = (scales.first_chunk::<16>(), run!(self, _mm512_set1_epi8(15))) else {
             unreachable!("a tile of this layout has 16 channels")
         };
@@ -97,10 +102,10 @@ impl<const AMX: bool> Avx512<AMX> {
             (factor, _mm512_sub_epi8(_mm512_set1_epi8(if AMX { 0 } else { -128 }), eight))
         });
         let flip = run!(self, _mm512_set1_epi8(0x88_u8 as i8));
-        for (nibbles, out) in nibbles.iter().zip(panel.as_chunks_mut::<2>().0) {
-            let [first, second] = out;
+        for (unit, out) in units.iter().zip(panel.as_chunks_mut::<2>().0) {
+            let ([first, second], nibbles) = (out, self.nibbles_of(unit));
             run!(self, {
-                let q = _mm512_xor_si512(_mm512_loadu_si512(nibbles.as_ptr().cast()), flip);
+                let q = _mm512_xor_si512(nibbles, flip);
                 let (q0, q1) = (_mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16::<4>(q), low));
                 let w0 = _mm512_add_epi8(_mm512_mullo_epi16(q0, factor), offset);
                 let w1 = _mm512_add_epi8(_mm512_mullo_epi16(q1, factor), offset);
@@ -108,5 +113,24 @@ impl<const AMX: bool> Avx512<AMX> {
                 _mm512_storeu_si512(second.as_mut_ptr().cast(), w1);
             });
         }
+    }
+
+    /// 64 bytes of nibbles: the unit, or the odd ones that 48 bytes stand for (see [`layout`](crate::layout)).
+    #[inline(always)]
+    fn nibbles_of<const U: usize>(self, unit: &[u8; U]) -> __m512i {
+        if let Some(whole) = unit.first_chunk::<64>() {
+            return run!(self, _mm512_loadu_si512(whole.as_ptr().cast()));
+        }
+        let Some(stored) = unit.first_chunk::<48>() else { unreachable!("a unit is 64 or 48 bytes") };
+        run!(self, {
+            let stored = _mm512_maskz_loadu_epi32(0x0fff, stored.as_ptr().cast());
+            let (a, b) = (_mm512_castsi512_si128(stored), _mm512_extracti32x4_epi32::<1>(stored));
+            let c = _mm512_extracti32x4_epi32::<2>(stored);
+            let a = _mm_and_si128(_mm_slli_epi16::<3>(a), _mm_set1_epi8(0x88_u8 as i8));
+            let b = _mm_and_si128(_mm_slli_epi16::<2>(b), _mm_set1_epi8(0x44));
+            let c = _mm_and_si128(_mm_slli_epi16::<1>(c), _mm_set1_epi8(0x22));
+            let last = _mm_or_si128(_mm_or_si128(a, b), c);
+            _mm512_or_si512(_mm512_inserti32x4::<3>(stored, last), _mm512_set1_epi8(0x11))
+        })
     }
 }

@@ -96,8 +96,8 @@ impl Int8 for Avx512<false> {
     }
 
     #[inline(always)]
-    fn unpack(self, nibbles: &[[u8; 64]], scales: &[u8], panel: &mut [[i8; 64]]) {
-        self.unpack_group(nibbles, scales, panel);
+    fn unpack<const U: usize>(self, units: &[[u8; U]], scales: &[u8], panel: &mut [[i8; 64]]) {
+        self.unpack_group(units, scales, panel);
     }
 
     #[inline(always)]

@@ -12,7 +12,7 @@ use core::arch::x86_64::*;
 use crate::LANES;
 use crate::isa::Isa;
 use crate::matrix::RowScale;
-use crate::operations::{FloatProduct, Gemm, Int8Product, NibbleRow, Operations};
+use crate::operations::{FloatProduct, Gemm, GroupedRow, Int8Product, Operations};
 use crate::vector::{self, Int8, Simd};
 
 vector::instantiate!(Isa::Avx512Vnni, Avx512<false>, "avx512f,avx512bw,avx512vl,avx512vnni", 8 x 2);

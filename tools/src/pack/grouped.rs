@@ -1,5 +1,5 @@
-//! int4: `value = q * factor[group] * scale[row]`, with q from -8 to 7, a factor from 1 to 15 for each group of a row, and
-//! one bfloat16 scale per row. The integers `q * factor` of a row are what the kernels multiply, so its sums stay exact.
+//! int4 and int3: `value = q * factor[group] * scale[row]`, with q on a [`Grid`], a factor from 1 to 15 for each group of a
+//! row, and one bfloat16 scale per row. The integers `q * factor` of a row are what the kernels multiply, so its sums stay exact.
 //!
 //! Scale and factors are searched for the least squared error of the row, the scale among the bfloat16 numbers
 //! themselves, so that storing it costs nothing further.
@@ -7,6 +7,7 @@
 use half::bf16;
 use rayon::prelude::*;
 
+use super::grid::Grid;
 use super::quantize::SCALE_RANGE;
 use super::rounded::Rounded;
 
@@ -14,17 +15,19 @@ use super::rounded::Rounded;
 const BLOCK: usize = 32;
 /// The largest factor.
 const MOST: f32 = 15.0;
-/// Steps tried for a group alone: its largest magnitude over these. 7 leaves no value out, the others cut off the largest
-/// values for finer steps; where the largest is negative, 8 does not cut it off.
-const REACHES: [f32; 12] = [6.75, 7.0, 7.25, 7.5, 7.75, 8.0, 8.3, 8.6, 9.0, 9.5, 10.0, 11.0];
 /// Scales from which the last step chooses.
 const FINALISTS: usize = 3;
 
 /// Quantizes each row of `cols` values in groups of `group`; the squared error at each column counts by its `weight`,
 /// the same for all without. Rows are independent: the result does not depend on the number of threads.
-pub(super) fn quantize_rows(data: &[f32], cols: usize, group: usize, weights: Option<&[f32]>) -> Rounded {
+pub(super) fn quantize_rows(
+    data: &[f32],
+    cols: usize,
+    (group, grid): (usize, Grid),
+    weights: Option<&[f32]>,
+) -> Rounded {
     let (rows, groups) = (data.len() / cols, cols.div_ceil(group));
-    let mut values = vec![0; data.len()];
+    let mut values = vec![grid.nearest(0.0) as i8; data.len()];
     let mut factors = vec![1; rows * groups];
     let mut scales = vec![bf16::ONE; rows];
     let mut weights = weights.map_or_else(|| vec![1.0; cols], <[f32]>::to_vec);
@@ -34,7 +37,7 @@ pub(super) fn quantize_rows(data: &[f32], cols: usize, group: usize, weights: Op
         .zip(factors.par_chunks_exact_mut(groups))
         .zip(&mut scales)
         .for_each_init(Vec::new, |padded, (((row, values), factors), scale)| {
-            *scale = quantize_row(row, (group, &weights), padded, values, factors);
+            *scale = quantize_row(row, (group, grid, &weights), padded, values, factors);
         });
     Rounded { values, factors, scales }
 }
@@ -44,6 +47,7 @@ struct Row<'a> {
     /// Its values, padded with zeros to whole groups, times [`Row::unit`].
     values: &'a [f32],
     group: usize,
+    grid: Grid,
     /// How much an error at each column counts.
     weights: &'a [f32],
     /// A power of two that brings the largest magnitude near 1, so that no square overflows or vanishes.
@@ -54,22 +58,23 @@ struct Row<'a> {
 
 fn quantize_row(
     row: &[f32],
-    (group, weights): (usize, &[f32]),
+    (group, grid, weights): (usize, Grid, &[f32]),
     padded: &mut Vec<f32>,
     values: &mut [i8],
     factors: &mut [u8],
 ) -> bf16 {
     let most = largest(row);
     if most == 0.0 {
-        return bf16::ONE;
+        // int3 has no zero, but numbers as small as the least scale.
+        return if grid == Grid::Int3 { bf16::from_f32(SCALE_RANGE.0) } else { bf16::ONE };
     }
     let unit = f32::from_bits(127u32.wrapping_sub(exponent(most).clamp(-100, 100) as u32) << 23);
     padded.clear();
     padded.extend(row.iter().map(|value| value * unit));
     padded.resize(row.len().next_multiple_of(group), 0.0);
     let groups = padded.chunks_exact(group).zip(weights.chunks_exact(group));
-    let steps = groups.map(|(values, weights)| best_step(values, weights)).collect();
-    let row = Row { values: padded, group, weights, unit, steps };
+    let steps = groups.map(|(values, weights)| best_step(values, weights, grid)).collect();
+    let row = Row { values: padded, group, grid, weights, unit, steps };
 
     let mut found: Vec<(f32, bf16)> = row.candidates().map(|scale| (row.error(scale, near), scale)).collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -84,7 +89,7 @@ fn quantize_row(
         *factor = row.factor(index, scale, wide).1 as u8;
         let step = scale * f32::from(*factor);
         for (value, &x) in values.iter_mut().zip(group) {
-            *value = nearest(x, 1.0 / step) as i8;
+            *value = grid.nearest(x * (1.0 / step)) as i8;
         }
     }
     best
@@ -130,7 +135,7 @@ impl Row<'_> {
             let factor = self.factor(index, width, wide).1;
             let inverse = 1.0 / (width * factor);
             for (&x, &weight) in group.iter().zip(&self.weights[index * self.group..]) {
-                let integer = f64::from(nearest(x, inverse) * factor);
+                let integer = f64::from(self.grid.nearest(x * inverse) * factor);
                 product += f64::from(x) * integer * f64::from(weight);
                 square += integer * integer * f64::from(weight);
             }
@@ -153,7 +158,7 @@ impl Row<'_> {
         let (mut least, mut best) = (f32::INFINITY, first);
         let mut factor = first;
         while factor <= last {
-            let error = error(group, weights, width * factor);
+            let error = error(group, weights, width * factor, self.grid);
             if error < least {
                 (least, best) = (error, factor);
             }
@@ -164,15 +169,15 @@ impl Row<'_> {
 }
 
 /// The step with the least error of a group alone; 0 for a group of zeros.
-fn best_step(group: &[f32], weights: &[f32]) -> f32 {
+fn best_step(group: &[f32], weights: &[f32], grid: Grid) -> f32 {
     let most = largest(group);
     if most == 0.0 {
         return 0.0;
     }
     let (mut least, mut best) = (f32::INFINITY, most);
-    for reach in REACHES {
+    for &reach in grid.reaches() {
         let step = most / reach;
-        let error = error(group, weights, step);
+        let error = error(group, weights, step, grid);
         if error < least {
             (least, best) = (error, step);
         }
@@ -181,27 +186,29 @@ fn best_step(group: &[f32], weights: &[f32]) -> f32 {
 }
 
 /// Squared error of a group's values with a step, weighted. Eight sums side by side, so that the compiler can use vectors.
-fn error(group: &[f32], weights: &[f32], step: f32) -> f32 {
+#[inline(always)]
+fn error(group: &[f32], weights: &[f32], step: f32, grid: Grid) -> f32 {
+    match grid {
+        Grid::Int3 => error_on(group, weights, step, |x| Grid::Int3.nearest(x)),
+        _ => error_on(group, weights, step, |x| Grid::Int4.nearest(x)),
+    }
+}
+
+/// The same with what rounds to the grid.
+#[inline(always)]
+fn error_on(group: &[f32], weights: &[f32], step: f32, nearest: impl Fn(f32) -> f32) -> f32 {
     const LANES: usize = 8;
     let inverse = 1.0 / step;
     let mut sums = [0.0f32; LANES];
     for (block, weights) in group.as_chunks::<BLOCK>().0.iter().zip(weights.as_chunks::<BLOCK>().0) {
         for (part, weights) in block.as_chunks::<LANES>().0.iter().zip(weights.as_chunks::<LANES>().0) {
             for ((sum, &x), &weight) in sums.iter_mut().zip(part).zip(weights) {
-                let wrong = x - nearest(x, inverse) * step;
+                let wrong = x - nearest(x * inverse) * step;
                 *sum += wrong * wrong * weight;
             }
         }
     }
     sums.iter().sum()
-}
-
-/// The integer from -8 to 7 next to `x * inverse`, ties to even.
-#[inline(always)]
-fn nearest(x: f32, inverse: f32) -> f32 {
-    // Adding and subtracting 1.5 * 2^23 rounds what is small against it, on any target, without a call.
-    const ROUND: f32 = 12_582_912.0;
-    ((x * inverse).clamp(-8.0, 7.0) + ROUND) - ROUND
 }
 
 fn largest(values: &[f32]) -> f32 {
@@ -256,10 +263,11 @@ mod tests {
     /// The search against every scale and every factor there are.
     #[test]
     fn the_search_is_next_to_the_best_there_is() {
-        for (cols, group) in [(96, 32), (192, 64), (70, 32)] {
+        let grids = [(96, 32, Grid::Int4), (192, 64, Grid::Int4), (70, 32, Grid::Int4), (96, 32, Grid::Int3)];
+        for (cols, group, grid) in grids {
             let data = weights(12, cols);
             for row in data.chunks_exact(cols) {
-                let quantized = quantize_rows(row, cols, group, None);
+                let quantized = quantize_rows(row, cols, (group, grid), None);
                 let found = relative(row, &restore(&quantized, cols, group));
                 let most = largest(row);
                 let padded: Vec<f32> =
@@ -270,7 +278,7 @@ mod tests {
                         let width = bf16::from_bits(bits).to_f32();
                         let least = |group: &[f32]| {
                             (1..=15)
-                                .map(|factor| error(group, &[1.0; 64][..group.len()], width * factor as f32))
+                                .map(|factor| error(group, &[1.0; 64][..group.len()], width * factor as f32, grid))
                                 .fold(f32::INFINITY, f32::min)
                         };
                         padded.chunks_exact(group).map(least).sum::<f32>()
@@ -279,7 +287,7 @@ mod tests {
                 let whole: f64 = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
                 let best = (f64::from(best) / whole).sqrt();
                 assert!(found <= best * 1.02, "{cols} in {group}: {found} instead of {best}");
-                assert!(found < 0.12, "{found}");
+                assert!(found < if grid == Grid::Int3 { 0.24 } else { 0.12 }, "{found}");
             }
         }
     }
@@ -293,9 +301,26 @@ mod tests {
             .enumerate()
             .map(|(at, q)| q * scale * if at % 64 < 32 { 15.0 } else { (at / 64) as f32 * 4.0 + 1.0 })
             .collect();
-        let quantized = quantize_rows(&data, cols, 32, None);
+        let quantized = quantize_rows(&data, cols, (32, Grid::Int4), None);
         assert_eq!(restore(&quantized, cols, 32), data);
         assert_eq!(quantized.factors, [15, 1, 15, 5, 15, 9]);
+    }
+
+    #[test]
+    fn what_int3_holds_comes_back() {
+        let (cols, scale) = (64, 3.0 / 256.0);
+        let data: Vec<f32> = (0..cols * 2)
+            .map(|at| ((at % 8) * 2) as f32 - 7.0)
+            .enumerate()
+            .map(|(at, q)| q * scale * if at % 64 < 32 { 15.0 } else { (at / 64) as f32 * 4.0 + 1.0 })
+            .collect();
+        let quantized = quantize_rows(&data, cols, (32, Grid::Int3), None);
+        assert_eq!(restore(&quantized, cols, 32), data);
+        assert_eq!(quantized.factors, [15, 1, 15, 5]);
+        // No zero, but next to nothing.
+        let zeros = quantize_rows(&[0.0; 64], 64, (32, Grid::Int3), None);
+        assert!(restore(&zeros, 64, 32).iter().all(|x| x.abs() < 1e-17));
+        assert!(zeros.values.iter().all(|value| value % 2 != 0));
     }
 
     #[test]
@@ -304,7 +329,7 @@ mod tests {
         for row in [[0.0, 0.0], [1e-38, -1e-38], [f32::MAX, -f32::MAX], [1e-18, 1e-17], [1e-45, 0.0], [3e19, -1.0]] {
             data.extend(row.iter().cycle().take(64));
         }
-        let quantized = quantize_rows(&data, 64, 32, None);
+        let quantized = quantize_rows(&data, 64, (32, Grid::Int4), None);
         assert!(quantized.values[..192].iter().all(|&value| value == 0));
         assert!(quantized.values.iter().all(|value| (-8..=7).contains(value)));
         assert!(quantized.factors.iter().all(|factor| (1..=15).contains(factor)));
@@ -318,7 +343,7 @@ mod tests {
     #[test]
     fn finer_groups_and_smaller_rows_are_nearer() {
         let data = weights(64, 768);
-        let by = |group| relative(&data, &restore(&quantize_rows(&data, 768, group, None), 768, group));
+        let by = |group| relative(&data, &restore(&quantize_rows(&data, 768, (group, Grid::Int4), None), 768, group));
         let (fine, coarse) = (by(32), by(64));
         assert!(fine < coarse && coarse < 0.11, "{fine} {coarse}");
     }
