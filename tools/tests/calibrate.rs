@@ -142,12 +142,16 @@ fn sentence_embeddings_of_a_real_model_stay_near() {
     };
     let place = Place::empty();
     let pairs = std::fs::read_to_string(pairs).unwrap();
+    // A third of the text, for the time it takes; with all of it int4 has 0.9866 instead of 0.9839.
+    let text = std::fs::read_to_string(text).unwrap();
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).enumerate().filter(|(at, _)| at % 11 == 0);
+    place.write("text.txt", lines.take(320).map(|(_, line)| line).collect::<Vec<_>>().join("\n"));
     // Every tenth pair, for the time it takes. Of all 3,000 sentences int8 has 0.9980 (docs/packing.md), of these a little less.
     let sentences = pairs.lines().step_by(10).filter_map(|line| line.split('\t').nth(5));
     place.write("sentences.txt", sentences.collect::<Vec<_>>().join("\n"));
     for (storage, bytes, cosine) in [("int8", 23_300_000, 0.9975), ("int4", 13_500_000, 0.980)] {
         let pack = ["pack", &folder, "-o", "out.distil", "--json", "--weights", storage];
-        let report = place.json(&[&pack[..], &["--calibrate", text.to_str().unwrap()]].concat());
+        let report = place.json(&[&pack[..], &["--calibrate", "text.txt"]].concat());
         let found = mean(&place, "out.distil", &folder, "sentences.txt", "output_cosine");
         println!("{storage}: {} bytes, mean cosine {found:.5}", report["bytes"]);
         assert!(found >= cosine && report["bytes"].as_u64().unwrap() <= bytes, "{storage}: {found}");

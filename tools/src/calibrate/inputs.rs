@@ -57,6 +57,11 @@ impl Inputs {
         Self { rows, width, means, centred, variances, factor, feedback }
     }
 
+    /// The rows, `[n][width]`.
+    pub(super) fn rows(&self) -> &[f32] {
+        &self.rows
+    }
+
     /// What `weight` makes of the rows, and the mean of it: `[n][outputs]`, no bias.
     pub(super) fn through(&self, weight: &[f32]) -> Vec<f32> {
         times_transposed(&self.rows, weight, self.width)

@@ -61,15 +61,19 @@ impl Run<'_> {
         self.out.model.weights.layers[index].feed_forward_in.bias.data = bias;
         self.tick();
 
-        let wanted = rows::gelu(self.kernels, wanted);
-        let added = linear(&wanted, &float.feed_forward_out.weight.data, &float.feed_forward_out.bias.data);
+        // These rows are the widest there are: none of them stays longer than it is needed.
+        let between = rows::gelu(self.kernels, wanted);
+        let added = linear(&between, &float.feed_forward_out.weight.data, &float.feed_forward_out.bias.data);
+        drop(between);
         let wanted = sum(&y, &added);
         let read = rounded(&inner, wide);
         drop(inner);
         let target = less(&wanted, &packed);
-        let (weight, bias) =
-            self.fit(id(Role::FeedForwardOut), &float.feed_forward_out, &self.inputs(read.clone(), wide), &target);
-        let packed = self.standardized(sum(&packed, &linear(&read, &weight, &bias)));
+        let inputs = self.inputs(read, wide);
+        let (weight, bias) = self.fit(id(Role::FeedForwardOut), &float.feed_forward_out, &inputs, &target);
+        let made = linear(inputs.rows(), &weight, &bias);
+        drop(inputs);
+        let packed = self.standardized(sum(&packed, &made));
         self.out.model.weights.layers[index].feed_forward_out.bias.data = bias;
         let norm = &float.output_norm;
         let float = scaled(&self.standardized(wanted), &norm.weight.data, &norm.bias.data);

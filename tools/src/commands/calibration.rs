@@ -13,19 +13,17 @@ use crate::pack::{self, Calibration, Packing, pack};
 use crate::sequence::Sequencer;
 use crate::text::{lines_in, read_text};
 
-/// Lines that are used, evenly spread over the text; and for int3, whose larger errors take more to learn.
-const LINES: usize = 320;
-const LINES_INT3: usize = 960;
+/// Lines that are used, evenly spread over the text.
+const LINES: usize = 960;
 /// Tokens of a line that are used.
 const LENGTH: usize = 128;
-/// Tokens that are used altogether; and for int3 tokens times the width of the hidden states, so that wide models do
-/// not take longer.
-const TOKENS: usize = 16_384;
-const TOKENS_INT3: usize = 49_152 * 384;
+/// Tokens that are used altogether, times the width of the hidden states: wide models take neither longer nor more
+/// memory.
+const TOKENS: usize = 49_152 * 384;
 /// Fewer tokens than this for each dimension of the hidden states are too few to know what is typical.
 const FEW: usize = 4;
 /// Every so many of the lines are used to find out what a tensor's storage does to the output.
-const EVERY: usize = 5;
+const EVERY: usize = 15;
 /// Bytes kept back for the names of types in the manifest, which differ in length.
 const KEPT_BACK: usize = 4096;
 
@@ -37,8 +35,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Reads as much as calibration takes for matrices stored as `weights`.
-    pub(super) fn read(path: &Path, model: &Model, vocabulary: &Vocabulary, weights: Dtype) -> Result<Self, Error> {
+    pub(super) fn read(path: &Path, model: &Model, vocabulary: &Vocabulary) -> Result<Self, Error> {
         let text = read_text(path)?;
         let lines = lines_in(&text, path)?;
         let sha256 = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -48,11 +45,8 @@ impl Text {
         let entries = distil_format::Vocabulary::new(&packed)
             .map_err(|error| Error::usage(error.to_string(), "use another vocabulary"))?;
         let sequencer = Sequencer::new(&config, entries);
-        let (most, mut room) = match weights {
-            Dtype::Int3G32 => (LINES_INT3, (TOKENS_INT3 / model.config.hidden).max(TOKENS)),
-            _ => (LINES, TOKENS),
-        };
-        let count = lines.len().min(most);
+        let count = lines.len().min(LINES);
+        let mut room = TOKENS / model.config.hidden;
         let mut sequences = Vec::with_capacity(count);
         for at in 0..count {
             let line = &lines[at * lines.len() / count];

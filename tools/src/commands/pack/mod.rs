@@ -160,11 +160,7 @@ impl Args {
         pooling.cls = self.pooling.map_or(pooling.cls, |pooling| pooling == PoolingArg::Cls);
         pooling.normalize = self.normalize || (pooling.normalize && !self.no_normalize);
 
-        let text = self
-            .calibrate
-            .as_deref()
-            .map(|path| Text::read(path, &model, &vocabulary, packing.storage.weights))
-            .transpose()?;
+        let text = self.calibrate.as_deref().map(|path| Text::read(path, &model, &vocabulary)).transpose()?;
         if let (Some(text), Some(budget)) = (&text, self.budget) {
             let room = (budget, self.embeddings.is_none());
             text.fit_budget(&model, &vocabulary, pooling, &mut packing, room)?;
