@@ -205,7 +205,11 @@ impl fmt::Display for ConfigError {
             Self::Heads { hidden, heads } => {
                 write!(f, "the hidden size {hidden} must be a multiple of the {heads} heads")
             }
-            Self::Epsilon(eps) => write!(f, "layer_norm_eps is {eps:e}, it must be positive, normal and at most 1"),
+            // As bits: nothing else here needs the code that writes floats, 22 KB on a microcontroller.
+            Self::Epsilon(eps) => {
+                let bits = eps.to_bits();
+                write!(f, "layer_norm_eps has the bits {bits:#010x}, it must be positive, normal and at most 1")
+            }
             Self::Labels { head, labels } => write!(
                 f,
                 "{labels} labels with head {head}; {} and {} have at least one, other heads none",

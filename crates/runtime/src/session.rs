@@ -77,11 +77,25 @@ impl<'m> Session<'m> {
     /// [`RunError::TooLong`] if the text does not fit and truncation is off, [`RunError::NotFinite`] if the weights are such
     /// that a hidden state is no finite number.
     pub fn encode(&mut self, text: &str, pair: Option<&str>) -> Result<usize, RunError> {
+        self.observe(text, pair, |_, _| {})
+    }
+
+    /// [`Session::encode`], showing `observe` the hidden states on their way, as [`Session::observe_ids`] does: also the
+    /// place to feed a watchdog.
+    ///
+    /// # Errors
+    /// As [`Session::encode`].
+    pub fn observe(
+        &mut self,
+        text: &str,
+        pair: Option<&str>,
+        observe: impl FnMut(u32, &[f32]),
+    ) -> Result<usize, RunError> {
         self.tokens = 0;
         let config = self.model.config();
         let tokenizer = text::tokenizer(config, self.model.artifact().vocabulary());
         let tokens = text::fill(&tokenizer, config, (text, pair), self.most, self.truncate, &mut self.buffers)?;
-        self.run(tokens, |_, _| {})
+        self.run(tokens, observe)
     }
 
     /// Encodes token ids as they are; `types` are the segments of the tokens, all 0 if not given.

@@ -7,9 +7,30 @@ use semihosting::experimental::env;
 use semihosting::io::{self, Read};
 
 use crate::memory::Memory;
+use crate::watchdog::Watchdog;
 use crate::{counter, exit, stack};
 
-struct Emulated;
+/// The first sign of life at which a program does what a third word on its command line says: the model is open by then.
+const TRIAL_AT: u32 = 8;
+/// How many times a slow program lets half of the watchdog's time pass: more than its time in all.
+const SLOW_TIMES: u32 = 3;
+
+/// What is wrong with a program, to try its watchdog.
+#[derive(Clone, Copy, PartialEq)]
+enum Trial {
+    Nothing,
+    /// It gives no sign of life any more.
+    Hang,
+    /// It takes long between signs of life, but not too long.
+    Slow,
+}
+
+struct Emulated {
+    watchdog: Option<Watchdog>,
+    /// Signs of life so far.
+    lives: u32,
+    trial: Trial,
+}
 
 impl Machine for Emulated {
     fn report(&mut self, event: &Event<'_>) {
@@ -20,8 +41,26 @@ impl Machine for Emulated {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> usize {
+        // Somebody who thinks is no program that hangs.
+        self.watchdog.iter_mut().for_each(Watchdog::stop);
         // Input that cannot be read has ended.
-        io::stdin().and_then(|mut stdin| stdin.read(buffer)).unwrap_or(0)
+        let len = io::stdin().and_then(|mut stdin| stdin.read(buffer)).unwrap_or(0);
+        self.watchdog.iter_mut().for_each(Watchdog::start);
+        len
+    }
+
+    fn alive(&mut self) {
+        let Some(watchdog) = &mut self.watchdog else { return };
+        watchdog.feed();
+        self.lives = self.lives.wrapping_add(1);
+        let within = (TRIAL_AT..TRIAL_AT + SLOW_TIMES).contains(&self.lives);
+        match self.trial {
+            Trial::Hang if within => loop {
+                cortex_m::asm::nop();
+            },
+            Trial::Slow if within => watchdog.wait(),
+            _ => {}
+        }
     }
 
     fn stack(&mut self) -> Option<(usize, usize)> {
@@ -33,8 +72,9 @@ impl Machine for Emulated {
     }
 }
 
-/// Runs the program that the command line names; `memory` is `None` if it was taken before.
-pub fn main(memory: Option<Memory>) -> ! {
+/// Runs the program that the command line names; `memory` is `None` if it was taken before. With a watchdog the program is
+/// stopped when it gives no sign of life; a third word on the command line makes it `hang`, or `slow`.
+pub fn main(memory: Option<Memory>, watchdog: Option<Watchdog>) -> ! {
     let (Some(peripherals), Some(memory)) = (cortex_m::Peripherals::take(), memory) else { exit(EXIT_FAULT) };
     counter::start(peripherals.SYST);
     // Moved here, so that it is borrowed for as long as the program runs and no longer.
@@ -49,8 +89,17 @@ pub fn main(memory: Option<Memory>) -> ! {
         code_bytes: memory.code_bytes,
     };
     // Without a command line it is the self-test.
-    let app = env::args::<256>().map_or(Ok(App::default()), |arguments| {
-        App::named((&arguments).nth(1).and_then(Result::ok).unwrap_or_default())
+    let (app, trial) = env::args::<256>().map_or((Ok(App::default()), Trial::Nothing), |arguments| {
+        let mut words = (&arguments).skip(1).map(|word| word.unwrap_or_default());
+        let app = App::named(words.next().unwrap_or_default());
+        let trial = match words.next() {
+            Some("hang") => Trial::Hang,
+            Some("slow") => Trial::Slow,
+            _ => Trial::Nothing,
+        };
+        (app, trial)
     });
-    exit(run(app, board, &mut Emulated))
+    let mut machine = Emulated { watchdog, lives: 0, trial };
+    machine.watchdog.iter_mut().for_each(Watchdog::start);
+    exit(run(app, board, &mut machine))
 }

@@ -1,5 +1,5 @@
 //! What the Cortex-M machines have in common: their memory as data, the painted stack, faults and panics, and for the
-//! emulated ones the counter and the host behind semihosting.
+//! emulated ones the counter, the watchdog and the host behind semihosting.
 #![no_std]
 
 #[cfg(feature = "board")]
@@ -11,9 +11,13 @@ mod emulated;
 mod fault;
 pub mod memory;
 pub mod stack;
+#[cfg(feature = "emulated")]
+mod watchdog;
 
 #[cfg(feature = "emulated")]
 pub use emulated::main;
+#[cfg(feature = "emulated")]
+pub use watchdog::Watchdog;
 
 use distil_harness::EXIT_PANIC;
 

@@ -61,7 +61,9 @@ pub(crate) fn answer<M: Machine>(
     text: &str,
     comparison: &mut Comparison<'_>,
     first: &mut Saved<'_>,
+    machine: &mut M,
 ) -> Result<Outcome, RunError> {
+    machine.alive();
     let before = read_counter::<M>();
     let head = artifact.config().head;
     // A question stands before its context with a tab between them.
@@ -69,7 +71,7 @@ pub(crate) fn answer<M: Machine>(
         Some((question, context)) if head == Head::QuestionAnswering => (question, Some(context)),
         _ => (text, None),
     };
-    let tokens = session.encode(text, pair)?;
+    let tokens = session.observe(text, pair, |_, _| machine.alive())?;
     let mut count = read_counter::<M>().wrapping_sub(before);
     comparison.tokens(tokens as u32);
     comparison.hidden(hash(session.hidden()));
@@ -80,7 +82,7 @@ pub(crate) fn answer<M: Machine>(
         Head::SequenceClassification => classification::<M>(session, comparison, &mut line)?,
         Head::TokenClassification => words::<M>(session, text, tokens, comparison, &mut line)?,
         Head::QuestionAnswering => span::<M>(session, pair.unwrap_or(text), tokens, comparison, &mut line)?,
-        Head::MaskedLm => masks::<M>(session, artifact, comparison, &mut line)?,
+        Head::MaskedLm => masks::<M>(session, artifact, comparison, machine, &mut line)?,
     };
     Ok(Outcome { answer: line, tokens, count })
 }
@@ -169,12 +171,14 @@ fn masks<M: Machine>(
     session: &mut Session<'_>,
     artifact: &Artifact<'_>,
     comparison: &mut Comparison<'_>,
+    machine: &mut M,
     line: &mut Line<200>,
 ) -> Result<u64, RunError> {
     let mut cost = 0;
     let mut number = 0;
     loop {
         let Some(position) = session.masks().nth(number) else { break };
+        machine.alive();
         let mut top = [Candidate::default(); CANDIDATES];
         let before = read_counter::<M>();
         let found = session.predict(position, None, &mut top)?.candidates;

@@ -18,12 +18,11 @@ const MOST_CORES: usize = 8;
 
 /// Measures every length that the model has positions for and the machine memory.
 pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, Fault> {
-    let (artifact, opening) = start::open::<M>(&board)?;
+    let (artifact, opening) = start::open(&board, machine)?;
     let model = Model::new(&artifact).map_err(Fault::Model)?;
     start::report(&board, &model, opening, machine);
     let config = artifact.config();
     for tokens in LENGTHS.into_iter().filter(|&tokens| tokens <= config.max_positions as usize) {
-        machine.alive();
         let needs = match start::needs(&artifact, tokens, &board) {
             Ok(needs) => needs,
             Err(fault) => {
@@ -39,7 +38,7 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
         let mut letters = Letters::new();
         let text = letters.text(tokens - 2, config.head == Head::MaskedLm);
         let outcome =
-            answer::answer::<M>(&mut session, &artifact, text, &mut Comparison::none(), &mut Saved::new(saved))
+            answer::answer(&mut session, &artifact, text, &mut Comparison::none(), &mut Saved::new(saved), machine)
                 .map_err(Fault::Run)?;
         machine.report(&Event::Bench {
             tokens: outcome.tokens,
@@ -48,7 +47,7 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
             arena: needs.arena,
             place: ram.name,
         });
-        let profile = profile::<M>(&mut session, &artifact, text, outcome.count).map_err(Fault::Run)?;
+        let profile = profile(&mut session, &artifact, text, outcome.count, machine).map_err(Fault::Run)?;
         machine.report(&Event::Profile { profile, unit });
         let cores = executor.threads().min(MOST_CORES);
         if cores > 1 {
@@ -59,7 +58,7 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
             };
             machine.take_turns(true);
             let before = worked(machine);
-            session.encode(text, None).map_err(Fault::Run)?;
+            session.observe(text, None, |_, _| machine.alive()).map_err(Fault::Run)?;
             let mut parts = worked(machine);
             machine.take_turns(false);
             parts.iter_mut().zip(before).for_each(|(part, before)| *part = part.wrapping_sub(before));
@@ -91,6 +90,7 @@ fn profile<M: Machine>(
     artifact: &Artifact<'_>,
     text: &str,
     whole: u64,
+    machine: &mut M,
 ) -> Result<Profile, RunError> {
     let reader = tokenizer(artifact.config(), artifact.vocabulary());
     let start = M::count();
@@ -103,6 +103,7 @@ fn profile<M: Machine>(
     let start = M::count();
     let (mut first, mut last) = (start, start);
     session.observe_ids(&ids[..tokens], None, |layer, _| {
+        machine.alive();
         last = M::count();
         if layer == 0 {
             first = last;

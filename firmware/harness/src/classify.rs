@@ -15,7 +15,7 @@ const MOST_TOKENS: usize = 128;
 
 /// Answers until `quit` or the end of input.
 pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, Fault> {
-    let (artifact, opening) = start::open::<M>(&board)?;
+    let (artifact, opening) = start::open(&board, machine)?;
     let model = Model::new(&artifact).map_err(Fault::Model)?;
     start::report(&board, &model, opening, machine);
     let (tokens, needs) = longest(&artifact, &board)?;
@@ -41,8 +41,7 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
                 continue;
             }
         };
-        machine.alive();
-        match answer::answer::<M>(&mut session, &artifact, text, &mut Comparison::none(), &mut first) {
+        match answer::answer(&mut session, &artifact, text, &mut Comparison::none(), &mut first, machine) {
             Ok(outcome) => {
                 texts += 1;
                 let (answer, tokens, count) = (outcome.answer.as_str(), outcome.tokens, outcome.count);

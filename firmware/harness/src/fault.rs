@@ -1,8 +1,8 @@
-//! Why a machine cannot answer, each with a code of its own.
+//! Why a machine cannot answer, each with its number of docs/error-codes.md.
 
 use core::fmt;
 
-use distil_runtime::{ModelError, OpenError, RunError, SessionError};
+use distil_runtime::{Code, ModelError, OpenError, RunError, SessionError};
 
 use crate::app::UnknownApp;
 use crate::check::CheckError;
@@ -15,6 +15,19 @@ pub const EXIT_DIFFERENT: u8 = 1;
 pub const EXIT_PANIC: u8 = 101;
 /// The processor took a fault; used by the machines' exception handlers.
 pub const EXIT_FAULT: u8 = 102;
+/// [`Machine::alive`](crate::Machine::alive) was no longer called; used by machines with a watchdog.
+pub const EXIT_WATCHDOG: u8 = 103;
+
+/// A line of input is not UTF-8; the C interface has the same number for a text.
+const UTF8: u8 = 63;
+/// There is no check file that can be read.
+const CHECK: u8 = 80;
+/// The check file belongs to another model.
+const OTHER_MODEL: u8 = 81;
+/// There is no program of that name.
+const APP: u8 = 82;
+/// A line of input is longer than the buffer.
+const LONG_LINE: u8 = 83;
 
 /// Why a machine cannot answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,20 +73,22 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The code to exit with, and the number that the message begins with.
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Check(_) | Self::OtherModel { .. } => 2,
-            Self::Erased | Self::Open(OpenError::Magic | OpenError::TooShort { .. } | OpenError::Misaligned) => 3,
-            Self::Open(OpenError::Version(_) | OpenError::Flags(_)) => 4,
-            Self::Open(_) => 5,
-            Self::Model(_) => 6,
-            Self::Ram { .. } | Self::Session(_) => 7,
-            Self::Run(RunError::TooLong { .. } | RunError::Question { .. }) | Self::LongLine { .. } => 8,
-            Self::Utf8 { .. } => 9,
-            Self::Run(_) => 10,
-            Self::App => 11,
-        }
+    /// The code to exit with, and the number that the message begins with: that of [`Code`] where the runtime has one.
+    pub fn exit_code(&self) -> u8 {
+        let code = match *self {
+            Self::Check(_) => return CHECK,
+            Self::OtherModel { .. } => return OTHER_MODEL,
+            Self::App => return APP,
+            Self::LongLine { .. } => return LONG_LINE,
+            Self::Utf8 { .. } => return UTF8,
+            Self::Erased => Code::NoModel,
+            Self::Ram { .. } => Code::Memory,
+            Self::Open(error) => error.into(),
+            Self::Model(error) => error.into(),
+            Self::Session(error) => error.into(),
+            Self::Run(error) => error.into(),
+        };
+        code.number()
     }
 }
 
@@ -107,27 +122,75 @@ impl core::error::Error for Fault {}
 
 #[cfg(test)]
 mod tests {
-    use distil_runtime::{OpenError, RunError};
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
 
-    use super::Fault;
+    use distil_runtime::{Code, Isa, Kernels, ModelError, OpenError, RunError, SessionError};
+
+    use super::{EXIT_DIFFERENT, EXIT_FAULT, EXIT_OK, EXIT_PANIC, EXIT_WATCHDOG, Fault};
     use crate::check::CheckError;
 
-    #[test]
-    fn codes_tell_causes_apart() {
-        let faults = [
-            (Fault::Check(CheckError::Missing), 2),
-            (Fault::Erased, 3),
-            (Fault::Open(OpenError::Magic), 3),
-            (Fault::Open(OpenError::Version(9)), 4),
-            (Fault::Open(OpenError::Checksum { declared: 1, computed: 2 }), 5),
-            (Fault::Ram { needed: 2, most: 1 }, 7),
-            (Fault::Run(RunError::TooLong { tokens: 9, most: 8 }), 8),
-            (Fault::LongLine { most: 1024 }, 8),
-            (Fault::Utf8 { at: 3 }, 9),
-            (Fault::App, 11),
+    /// Each kind of fault, with its number.
+    fn faults() -> Vec<(Fault, u8)> {
+        let missing = Isa::ALL.into_iter().find_map(|isa| Kernels::with_isa(isa).err());
+        let mut faults = std::vec![
+            (Fault::Open(OpenError::Misaligned), 10),
+            (Fault::Open(OpenError::TooShort { actual: 7 }), 11),
+            (Fault::Erased, 12),
+            (Fault::Open(OpenError::Magic), 12),
+            (Fault::Open(OpenError::Version(9)), 13),
+            (Fault::Open(OpenError::Flags(1)), 14),
+            (Fault::Open(OpenError::Length { declared: 2, actual: 1 }), 15),
+            (Fault::Open(OpenError::Checksum { declared: 1, computed: 2 }), 16),
+            (Fault::Open(OpenError::Labels), 17),
+            (Fault::Model(ModelError::Tensor("word embedding")), 31),
+            (Fault::Ram { needed: 2, most: 1 }, 32),
+            (Fault::Session(SessionError::Arena { needed: 2, given: 1 }), 32),
+            (Fault::Session(SessionError::Tokens { asked: 1, most: 2 }), 33),
+            (Fault::Run(RunError::TooLong { tokens: 9, most: 8 }), 40),
+            (Fault::Run(RunError::NotFinite), 47),
+            (Fault::Utf8 { at: 3 }, 63),
+            (Fault::Check(CheckError::Missing), 80),
+            (Fault::OtherModel { checked: 1, found: 2 }, 81),
+            (Fault::App, 82),
+            (Fault::LongLine { most: 1024 }, 83),
         ];
-        for (fault, code) in faults {
+        // No machine has every instruction set.
+        faults.push((Fault::Model(ModelError::Isa(missing.expect("an instruction set that is not here"))), 30));
+        faults
+    }
+
+    /// Numbers and meanings of docs/error-codes.md.
+    fn documented() -> BTreeMap<u8, String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/error-codes.md");
+        let table = std::fs::read_to_string(&path).unwrap();
+        let rows = table.lines().filter_map(|line| {
+            let mut cells = line.split('|').map(str::trim).skip(1);
+            Some((cells.next()?.parse().ok()?, cells.nth(1)?.to_string()))
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn causes_have_the_numbers_of_the_runtime() {
+        for (fault, code) in faults() {
             assert_eq!(fault.exit_code(), code, "{fault}");
+        }
+    }
+
+    #[test]
+    fn every_number_is_documented_and_every_documented_one_is_used() {
+        let documented = documented();
+        let ends = [EXIT_OK, EXIT_DIFFERENT, EXIT_PANIC, EXIT_FAULT, EXIT_WATCHDOG];
+        let used: Vec<u8> = faults().into_iter().map(|(_, code)| code).chain(ends).collect();
+        let of_runtime = Code::ALL.map(Code::number);
+        for code in used.iter().chain(&of_runtime) {
+            assert!(documented.contains_key(code), "docs/error-codes.md lacks {code}");
+        }
+        for (code, meaning) in documented.iter().filter(|(_, meaning)| meaning.starts_with("a program on a device: ")) {
+            assert!(used.contains(code), "nothing exits with {code}: {meaning}");
         }
     }
 }

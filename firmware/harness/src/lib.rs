@@ -34,7 +34,7 @@ pub use bench::Profile;
 pub use check::{Check, CheckError, Difference, Expected};
 pub use distil_runtime::{Artifact, Executor, OpenError, SingleThread};
 pub use event::Event;
-pub use fault::{EXIT_DIFFERENT, EXIT_FAULT, EXIT_OK, EXIT_PANIC, Fault};
+pub use fault::{EXIT_DIFFERENT, EXIT_FAULT, EXIT_OK, EXIT_PANIC, EXIT_WATCHDOG, Fault};
 pub use line::Line;
 pub use machine::{Board, Machine, Ram, Unit};
 

@@ -61,7 +61,9 @@ pub trait Machine {
     /// Most bytes of stack that were in use at any time, and how many there are; `None` where that is not known.
     fn stack(&mut self) -> Option<(usize, usize)>;
 
-    /// Called at least once for each layer of the model: a watchdog can be fed here.
+    /// A sign of life, for a watchdog to be fed: called between the slices in which the model is opened, before each text,
+    /// behind its embeddings and each of its layers, and for each `[MASK]` that is filled. What takes longest between two
+    /// calls is a layer, a part of the vocabulary's proof, or the scores of all vocabulary entries for a `[MASK]`.
     fn alive(&mut self) {}
 
     /// With `true`, only one core works at a time from now on. Where all cores share a counter, as in an emulator, what each

@@ -12,7 +12,7 @@ use crate::{kernels, start};
 
 /// Runs it; the exit code says whether everything was equal.
 pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, Fault> {
-    let (artifact, opening) = start::open::<M>(&board)?;
+    let (artifact, opening) = start::open(&board, machine)?;
     let check = Check::parse(board.check).map_err(Fault::Check)?;
     if check.model_checksum() != artifact.checksum() {
         return Err(Fault::OtherModel { checked: check.model_checksum(), found: artifact.checksum() });
@@ -20,6 +20,7 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
     let model = Model::new(&artifact).map_err(Fault::Model)?;
     start::report(&board, &model, opening, machine);
 
+    machine.alive();
     let kernels = kernels::compare(Kernels::detect());
     machine.report(&Event::Kernels { isa: model.isa(), result: kernels });
 
@@ -36,10 +37,9 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
     let mut first = Saved::new(saved);
     let (mut sentences, mut equal) = (0, 0);
     for expected in check.sentences() {
-        machine.alive();
         sentences += 1;
         let mut comparison = expected.compare();
-        let outcome = answer::answer::<M>(&mut session, &artifact, expected.text, &mut comparison, &mut first)
+        let outcome = answer::answer(&mut session, &artifact, expected.text, &mut comparison, &mut first, machine)
             .map_err(Fault::Run)?;
         let difference = comparison.finish();
         equal += u32::from(difference.is_none());

@@ -1,16 +1,19 @@
 //! What the three programs begin with: the model where it lies, and the memory it needs.
 
-use distil_runtime::{Artifact, Model, OpenError, Plan, arena_len};
+use distil_runtime::{Artifact, Model, OpenError, Opening, Plan, arena_len};
 
 use crate::answer::Saved;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::machine::{Board, Machine, Ram, read_counter};
 
-/// Checks the model in its region.
-pub(crate) fn open<'b, M: Machine>(board: &Board<'b>) -> Result<(Artifact<'b>, u64), Fault> {
+/// Bytes of the model that are checked between two signs of life.
+const SLICE: usize = 64 << 10;
+
+/// Checks the model in its region, in slices.
+pub(crate) fn open<'b, M: Machine>(board: &Board<'b>, machine: &mut M) -> Result<(Artifact<'b>, u64), Fault> {
     let before = read_counter::<M>();
-    let artifact = open_region(board.model)?;
+    let artifact = open_region(board.model, || machine.alive())?;
     Ok((artifact, read_counter::<M>().wrapping_sub(before)))
 }
 
@@ -28,13 +31,22 @@ pub(crate) fn report<M: Machine>(board: &Board<'_>, model: &Model<'_>, opening: 
 }
 
 /// Opens the file at the start of a longer region; the header says where it ends.
-fn open_region(region: &[u8]) -> Result<Artifact<'_>, Fault> {
+fn open_region(region: &[u8], mut alive: impl FnMut()) -> Result<Artifact<'_>, Fault> {
     /// Bytes of a file's header.
     const HEADER: usize = 64;
-    let result = match Artifact::open(region) {
+    let mut open = |bytes| {
+        let mut opening = Opening::new(bytes);
+        loop {
+            alive();
+            if let Some(artifact) = opening.step(SLICE)? {
+                return Ok(artifact);
+            }
+        }
+    };
+    let result = match open(region) {
         Err(OpenError::Length { declared, actual }) => {
             let file = usize::try_from(declared).ok().and_then(|len| region.get(..len));
-            file.ok_or(OpenError::Length { declared, actual }).and_then(Artifact::open)
+            file.ok_or(OpenError::Length { declared, actual }).and_then(open)
         }
         result => result,
     };

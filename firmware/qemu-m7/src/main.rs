@@ -8,5 +8,5 @@ use cortex_m_rt::entry;
 
 #[entry]
 fn main() -> ! {
-    distil_cortex_m::main(memory::take())
+    distil_cortex_m::main(memory::take(), None)
 }

@@ -68,6 +68,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) cores: Option<usize>,
     /// Each core runs on a thread of the host's, at the same time as the others; nothing is counted then.
     pub(crate) concurrent: bool,
+    /// A third word for the program.
+    pub(crate) word: Option<&'a str>,
     /// A plugin of the emulator, with its arguments.
     pub(crate) plugin: Option<&'a str>,
 }
@@ -207,7 +209,8 @@ impl Machine {
             command.args(["-plugin", plugin]);
         }
         command.args(["-display", "none", "-monitor", "none", "-semihosting-config"]);
-        command.arg(format!("enable=on,target=native,arg={},arg={}", self.name, launch.app.name()));
+        let word = launch.word.map(|word| format!(",arg={word}")).unwrap_or_default();
+        command.arg(format!("enable=on,target=native,arg={},arg={}{word}", self.name, launch.app.name()));
         // One nanosecond of the machine's time for each instruction: its counters then count instructions.
         command.args(if launch.concurrent { ["-accel", "tcg,thread=multi"] } else { ["-icount", "shift=0,sleep=off"] });
         command.arg("-kernel").arg(if self.flat { flat::image_of(&self.elf()?)? } else { self.elf()? });

@@ -85,9 +85,9 @@ enum Command {
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit codes of an image: 0 all is well (selftest: every output has the host's bits), 1 some output differs, \
-    2 no check file or that of another model, 3 no model, 4 a model of another version, 5 a damaged model, 6 a model that \
-    the kernels cannot run, 7 too little memory, 8 a text that is too long, 9 no UTF-8, 10 a text without an answer, \
-    11 no such program, 101 panic, 102 processor fault."
+    10 to 20 no model or one that is refused, 30 to 33 a model or texts that the machine cannot take, 40 to 48 a text without \
+    an answer, 63 no UTF-8, 80 no check file, 81 that of another model, 82 no such program, 83 a line that is too long, \
+    101 panic, 102 processor fault, 103 watchdog. All of them: docs/error-codes.md."
 )]
 struct RunArgs {
     /// A name from the list

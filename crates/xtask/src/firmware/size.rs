@@ -15,16 +15,27 @@ use super::{build_at, of};
 pub(super) const MOST_RUNTIME: u64 = 96 << 10;
 
 /// The crates that are told apart, by the name that symbols have; whatever is in none of them is `others`.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 8] = [
     "distil_runtime",
     "distil_tokenizer",
     "distil_format",
     "distil_kernels",
     "distil_harness",
-    "distil_cortex_m",
     "defmt",
     "core",
     "compiler_builtins",
+];
+/// What the machines are made of: what several share, and the programs themselves.
+const MACHINES: [&str; 9] = [
+    "distil_cortex_m",
+    "distil_a64",
+    "qemu_m55",
+    "qemu_m7",
+    "qemu_m33",
+    "qemu_a64",
+    "raspi3",
+    "stm32n6570_dk",
+    "stm32h747i_disco",
 ];
 const OTHERS: &str = "others";
 /// Constants to which the compiler gave no name, and what the linker put in between: they may be anyone's.
@@ -105,7 +116,7 @@ fn crate_of(symbol: &str) -> &'static str {
             [format!("{}{name}", name.len()), format!("$LT${name}.."), format!("${name}.."), format!("$u20${name}..")];
         forms.iter().filter_map(|form| symbol.find(form.as_str())).min()
     };
-    let found = CRATES.iter().filter_map(|name| position(name).map(|at| (at, *name))).min();
+    let found = CRATES.iter().chain(&MACHINES).filter_map(|name| position(name).map(|at| (at, *name))).min();
     let builtin = ["mem", "__aeabi_"].iter().any(|start| symbol.starts_with(start));
     found.map_or(if builtin { "compiler_builtins" } else { OTHERS }, |(_, name)| name)
 }
@@ -128,9 +139,9 @@ pub(super) fn show(machines: &[&Machine]) -> Result<()> {
     });
     let rows = rows.collect::<Result<Vec<_>>>()?;
     println!(
-        "\n| machine | text | constants | data | bss | runtime | tokenizer | format | kernels | harness | core | others | nameless |"
+        "\n| machine | text | constants | data | bss | runtime | tokenizer | format | kernels | harness | machine | core | others | nameless |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for (name, size) in &rows {
         print!("| `{name}` | {} | {} | {} | {} ", size.text, size.rodata, size.data, size.bss);
         for names in [
@@ -139,8 +150,9 @@ pub(super) fn show(machines: &[&Machine]) -> Result<()> {
             &["distil_format"],
             &["distil_kernels"],
             &["distil_harness"],
+            &MACHINES,
             &["core", "compiler_builtins"],
-            &["distil_cortex_m", "defmt", OTHERS],
+            &["defmt", OTHERS],
             &[NAMELESS],
         ] {
             print!("| {} ", size.of_crates(names));
@@ -183,6 +195,7 @@ mod tests {
     #[test]
     fn symbols_belong_to_crates() {
         assert_eq!(crate_of("_ZN14distil_runtime7session7Session3run17h0123456789abcdefE"), "distil_runtime");
+        assert_eq!(crate_of("_ZN10distil_a648handover8Handover4join17hE"), "distil_a64");
         assert_eq!(crate_of("_ZN4core3fmt9Formatter3pad17h0123456789abcdefE"), "core");
         let of_kernels =
             "_ZN81_$LT$distil_kernels..native..helium..Helium$u20$as$u20$distil_kernels..x..Inner$GT$6finish17hE";
