@@ -26,7 +26,7 @@ pub(crate) fn benches(c: &mut Criterion) {
         }
     }
     // The tied word table, row-major as embeddings are, for one masked word.
-    for weights in ["int8", "int4"] {
+    for weights in ["int8", "int4", "int3"] {
         product(
             c,
             "vocabulary projection",

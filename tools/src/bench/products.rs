@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use distil_kernels::layout::{Group, group_count, packed_len_int4, packed_len_int8};
+use distil_kernels::layout::{Group, group_count, packed_len_int3, packed_len_int4, packed_len_int8};
 use distil_kernels::{Epilogue, Kernels, Layout, Matrix, RowScale, Scales, quantized_stride};
 
 use super::measure::{Aligned, fastest};
@@ -14,13 +14,13 @@ use super::{Measured, Work};
 pub(super) const SET_BYTES: usize = 1 << 26;
 
 /// Products measured here.
-pub(super) const COUNT: u32 = 16;
+pub(super) const COUNT: u32 = 23;
 
 /// The weights that matrices are cut from.
 pub(super) struct Set {
     /// No byte is -128, and no nibble is anything but a value.
     weights: Aligned<i8>,
-    /// Factors of int4 groups.
+    /// Factors of the groups of int4 and int3.
     factors: Aligned<u8>,
     /// The bfloat16 1.0.
     scales: Aligned<u16>,
@@ -31,10 +31,12 @@ pub(super) struct Set {
 enum Stored {
     Int8,
     Int4(Group),
+    Int3,
 }
 
 /// Types in which every matrix of weights is measured.
-const STORED: [(&str, Stored); 2] = [("int8", Stored::Int8), ("int4g32", Stored::Int4(Group::Of32))];
+const STORED: [(&str, Stored); 3] =
+    [("int8", Stored::Int8), ("int4g32", Stored::Int4(Group::Of32)), ("int3g32", Stored::Int3)];
 
 impl Set {
     pub(super) fn new() -> Self {
@@ -77,6 +79,15 @@ impl Set {
                 let matrices = cut
                     .zip(self.factors.chunks_exact(factors))
                     .map(|(nibbles, factors)| Matrix::int4(nibbles, factors, group, scales, n, k, layout).expect(FITS));
+                (matrices.collect(), len + factors)
+            }
+            Stored::Int3 => {
+                let len = packed_len_int3(n, k, layout).expect(FITS);
+                let factors = group_count(n, k, Group::Of32, layout).expect(FITS);
+                let cut = bytemuck::cast_slice::<i8, u8>(&self.weights).chunks_exact(len);
+                let matrices = cut
+                    .zip(self.factors.chunks_exact(factors))
+                    .map(|(packed, factors)| Matrix::int3(packed, factors, scales, n, k, layout).expect(FITS));
                 (matrices.collect(), len + factors)
             }
         }

@@ -15,6 +15,10 @@ pub(super) fn damping(grid: Grid) -> f64 {
 /// Texts must have this many rows for each input before weights are moved to fit them.
 const ENOUGH: usize = 4;
 
+/// The furthest that weights are moved, as a share of their norm. Trained models stay below it; where inputs hardly
+/// vary, as in a model with random weights, the best fit to one text may be nowhere near the matrix.
+const FURTHEST: f32 = 0.3;
+
 /// Rows `[n][width]` as a matrix reads them (rounded to int8), with their statistics.
 pub(super) struct Inputs {
     /// The rows.
@@ -75,7 +79,8 @@ impl Inputs {
     }
 
     /// `weight` moved by `share` of the way to the one that gives `target`, `[n][outputs]`, with the least squared
-    /// error (up to a constant for each output). Unchanged where the rows are too few to say.
+    /// error (up to a constant for each output), or as far that way as [`FURTHEST`] allows. Unchanged where the rows are
+    /// too few to say.
     pub(super) fn fitted(&self, weight: &[f32], target: &[f32], share: f32) -> Vec<f32> {
         let (width, n) = (self.width, self.rows.len() / self.width);
         if share == 0.0 || n < ENOUGH * width {
@@ -91,6 +96,8 @@ impl Inputs {
             row.iter_mut().for_each(|x| *x /= n as f32);
         });
         solve(&self.factor, width, &mut right);
+        let norm = |values: &[f32]| values.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let share = share.min(FURTHEST * norm(weight) / norm(&right).max(f32::MIN_POSITIVE));
         let rows = weight.chunks_exact(width).zip(right.chunks_exact(width));
         rows.flat_map(|(row, by)| row.iter().zip(by.iter().rev()).map(|(w, by)| w + share * by)).collect()
     }
@@ -115,5 +122,29 @@ impl Inputs {
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of two inputs of which the second varies by `spread`, and the targets that `weight` makes of them.
+    fn rows(spread: f32, weight: [f32; 2]) -> (Vec<f32>, Vec<f32>) {
+        let rows: Vec<f32> =
+            (0..64).flat_map(|i| [((i * 7) % 13) as f32 - 6.0, spread * ((i % 5) as f32 - 2.0)]).collect();
+        let target = rows.chunks_exact(2).map(|row| row[0] * weight[0] + row[1] * weight[1]).collect();
+        (rows, target)
+    }
+
+    #[test]
+    fn weights_move_half_of_the_way_and_never_far() {
+        let (read, target) = rows(3.0, [1.1, 0.9]);
+        let near = Inputs::new(read.clone(), 2, Grid::Int8).fitted(&[1.0, 1.0], &target, 0.5);
+        assert!((near[0] - 1.05).abs() < 0.005 && (near[1] - 0.95).abs() < 0.005, "{near:?}");
+        let (read, target) = rows(3.0, [40.0, -30.0]);
+        let far = Inputs::new(read, 2, Grid::Int8).fitted(&[1.0, 1.0], &target, 0.5);
+        let moved = (far[0] - 1.0).hypot(far[1] - 1.0);
+        assert!((moved / 2f32.sqrt() - FURTHEST).abs() < 1e-3 && far[0] > 1.0 && far[1] < 1.0, "{far:?}");
     }
 }
