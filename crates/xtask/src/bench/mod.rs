@@ -15,6 +15,8 @@ mod peer_a64;
 mod place;
 mod profile;
 mod programs;
+mod quality;
+mod scatter;
 mod seed;
 mod stats;
 mod subjects;
@@ -61,9 +63,11 @@ enum Command {
     Open(around::OpenArgs),
     /// DistilBERT against BERT-base: parameters, bytes, milliseconds, instructions
     Seed(seed::Args),
+    /// What packed files keep of a task, beside their bytes and instructions
+    Quality(quality::Args),
     /// A step of distillation in turns with PyTorch
     Training(training::Args),
-    /// All of these but `training`, with the arguments of docs/performance.md
+    /// All of these but `quality` and `training`, with the arguments of docs/performance.md
     All(all::Args),
 }
 
@@ -83,6 +87,7 @@ impl Command {
             Self::Tokenizer(args) => around::tokenizer(args, typed),
             Self::Open(args) => around::open(args, typed),
             Self::Seed(args) => seed::measure(args, typed),
+            Self::Quality(args) => quality::measure(args, typed),
             Self::Training(args) => training::measure(args, typed),
             Self::All(args) => all::measure(args),
         }
