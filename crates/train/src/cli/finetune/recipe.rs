@@ -8,7 +8,7 @@ use crate::{Error, Result};
 use clap::Args;
 use std::path::PathBuf;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Recipe")]
 pub(super) struct RecipeOptions {
     /// Takes all values from a recipe.json of another run; options below still override
