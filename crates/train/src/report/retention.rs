@@ -32,18 +32,27 @@ impl Size {
 pub struct Contender {
     /// Seeds of the runs.
     pub seeds: Vec<u64>,
-    /// Held-out score of each, where 1 is perfect.
-    pub scores: Vec<f64>,
-    /// Their median and spread.
-    pub score: Spread,
+    /// Held-out score of each, where 1 is perfect; none where it is undefined, as a correlation with answers that are all the same.
+    pub scores: Vec<Option<f64>>,
+    /// Their median and spread; none where one of them is undefined.
+    pub score: Option<Spread>,
     /// The model with its head.
     pub size: Size,
 }
 
 impl Contender {
     /// Of at least one seed, each with its score.
-    pub fn new(seeds: Vec<u64>, scores: Vec<f64>, size: Size) -> Self {
-        Self { seeds, score: Spread::of(&scores), scores, size }
+    pub fn new(seeds: Vec<u64>, scores: Vec<Option<f64>>, size: Size) -> Self {
+        let defined: Option<Vec<f64>> = scores.iter().copied().collect();
+        Self { seeds, score: defined.map(|scores| Spread::of(&scores)), scores, size }
+    }
+
+    /// The seeds whose score is undefined, in words; none where every score is a number.
+    fn undefined(&self, name: &str) -> Option<String> {
+        let pairs = self.seeds.iter().zip(&self.scores);
+        let seeds: Vec<String> = pairs.filter(|(_, score)| score.is_none()).map(|(seed, _)| seed.to_string()).collect();
+        let s = if seeds.len() == 1 { "" } else { "s" };
+        (!seeds.is_empty()).then(|| format!("the {name}'s score with seed{s} {}", seeds.join(", ")))
     }
 }
 
@@ -56,7 +65,7 @@ pub struct Row {
     pub teacher: Contender,
     /// The small one.
     pub student: Contender,
-    /// The student's median score in per cent of the teacher's; none where the teacher's is not above 0.
+    /// The student's median score in per cent of the teacher's; none where one of them is undefined or the teacher's not above 0.
     pub retained: Option<f64>,
 }
 
@@ -68,8 +77,14 @@ fn per_cent(student: f64, teacher: f64) -> Option<f64> {
 impl Row {
     /// Compares the medians.
     pub fn new(task: &str, teacher: Contender, student: Contender) -> Self {
-        let retained = per_cent(student.score.median, teacher.score.median);
-        Self { task: task.into(), teacher, student, retained }
+        let mut row = Self { task: task.into(), teacher, student, retained: None };
+        row.retained = row.medians().and_then(|[teacher, student]| per_cent(student, teacher));
+        row
+    }
+
+    /// Of teacher and student, where both are defined.
+    fn medians(&self) -> Option<[f64; 2]> {
+        Some([self.teacher.score?.median, self.student.score?.median])
     }
 }
 
@@ -82,13 +97,15 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-/// The unweighted mean of the tasks' medians.
+/// The unweighted mean of the tasks' medians, over the tasks in which both models' are defined.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Macro {
-    /// Of the teacher.
-    pub teacher: f64,
+    /// How many tasks.
+    pub tasks: usize,
+    /// Of the teacher; none of no task.
+    pub teacher: Option<f64>,
     /// Of the student.
-    pub student: f64,
+    pub student: Option<f64>,
     /// The second in per cent of the first; none where that is not above 0.
     pub retained: Option<f64>,
 }
@@ -107,8 +124,13 @@ pub struct Retention {
     pub left_out: Vec<LeftOut>,
 }
 
+/// Stands for a number that there is not.
+const UNDEFINED: &str = "undefined";
+
 fn score(model: &Contender) -> String {
-    let Spread { median, lowest, highest, .. } = model.score;
+    let Some(Spread { median, lowest, highest, .. }) = model.score else {
+        return UNDEFINED.into();
+    };
     match model.scores.len() {
         1 => format!("{:.2}", 100.0 * median),
         _ => format!("{:.2} ({:.2} to {:.2})", 100.0 * median, 100.0 * lowest, 100.0 * highest),
@@ -116,7 +138,7 @@ fn score(model: &Contender) -> String {
 }
 
 fn retained(value: Option<f64>) -> String {
-    value.map_or("undefined".into(), |value| format!("{value:.2} %"))
+    value.map_or(UNDEFINED.into(), |value| format!("{value:.2} %"))
 }
 
 fn size(size: Size) -> String {
@@ -126,15 +148,20 @@ fn size(size: Size) -> String {
 const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;\
 margin:2rem auto;padding:0 1rem;background:Canvas;color:CanvasText}table{border-collapse:collapse;width:100%}\
 th,td{padding:.35rem .7rem;text-align:right;border-bottom:1px solid GrayText;font-variant-numeric:tabular-nums}\
-th:first-child{text-align:left}tbody tr:last-child{font-weight:bold}.scroll{overflow-x:auto}";
+th:first-child{text-align:left}tbody tr:last-child{font-weight:bold}.scroll{overflow-x:auto}td:last-child{white-space:nowrap}p{overflow-wrap:anywhere}\
+@media(max-width:30rem){th,td{padding:.35rem .25rem;font-size:.8rem}}";
 
 impl Retention {
     /// Averages `tasks`, of which there is at least one.
     pub fn new(tasks: Vec<Row>, left_out: Vec<LeftOut>, distilled: bool) -> Self {
-        let mean = |of: fn(&Row) -> f64| tasks.iter().map(of).sum::<f64>() / tasks.len() as f64;
-        let teacher = mean(|row| row.teacher.score.median);
-        let student = mean(|row| row.student.score.median);
-        let average = Macro { teacher, student, retained: per_cent(student, teacher) };
+        let medians: Vec<[f64; 2]> = tasks.iter().filter_map(Row::medians).collect();
+        let mean = |i: usize| {
+            let sum: f64 = medians.iter().map(|medians| medians[i]).sum();
+            (!medians.is_empty()).then(|| sum / medians.len() as f64)
+        };
+        let (teacher, student) = (mean(0), mean(1));
+        let retained = student.zip(teacher).and_then(|(student, teacher)| per_cent(student, teacher));
+        let average = Macro { tasks: medians.len(), teacher, student, retained };
         Self { distilled, tasks, average, left_out }
     }
 
@@ -146,8 +173,9 @@ impl Retention {
     /// The lines of the table; the last is the average.
     fn lines(&self) -> Vec<[String; 4]> {
         let row = |row: &Row| [row.task.clone(), score(&row.teacher), score(&row.student), retained(row.retained)];
-        let Macro { teacher, student, retained: kept } = self.average;
-        let [teacher, student] = [teacher, student].map(|mean| format!("{:.2}", 100.0 * mean));
+        let Macro { teacher, student, retained: kept, .. } = self.average;
+        let [teacher, student] =
+            [teacher, student].map(|mean| mean.map_or(UNDEFINED.into(), |mean| format!("{:.2}", 100.0 * mean)));
         let mut lines: Vec<_> = self.tasks.iter().map(row).collect();
         lines.push(["Macro average".into(), teacher, student, retained(kept)]);
         lines
@@ -165,6 +193,12 @@ impl Retention {
             true => "The student learned from the labels and from the fine-tuned teacher's scores.".into(),
             false => "The student learned from the labels alone.".into(),
         });
+        notes.extend(self.tasks.iter().filter_map(|Row { task, teacher, student, .. }| {
+            let models = [teacher.undefined("teacher"), student.undefined("student")];
+            let models: Vec<String> = models.into_iter().flatten().collect();
+            let why = "undefined, as a correlation with answers that are all the same";
+            (!models.is_empty()).then(|| format!("{task} is not in the average: {}: {why}.", models.join(" and ")))
+        }));
         notes.extend(self.left_out.iter().map(|LeftOut { task, reason }| format!("{task} is left out: {reason}.")));
         notes
     }
@@ -213,7 +247,10 @@ mod tests {
     use super::*;
 
     fn of(scores: &[f64]) -> Contender {
-        Contender::new((1..=scores.len() as u64).collect(), scores.to_vec(), Size { parameters: 10, bytes: 40 })
+        // Not a number stands for an undefined score.
+        let scores: Vec<Option<f64>> =
+            scores.iter().map(|&score| Some(score).filter(|score| !score.is_nan())).collect();
+        Contender::new((1..=scores.len() as u64).collect(), scores, Size { parameters: 10, bytes: 40 })
     }
 
     #[test]
@@ -227,9 +264,33 @@ mod tests {
         assert_eq!(table.tasks[1].retained, None, "a teacher that knows nothing");
         // (0.8 + 0) / 2 and (0.6 + 0.2) / 2.
         assert!((table.average.retained.unwrap() - 100.0).abs() < 1e-9);
+        assert_eq!(table.average.tasks, 2);
         let text = table.markdown();
         assert!(text.contains("| SST-2 | 80.00 (70.00 to 90.00) | 60.00 (50.00 to 60.00) | 75.00 % |"), "{text}");
         assert!(text.contains("| Macro average | 40.00 | 40.00 | 100.00 % |"), "{text}");
         assert!(table.html().contains("&lt;RTE&gt; is left out: gone."));
+    }
+
+    #[test]
+    fn an_undefined_score_is_said_to_be_and_not_averaged() {
+        let rows = vec![
+            Row::new("SST-2", of(&[0.8]), of(&[0.6])),
+            Row::new("STS-B", of(&[0.9, 0.9, 0.9]), of(&[0.5, f64::NAN, f64::NAN])),
+        ];
+        let table = Retention::new(rows, vec![], true);
+        assert_eq!((table.average.tasks, table.average.teacher, table.average.student), (1, Some(0.8), Some(0.6)));
+        let text = table.markdown();
+        assert!(text.contains("| STS-B | 90.00 (90.00 to 90.00) | undefined | undefined |"), "{text}");
+        assert!(text.contains("| Macro average | 80.00 | 60.00 | 75.00 % |"), "{text}");
+        assert!(text.contains("STS-B is not in the average: the student's score with seeds 2, 3: undefined"), "{text}");
+        assert!(!text.contains("NaN") && !table.json().unwrap().contains("NaN"));
+
+        let table = Retention::new(vec![Row::new("STS-B", of(&[f64::NAN]), of(&[f64::NAN]))], vec![], true);
+        let text = table.markdown();
+        assert!(text.contains("| Macro average | undefined | undefined | undefined |"), "{text}");
+        assert!(
+            text.contains("the teacher's score with seed 1 and the student's score with seed 1: undefined"),
+            "{text}"
+        );
     }
 }

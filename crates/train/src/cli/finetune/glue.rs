@@ -1,6 +1,7 @@
 //! `train glue`: teacher and student on the tasks of GLUE, and what the student retains.
 
 use super::{ReportingOptions, files::FileOptions, models::TeacherOptions, recipe::RecipeOptions, seeds};
+use crate::checkpoint::Store;
 use crate::cli::device::DeviceOptions;
 use crate::cli::resume;
 use crate::cli::run::{check_output, together};
@@ -51,12 +52,23 @@ pub(in crate::cli) struct Options {
     device: DeviceOptions,
 }
 
+/// The files of the table.
+const TABLE: [&str; 3] = ["glue.json", "glue.md", "glue.html"];
+
+/// A task with the folder of its data.
+type Found = (Task, PathBuf);
+
+/// The same for every way to write a path; what is no path here, such as a name on the hub, as it is.
+fn full(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 pub(in crate::cli) fn run(options: &Options) -> Result<()> {
     let ReportingOptions { safety, json, .. } = &options.reporting;
     together((safety, *json), &options.output, |joined| {
         let (found, left_out) = options.find()?;
         if joined.group().rank() == 0 {
-            options.start()?;
+            options.start(&found)?;
             for LeftOut { task, reason } in &left_out {
                 eprintln!("note: {task} is left out: {reason}");
             }
@@ -98,12 +110,12 @@ impl Options {
     }
 
     /// The tasks whose data is there, with its folders, and the others.
-    fn find(&self) -> Result<(Vec<(Task, PathBuf)>, Vec<LeftOut>)> {
+    fn find(&self) -> Result<(Vec<Found>, Vec<LeftOut>)> {
         let tasks = if self.tasks.is_empty() { &Task::GLUE[..] } else { &self.tasks };
         if let Some(task) = tasks.iter().find(|task| !Task::GLUE.contains(task)) {
             return Err(Error::Config(format!("--tasks: {} is not a task of GLUE", task.name())));
         }
-        let (mut found, mut left_out): (Vec<(Task, PathBuf)>, Vec<LeftOut>) = (vec![], vec![]);
+        let (mut found, mut left_out): (Vec<Found>, Vec<LeftOut>) = (vec![], vec![]);
         for &task in tasks {
             if found.iter().any(|(other, _)| *other == task) {
                 return Err(Error::Config(format!("--tasks names {} twice", task.name())));
@@ -129,26 +141,49 @@ impl Options {
         Ok((found, left_out))
     }
 
-    /// Writes down what all runs share; fails where the folder holds runs of something else.
-    fn start(&self) -> Result<()> {
-        let (out, path) = (&self.output, self.output.join("options.json"));
-        files::create_folder(out)?;
+    /// Writes down what all runs share; fails, and leaves everything as it is, where the folder holds runs that nobody said to go on with
+    /// or to replace, or runs of something else.
+    fn start(&self, tasks: &[Found]) -> Result<()> {
+        let (out, path, safety) = (&self.output, self.output.join("options.json"), &self.reporting.safety);
+        let [teacher, student, data] = [&self.teacher, &self.student, &self.data].map(|path| full(path));
         let shared = json!({
-            "teacher": self.teacher, "student": self.student, "data": self.data, "distill": self.distill,
-            "limit": self.limit, "dev_limit": self.dev_limit, "recipe": format!("{:?}", self.recipe),
+            "teacher": teacher, "student": student, "data": data, "distill": self.distill,
+            "limit": self.limit, "dev_limit": self.dev_limit, "recipe": format!("{:?}", self.recipe.with_path(full)),
         });
-        if path.exists() && !self.reporting.safety.overwrite {
+        let known = TABLE.iter().map(|name| out.join(name)).chain([path.clone()]).any(|path| path.exists());
+        if known && !safety.resume && !safety.overwrite {
+            let reason = "there are runs of `train glue` in it already";
+            return Err(Error::file(out, reason, "go on with them by --resume, or start again with --overwrite"));
+        }
+        if path.exists() && !safety.overwrite {
             let saved: Option<Value> = serde_json::from_slice(&files::read(&path)?).ok();
             if saved.as_ref() != Some(&shared) {
                 let reason = "the runs beside it were started with other options";
                 return Err(Error::file(&path, reason, "choose another folder or pass --overwrite"));
             }
         }
-        for name in ["glue.json", "glue.md", "glue.html"] {
-            files::remove(&out.join(name))?;
+        files::create_folder(out)?;
+        if safety.overwrite {
+            self.forget(tasks)?;
         }
         files::write(&path, format!("{shared:#}\n").as_bytes())?;
         resume::remember(out)
+    }
+
+    /// Makes every run one that has not begun: a command that is cut short goes on with --resume, which must not take runs of other
+    /// options for its own.
+    fn forget(&self, tasks: &[Found]) -> Result<()> {
+        for name in TABLE {
+            files::remove(&self.output.join(name))?;
+        }
+        for folder in tasks.iter().flat_map(|(task, _)| ["teacher", "student"].map(|name| self.folder(*task, name))) {
+            let seeds = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            for run in seeds.filter(|path| path.is_dir()).chain([folder.clone()]) {
+                files::remove(&summary_file(&run))?;
+                Store::of(&run).clear()?;
+            }
+        }
+        Ok(())
     }
 
     /// Fine-tunes one model for one task, unless that was done before; rank 0 gets what it came to.
@@ -184,7 +219,9 @@ impl Options {
         let summary: Value = serde_json::from_slice(&files::read(&path)?).map_err(|e| bad(e.to_string()))?;
         let runs = summary["seeds"].as_array().map_or(&[][..], Vec::as_slice);
         let seeds = runs.iter().filter_map(|run| run["seed"].as_u64()).collect();
-        let scores: Option<Vec<f64>> = runs.iter().map(|run| run["held_out"]["score"].as_f64()).collect();
+        // A correlation is undefined, null here, where all answers are the same.
+        let score = |run: &Value| run["held_out"].get("score").map(Value::as_f64);
+        let scores: Option<Vec<Option<f64>>> = runs.iter().map(score).collect();
         let scores = scores.filter(|scores| !scores.is_empty()).ok_or_else(|| bad("a seed has no score".into()))?;
         Ok(Some(Contender::new(seeds, scores, Size::of(&output.join("model.safetensors"))?)))
     }
