@@ -1,5 +1,7 @@
 //! Fine-tuning through the command line: it learns, goes on after a stop with the same bits, and says what is wrong.
 
+#[path = "finetune/glue.rs"]
+mod glue;
 #[path = "finetune/own_data.rs"]
 mod own_data;
 #[path = "finetune/reading.rs"]

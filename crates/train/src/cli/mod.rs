@@ -41,6 +41,7 @@ enum Verb {
     Pretrain(Box<pretrain::Options>),
     Distill(Box<distill::Options>),
     Finetune(Box<finetune::Options>),
+    Glue(Box<finetune::glue::Options>),
     Resume(resume::Options),
     Launch(launch::Options),
     Eval(eval::Options),
@@ -82,6 +83,7 @@ fn run(verb: &Verb) -> Result<()> {
         Verb::Pretrain(options) => pretrain::run(options),
         Verb::Distill(options) => distill::run(options),
         Verb::Finetune(options) => finetune::run(options),
+        Verb::Glue(options) => finetune::glue::run(options),
         Verb::Resume(options) => continue_run(options),
         Verb::Launch(options) => launch::run(options),
         Verb::Eval(options) => eval::run(options),
@@ -96,7 +98,7 @@ fn continue_run(options: &resume::Options) -> Result<()> {
     let cli = Cli::try_parse_from(resume::arguments(options)?)
         .map_err(|e| Error::Config(format!("the command in run.json does not work: {e}")))?;
     match &cli.verb {
-        verb @ (Verb::Pretrain(_) | Verb::Distill(_) | Verb::Finetune(_)) => run(verb),
+        verb @ (Verb::Pretrain(_) | Verb::Distill(_) | Verb::Finetune(_) | Verb::Glue(_)) => run(verb),
         _ => Err(Error::Config("run.json holds no command that trains".into())),
     }
 }

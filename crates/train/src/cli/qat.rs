@@ -7,7 +7,7 @@ use candle_core::DType;
 use clap::Args;
 
 /// What `tools pack` will be asked for.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "Quantization")]
 pub(super) struct PackedOptions {
     /// Computes with the values of a packed file: the same as `tools pack --weights`
@@ -22,7 +22,7 @@ pub(super) struct PackedOptions {
 }
 
 /// The same, and when in a run.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "Quantization")]
 pub(super) struct QatOptions {
     #[command(flatten)]

@@ -6,7 +6,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Never lose work")]
 pub(super) struct SafetyOptions {
     /// Steps between checkpoints; 0: only time matters

@@ -2,6 +2,7 @@
 
 mod charts;
 mod page;
+pub mod retention;
 mod run;
 mod summary;
 

@@ -56,6 +56,21 @@ fn named(folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 impl FileOptions {
+    /// The files of a folder, with the columns of their task.
+    pub(super) fn of_folder(data: PathBuf, limit: Option<usize>, dev_limit: Option<usize>) -> Self {
+        Self {
+            data: Some(data),
+            train: None,
+            dev: None,
+            text_column: None,
+            pair_column: None,
+            label_column: None,
+            limit,
+            dev_limit,
+            label_separator: ',',
+        }
+    }
+
     /// Finds the files.
     pub(super) fn find(&self, task: Task) -> Result<Files> {
         let folder = self.data.as_deref();

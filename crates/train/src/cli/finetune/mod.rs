@@ -1,6 +1,7 @@
 //! `train finetune`: a model for a task, from any encoder.
 
 mod files;
+pub(super) mod glue;
 mod load;
 mod models;
 mod recipe;
@@ -49,7 +50,7 @@ pub(super) struct Options {
     device: DeviceOptions,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Reporting")]
 struct ReportingOptions {
     /// Steps between lines in metrics.jsonl

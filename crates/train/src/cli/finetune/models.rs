@@ -14,7 +14,7 @@ use candle_core::{DType, Device};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Teacher and student")]
 pub(super) struct TeacherOptions {
     /// Learns from this model too: a folder that was fine-tuned for the same task
@@ -63,6 +63,11 @@ pub(super) struct Models {
 }
 
 impl TeacherOptions {
+    /// This teacher, or none, and the usual values.
+    pub(super) fn of(teacher: Option<PathBuf>) -> Self {
+        Self { teacher, ..Self::default() }
+    }
+
     /// Writes these options into the recipe.
     pub(super) fn apply(&self, recipe: &mut Recipe) -> Result<()> {
         recipe.qat = self.qat.apply(recipe.qat.take())?;

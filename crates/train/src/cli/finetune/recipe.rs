@@ -6,9 +6,9 @@ use crate::recipe::{Preset, Recipe};
 use crate::schedule::Schedule;
 use crate::{Error, Result};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Recipe")]
 pub(super) struct RecipeOptions {
     /// Takes all values from a recipe.json of another run; options below still override
@@ -94,6 +94,11 @@ fn usual(task: Task, taught: bool) -> Recipe {
 }
 
 impl RecipeOptions {
+    /// The same options with the path of --config written in another way.
+    pub(super) fn with_path(&self, write: fn(&Path) -> PathBuf) -> Self {
+        Self { config: self.config.as_deref().map(write), ..self.clone() }
+    }
+
     /// The seeds of the runs; none: the recipe's.
     pub(super) fn seeds(&self) -> Vec<Option<u64>> {
         match &self.seeds[..] {
