@@ -9,6 +9,8 @@ mod reading;
 mod support;
 #[path = "support/task.rs"]
 mod task;
+#[path = "finetune/words.rs"]
+mod words;
 
 use distil_train::model::Architecture;
 use serde_json::Value;

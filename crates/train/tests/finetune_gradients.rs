@@ -7,12 +7,22 @@ mod task;
 
 use candle_core::{DType, Device, Tensor};
 use distil_train::data::vocabulary::Vocabulary;
+use distil_train::finetune::tagging::{self, Sentence};
 use distil_train::finetune::{Data, Example, FinetuneConfig, FinetuneCourse, Label, Task};
 use distil_train::model::{Architecture, Head, Labels, Model, ModelConfig, Problem, random, save, write_tensors};
 use distil_train::ops::{Dropout, differentiate};
 use distil_train::rng::{Purpose, normal, stream};
 use distil_train::trainer::{Course, Task as _};
 use std::path::Path;
+
+/// What is learned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// Labels of texts.
+    Texts(Problem),
+    /// A label for each word.
+    Words,
+}
 
 /// Texts with labels of a kind, some of them pairs.
 fn examples(problem: Problem) -> Vec<Example> {
@@ -29,13 +39,27 @@ fn examples(problem: Problem) -> Vec<Example> {
     (0..6).map(example).collect()
 }
 
+/// Sentences whose words have labels; the last word of some has two tokens.
+fn sentences() -> Vec<Sentence> {
+    let sentence = |i: usize| {
+        let words: Vec<String> = task::sentence(i).0.replace(" .", ".").split(' ').map(str::to_string).collect();
+        let labels = (0..words.len()).map(|j| ((i + j * j) % 3) as u32).collect();
+        Sentence { words, labels }
+    };
+    (0..6).map(sentence).collect()
+}
+
 fn labels(problem: Problem) -> Labels {
     let count = if problem == Problem::Regression { 1 } else { 3 };
     Labels { names: (0..count).map(|i| format!("LABEL_{i}")).collect(), problem, dropout: 0.1 }
 }
 
-fn model(architecture: Architecture, problem: Problem, seed: u64) -> Model {
-    let config = ModelConfig { head: Head::Texts(labels(problem)), ..task::config(architecture) };
+fn model(architecture: Architecture, kind: Kind, seed: u64) -> Model {
+    let head = match kind {
+        Kind::Texts(problem) => Head::Texts(labels(problem)),
+        Kind::Words => Head::Tokens(labels(Problem::SingleLabel)),
+    };
+    let config = ModelConfig { head, ..task::config(architecture) };
     let parameters = random(&config, seed, &Device::Cpu).unwrap().train(&config, |_| false).unwrap();
     let model = Model::new(config, parameters, DType::F32).unwrap();
     // Off their special values.
@@ -48,35 +72,45 @@ fn model(architecture: Architecture, problem: Problem, seed: u64) -> Model {
     model
 }
 
-fn data(folder: &Path, problem: Problem) -> Data {
+fn data(folder: &Path, kind: Kind) -> Data {
     let path = folder.join("vocab.txt");
     std::fs::write(&path, task::VOCABULARY.join("\n") + "\n").unwrap();
-    Data::encode(&examples(problem), &Vocabulary::read(&path, false).unwrap(), 32).unwrap()
-}
-
-fn task_of(problem: Problem) -> Task {
-    match problem {
-        Problem::SingleLabel => Task::Classification,
-        Problem::Regression => Task::Regression,
-        Problem::MultiLabel => Task::MultiLabel,
+    let vocabulary = Vocabulary::read(&path, false).unwrap();
+    match kind {
+        Kind::Texts(problem) => Data::encode(&examples(problem), &vocabulary, 32).unwrap(),
+        Kind::Words => tagging::encode(&sentences(), &vocabulary, 32, true).unwrap().0,
     }
 }
 
-const PROBLEMS: [Problem; 3] = [Problem::SingleLabel, Problem::Regression, Problem::MultiLabel];
+fn task_of(kind: Kind) -> Task {
+    match kind {
+        Kind::Texts(Problem::SingleLabel) => Task::Classification,
+        Kind::Texts(Problem::Regression) => Task::Regression,
+        Kind::Texts(Problem::MultiLabel) => Task::MultiLabel,
+        Kind::Words => Task::Tokens,
+    }
+}
+
+const KINDS: [Kind; 4] = [
+    Kind::Texts(Problem::SingleLabel),
+    Kind::Texts(Problem::Regression),
+    Kind::Texts(Problem::MultiLabel),
+    Kind::Words,
+];
 const FAMILIES: [Architecture; 2] = [Architecture::Bert, Architecture::DistilBert];
 
 #[test]
 fn every_tensor_of_a_head_agrees_with_finite_differences() {
     let folder = tempfile::tempdir().unwrap();
-    for (architecture, problem) in FAMILIES.into_iter().flat_map(|a| PROBLEMS.map(|p| (a, p))) {
-        let (student, teacher) = (model(architecture, problem, 1), model(Architecture::Bert, problem, 2));
+    for (architecture, kind) in FAMILIES.into_iter().flat_map(|a| KINDS.map(|kind| (a, kind))) {
+        let (student, teacher) = (model(architecture, kind, 1), model(Architecture::Bert, kind, 2));
         let config = FinetuneConfig {
             alpha: 0.4,
             alpha_hidden: 0.3,
             layer_map: Some(vec![0, 1]),
-            ..FinetuneConfig::new(task_of(problem))
+            ..FinetuneConfig::new(task_of(kind))
         };
-        let train = data(folder.path(), problem);
+        let train = data(folder.path(), kind);
         let weights = [1.0, 2.0, 0.5];
         let course = FinetuneCourse {
             student: &student,
@@ -111,7 +145,7 @@ fn every_tensor_of_a_head_agrees_with_finite_differences() {
             var.set(&original).unwrap();
             let tolerance = 1e-2 * norm(gradient) + 1e-3;
             let difference = (numeric - norm(gradient)).abs();
-            assert!(difference < tolerance, "{architecture:?} {problem:?} {name}: {numeric}, not {}", norm(gradient));
+            assert!(difference < tolerance, "{architecture:?} {kind:?} {name}: {numeric}, not {}", norm(gradient));
         }
     }
 }
@@ -120,42 +154,57 @@ fn every_tensor_of_a_head_agrees_with_finite_differences() {
 #[test]
 fn shares_add_up() {
     let folder = tempfile::tempdir().unwrap();
-    let (student, train) =
-        (model(Architecture::Bert, Problem::SingleLabel, 1), data(folder.path(), Problem::SingleLabel));
-    let config = FinetuneConfig::new(Task::Classification);
-    let weights = [1.0, 5.0, 0.25];
-    let course = FinetuneCourse {
-        student: &student,
-        teacher: None,
-        config: &config,
-        weights: &weights,
-        train: &train,
-        dev: &[],
-    };
-    let total = |batch: &distil_train::data::Batch, shares| {
-        let losses = course.losses(batch, shares, &mut Dropout::off()).unwrap();
-        losses.total.to_scalar::<f32>().unwrap()
-    };
-    let whole = course.draw(0, &[0, 1, 2, 3, 4, 5]).unwrap();
-    let (exact, amount) = (total(&whole, [1.0; 4]), course.amounts(&whole)[0]);
-    let parts = whole.split(3);
-    assert_eq!(parts.len(), 3);
-    let sum: f32 = parts.iter().map(|part| total(part, [course.amounts(part)[0] / amount; 4])).sum();
-    assert!((sum - exact).abs() < 1e-5, "{sum}, not {exact}");
+    for kind in [Kind::Texts(Problem::SingleLabel), Kind::Words] {
+        let (student, train) = (model(Architecture::Bert, kind, 1), data(folder.path(), kind));
+        let teacher = model(Architecture::Bert, kind, 2);
+        let config = FinetuneConfig { alpha: 0.4, ..FinetuneConfig::new(task_of(kind)) };
+        let weights = [1.0, 5.0, 0.25];
+        let course = FinetuneCourse {
+            student: &student,
+            teacher: Some(&teacher),
+            config: &config,
+            weights: &weights,
+            train: &train,
+            dev: &[],
+        };
+        let total = |batch: &distil_train::data::Batch, shares| {
+            let losses = course.losses(batch, shares, &mut Dropout::off()).unwrap();
+            losses.total.to_scalar::<f32>().unwrap()
+        };
+        let whole = course.draw(0, &[0, 1, 2, 3, 4, 5]).unwrap();
+        let (exact, amounts) = (total(&whole, [1.0; 4]), course.amounts(&whole));
+        let parts = whole.split(3);
+        assert_eq!(parts.len(), 3);
+        let share = |part: &distil_train::data::Batch, i: usize| course.amounts(part)[i] / amounts[i];
+        let sum: f32 =
+            parts.iter().map(|part| total(part, [share(part, 0), share(part, 1), share(part, 2), 0.0])).sum();
+        assert!((sum - exact).abs() < 1e-5, "{kind:?}: {sum}, not {exact}");
+    }
 }
 
 const SCRIPT: &str = r#"
 import sys, json, torch
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 folder, gradients = sys.argv[1:3]
 case = json.loads(sys.argv[3])
-model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float64).eval()
+kind = AutoModelForTokenClassification if "words" in case else AutoModelForSequenceClassification
+model = kind.from_pretrained(folder, dtype=torch.float64).eval()
 tokenizer = AutoTokenizer.from_pretrained(folder)
-pairs = [(text, pair) if pair else text for text, pair in case["texts"]]
-batch = [tokenizer(*pair) if isinstance(pair, tuple) else tokenizer(pair) for pair in pairs]
-batch = tokenizer.pad(batch, return_tensors="pt")
-labels = torch.tensor(case["labels"], dtype=torch.long if model.config.problem_type.startswith("single") else torch.float64)
+if "words" in case:
+    assert type(model).__name__ == json.load(open(folder + "/config.json"))["architectures"][0]
+    assert model.config.id2label == {0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}
+    batch = tokenizer(case["words"], is_split_into_words=True, padding=True, return_tensors="pt")
+    labels = torch.full(batch["input_ids"].shape, -100)
+    for i, right in enumerate(case["labels"]):
+        ids = batch.word_ids(i)
+        for word, label in enumerate(right):
+            labels[i, ids.index(word)] = label
+else:
+    pairs = [(text, pair) if pair else text for text, pair in case["texts"]]
+    batch = [tokenizer(*pair) if isinstance(pair, tuple) else tokenizer(pair) for pair in pairs]
+    batch = tokenizer.pad(batch, return_tensors="pt")
+    labels = torch.tensor(case["labels"], dtype=torch.long if model.config.problem_type.startswith("single") else torch.float64)
 loss = model(**batch, labels=labels).loss
 loss.backward()
 mine = load_file(gradients)
@@ -167,6 +216,18 @@ worst, name = max((((mine[n].double() - exact[n]).norm() / (exact[n].norm() + 1e
 print(json.dumps({"loss": loss.item(), "worst": worst, "name": name}))
 "#;
 
+fn texts_case(problem: Problem) -> serde_json::Value {
+    let all = examples(problem);
+    let texts: Vec<_> = all.iter().map(|example| (&example.text, &example.pair)).collect();
+    let labels = all.iter().map(|example| match &example.label {
+        Label::Class(class) => (*class).into(),
+        Label::Value(value) => (*value).into(),
+        Label::Set(set) => (0..3).map(|i| f64::from(u8::from(set.contains(&i)))).collect(),
+    });
+    let labels: Vec<serde_json::Value> = labels.collect();
+    serde_json::json!({"texts": texts, "labels": labels})
+}
+
 #[test]
 fn losses_and_gradients_equal_transformers() {
     let Some(python) = std::env::var_os("DISTIL_PYTHON") else {
@@ -174,9 +235,9 @@ fn losses_and_gradients_equal_transformers() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    for (architecture, problem) in FAMILIES.into_iter().flat_map(|a| PROBLEMS.map(|p| (a, p))) {
-        let (student, train) = (model(architecture, problem, 1), data(folder.path(), problem));
-        let config = FinetuneConfig::new(task_of(problem));
+    for (architecture, kind) in FAMILIES.into_iter().flat_map(|a| KINDS.map(|kind| (a, kind))) {
+        let (student, train) = (model(architecture, kind, 1), data(folder.path(), kind));
+        let config = FinetuneConfig::new(task_of(kind));
         let course = FinetuneCourse {
             student: &student,
             teacher: None,
@@ -196,28 +257,27 @@ fn losses_and_gradients_equal_transformers() {
         save(&path, &student.config, &student.parameters, Some(vocabulary.as_bytes()), true).unwrap();
         let gradients = student.parameters.trainable().map(|(name, var)| (name, grads.remove(var).unwrap())).collect();
         write_tensors(&folder.path().join("gradients.safetensors"), &gradients).unwrap();
-        let all = examples(problem);
-        let texts: Vec<_> = all.iter().map(|example| (&example.text, &example.pair)).collect();
-        let labels: Vec<serde_json::Value> = all
-            .iter()
-            .map(|example| match &example.label {
-                Label::Class(class) => (*class).into(),
-                Label::Value(value) => (*value).into(),
-                Label::Set(set) => (0..3).map(|i| f64::from(u8::from(set.contains(&i)))).collect(),
-            })
-            .collect();
+        let case = match kind {
+            Kind::Texts(problem) => texts_case(problem),
+            Kind::Words => {
+                let all = sentences();
+                let words: Vec<_> = all.iter().map(|sentence| &sentence.words).collect();
+                let labels: Vec<_> = all.iter().map(|sentence| &sentence.labels).collect();
+                serde_json::json!({"words": words, "labels": labels})
+            }
+        };
         let output = std::process::Command::new(&python)
             .args(["-c", SCRIPT])
             .arg(&path)
             .arg(folder.path().join("gradients.safetensors"))
-            .arg(serde_json::json!({"texts": texts, "labels": labels}).to_string())
+            .arg(case.to_string())
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let (loss, exact) = (f64::from(loss.to_scalar::<f32>().unwrap()), found["loss"].as_f64().unwrap());
-        assert!((loss - exact).abs() < 1e-5, "{architecture:?} {problem:?}: {loss}, not {exact}");
+        assert!((loss - exact).abs() < 1e-5, "{architecture:?} {kind:?}: {loss}, not {exact}");
         let worst = found["worst"].as_f64().unwrap();
-        assert!(worst < 1e-4, "{architecture:?} {problem:?}: gradients differ: {found}");
+        assert!(worst < 1e-4, "{architecture:?} {kind:?}: gradients differ: {found}");
     }
 }

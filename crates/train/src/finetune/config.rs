@@ -1,8 +1,10 @@
 //! The values of fine-tuning in a recipe.
 
+use super::tagging::Tags;
 use super::{Targets, Task};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What a run is fine-tuned for, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +41,7 @@ pub enum ClassWeights {
     /// All the same.
     #[default]
     Equal,
-    /// `texts / (classes x texts of the class)`, so that every class counts the same.
+    /// `texts / (classes x texts of the class)`, or the same of labelled words, so that every class counts the same.
     Balanced,
     /// As given.
     Given(Vec<f64>),
@@ -98,7 +100,8 @@ impl ClassWeights {
     pub fn of(&self, targets: &Targets, labels: usize) -> Result<Vec<f64>> {
         let classes = match (self, targets) {
             (Self::Equal, _) => return Ok(vec![1.0; labels]),
-            (_, Targets::Classes(classes)) => classes,
+            (_, Targets::Classes(classes)) => Cow::Borrowed(classes),
+            (_, Targets::Tags(all)) => Cow::Owned(all.iter().flat_map(Tags::seen).map(|(_, label)| label).collect()),
             _ => return Err(Error::Config("--class-weights are for tasks in which one label is right".into())),
         };
         if let Self::Given(weights) = self {
@@ -126,7 +129,12 @@ mod tests {
     #[test]
     fn balanced_classes_count_the_same() {
         let targets = Targets::Classes(vec![0, 0, 0, 2]);
-        assert_eq!(ClassWeights::Balanced.of(&targets, 3).unwrap(), [4.0 / 6.0, 1.0, 2.0]);
+        // A word that the model does not see has no weight.
+        let tags = |labels: &[u32], places| Tags { labels: labels.to_vec(), places };
+        let words = [tags(&[0, 1, 0], vec![Some(1), None, Some(2)]), tags(&[2, 0], vec![Some(1), Some(3)])];
+        for targets in [&targets, &Targets::Tags(words.to_vec())] {
+            assert_eq!(ClassWeights::Balanced.of(targets, 3).unwrap(), [4.0 / 6.0, 1.0, 2.0]);
+        }
         assert_eq!(ClassWeights::Equal.of(&targets, 3).unwrap(), [1.0; 3]);
         assert_eq!(ClassWeights::Given(vec![1.0, 2.0, 3.0]).of(&targets, 3).unwrap(), [1.0, 2.0, 3.0]);
         let error = ClassWeights::Given(vec![1.0]).of(&targets, 3).unwrap_err().to_string();

@@ -1,11 +1,11 @@
 //! A task as the trainer sees it.
 
-use super::answers::exact_and_f1;
+use super::figures::{figures_of, main_score};
 use super::loss::{
     binary_cross_entropy, cross_entropy, soft_binary_cross_entropy, soft_cross_entropy, soft_span_cross_entropy,
     span_cross_entropy, squares,
 };
-use super::metrics::{accuracy, f1, macro_f1, matthews, micro_f1, pearson, spearman};
+use super::tagging::Tags;
 use super::{Data, FinetuneConfig, Targets, Task, predict};
 use crate::data::Batch;
 use crate::model::{Model, Problem};
@@ -46,11 +46,24 @@ fn truths(sets: &[Vec<u32>], labels: usize) -> Vec<f32> {
     truths
 }
 
+/// Rows of the labelled tokens of some sentences whose first rows are `starts`, and their labels.
+fn labelled(all: &[Tags], starts: &[usize], examples: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let rows = |(&i, &start): (&u32, &usize)| {
+        all[i as usize].seen().map(move |(token, label)| (start as u32 + token, label)).collect::<Vec<_>>()
+    };
+    examples.iter().zip(starts).flat_map(rows).unzip()
+}
+
 impl FinetuneCourse<'_> {
-    /// Weight of each example of a batch.
+    /// Weight of each example of a batch, or of each of its labelled tokens.
     fn weights_of(&self, examples: &[u32]) -> Vec<f64> {
+        let weight = |class: u32| self.weights[class as usize];
         match &self.train.targets {
-            Targets::Classes(all) => chosen(all, examples).iter().map(|&class| self.weights[class as usize]).collect(),
+            Targets::Classes(all) => chosen(all, examples).into_iter().map(weight).collect(),
+            Targets::Tags(all) => {
+                let seen = examples.iter().flat_map(|&i| all[i as usize].seen());
+                seen.map(|(_, label)| weight(label)).collect()
+            }
             Targets::Values(_) | Targets::Sets(_) | Targets::Spans(_) => vec![1.0; examples.len()],
         }
     }
@@ -62,6 +75,11 @@ impl FinetuneCourse<'_> {
             Targets::Classes(all) => cross_entropy(scores, &chosen(all, examples), &self.weights_of(examples))?,
             Targets::Values(all) => squares(scores, &Tensor::new(chosen(all, examples), device)?)?,
             Targets::Spans(all) => span_cross_entropy(scores, starts, &chosen(all, examples))?,
+            Targets::Tags(all) => {
+                let (rows, right) = labelled(all, starts, examples);
+                let scores = scores.index_select(&Tensor::new(rows, device)?, 0)?;
+                cross_entropy(&scores, &right, &self.weights_of(examples))?
+            }
             Targets::Sets(all) => {
                 let (n, labels) = scores.dims2()?;
                 let truths = truths(&chosen(all, examples), labels);
@@ -71,8 +89,12 @@ impl FinetuneCourse<'_> {
     }
 
     /// The loss of the teacher's scores.
-    fn soft(&self, student: &Tensor, teacher: &Tensor, starts: &[usize]) -> Result<Tensor> {
+    fn soft(&self, student: &Tensor, teacher: &Tensor, starts: &[usize], examples: &[u32]) -> Result<Tensor> {
         let t = self.config.temperature;
+        if let Targets::Tags(all) = &self.train.targets {
+            let rows = Tensor::new(labelled(all, starts, examples).0, student.device())?;
+            return Ok(soft_cross_entropy(&student.index_select(&rows, 0)?, &teacher.index_select(&rows, 0)?, t)?);
+        }
         if self.config.task == Task::Squad {
             return Ok(soft_span_cross_entropy(student, teacher, starts, t)?);
         }
@@ -112,8 +134,9 @@ impl crate::trainer::Task for FinetuneCourse<'_> {
     }
 
     fn amounts(&self, batch: &Batch) -> [f64; LOSSES] {
-        let labels = self.weights_of(&batch.examples).iter().sum();
-        [labels, batch.examples.len() as f64, batch.rows() as f64, 0.0]
+        // One weight for all that has a label.
+        let weights = self.weights_of(&batch.examples);
+        [weights.iter().sum(), weights.len() as f64, batch.rows() as f64, 0.0]
     }
 
     fn losses(&self, batch: &Batch, shares: [f64; LOSSES], dropout: &mut Dropout) -> Result<TaskLosses> {
@@ -137,7 +160,7 @@ impl crate::trainer::Task for FinetuneCourse<'_> {
         let mut parts = [hard, zero.clone(), zero.clone(), zero];
         if let Some((taught, their_states)) = taught {
             if config.alpha > 0.0 {
-                let soft = self.soft(&scores, &taught, tokens.sequences.starts())?;
+                let soft = self.soft(&scores, &taught, tokens.sequences.starts(), &batch.examples)?;
                 total = (total + (&soft * (config.alpha * shares[1]))?)?;
                 parts[1] = soft;
             }
@@ -168,9 +191,10 @@ impl Course for FinetuneCourse<'_> {
         if self.dev.is_empty() {
             return Ok(None);
         }
+        let names = self.student.config.head.labels().map_or(&[][..], |labels| &labels.names);
         let (mut figures, mut score) = (Map::new(), f64::NAN);
         for (i, (name, data)) in self.dev.iter().enumerate() {
-            let found = figures_of(self.config, &predict(self.student, data)?, data);
+            let found = figures_of(self.config, &predict(self.student, data)?, data, names);
             if i == 0 {
                 score = main_score(self.config.task, &found);
             }
@@ -189,61 +213,5 @@ impl Course for FinetuneCourse<'_> {
 
     fn patience(&self) -> Option<usize> {
         self.config.patience
-    }
-}
-
-/// The figures of a task by name, from scores and what is right.
-pub(super) fn figures_of(config: &FinetuneConfig, scores: &[Vec<f32>], data: &Data) -> Vec<(String, f64)> {
-    let task = config.task;
-    let best = |scores: &[f32]| (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
-    let labels = scores.first().map_or(0, Vec::len);
-    let figures: Vec<(&str, f64)> = match &data.targets {
-        Targets::Classes(right) => {
-            let predicted: Vec<u32> = scores.iter().map(|scores| best(scores) as u32).collect();
-            let mut figures = vec![("accuracy", accuracy(&predicted, right))];
-            match task {
-                Task::Cola => figures.insert(0, ("matthews", matthews(&predicted, right))),
-                Task::Mrpc | Task::Qqp => figures.push(("f1", f1(&predicted, right))),
-                Task::Classification => figures.push(("macro_f1", macro_f1(&predicted, right, labels))),
-                _ => {}
-            }
-            figures
-        }
-        Targets::Values(right) => {
-            let right: Vec<f64> = right.iter().map(|&value| value.into()).collect();
-            let predicted: Vec<f64> = scores.iter().map(|scores| scores[0].into()).collect();
-            let squares = predicted.iter().zip(&right).map(|(p, r)| (p - r) * (p - r)).sum::<f64>();
-            vec![
-                ("pearson", pearson(&predicted, &right)),
-                ("spearman", spearman(&predicted, &right)),
-                ("loss_squares", squares / right.len() as f64),
-            ]
-        }
-        Targets::Spans(_) => {
-            let none = Default::default();
-            let reading = data.reading.as_ref().unwrap_or(&none);
-            let (exact, f1) = exact_and_f1(reading, scores, config.null_threshold as f32);
-            vec![("exact_match", exact), ("f1", f1)]
-        }
-        Targets::Sets(right) => {
-            let chosen = |scores: &Vec<f32>| (0..labels as u32).filter(|&i| scores[i as usize] > 0.0).collect();
-            let predicted: Vec<Vec<u32>> = scores.iter().map(chosen).collect();
-            let exact = predicted.iter().zip(right).filter(|(p, r)| p == r).count() as f64 / right.len() as f64;
-            vec![("micro_f1", micro_f1(&predicted, right)), ("exact", exact)]
-        }
-    };
-    figures.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
-}
-
-/// The one number that a model is judged by, as in GLUE's tables: the mean where a task has two.
-fn main_score(task: Task, figures: &[(String, f64)]) -> f64 {
-    let get = |name: &str| figures.iter().find(|(known, _)| known == name).map_or(f64::NAN, |(_, value)| *value);
-    match task {
-        Task::Cola => get("matthews"),
-        Task::Mrpc | Task::Qqp => (get("f1") + get("accuracy")) / 2.0,
-        Task::Stsb | Task::Regression => (get("pearson") + get("spearman")) / 2.0,
-        Task::MultiLabel => get("micro_f1"),
-        Task::Squad => get("f1"),
-        _ => get("accuracy"),
     }
 }

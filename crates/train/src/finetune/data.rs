@@ -1,6 +1,7 @@
 //! Examples as token ids, ready for batches.
 
 use super::reading::Reading;
+use super::tagging::Tags;
 use super::{Example, Label};
 use crate::Result;
 use crate::data::Batch;
@@ -19,6 +20,8 @@ pub enum Targets {
     Sets(Vec<Vec<u32>>),
     /// First and last token of the answer, counted in the sequence; `[CLS]` where there is none.
     Spans(Vec<[u32; 2]>),
+    /// The labels of words. In training data every sentence has one at least that the model sees.
+    Tags(Vec<Tags>),
 }
 
 /// Sequences and targets of some examples.

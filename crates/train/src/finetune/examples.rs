@@ -95,6 +95,11 @@ fn discover(task: Task, fields: &[&str], separator: char) -> Vec<String> {
         Problem::MultiLabel => fields.iter().flat_map(|field| parts(field, separator)).collect(),
         _ => fields.iter().map(|field| field.trim()).collect(),
     };
+    ordered(names)
+}
+
+/// Names of labels in the order of their numbers: words as in the alphabet, numbers by their value.
+pub(super) fn ordered(names: BTreeSet<&str>) -> Vec<String> {
     let mut names: Vec<String> = names.into_iter().map(str::to_string).collect();
     // 10 comes after 9.
     if names.iter().all(|name| name.parse::<i64>().is_ok()) {
@@ -103,16 +108,19 @@ fn discover(task: Task, fields: &[&str], separator: char) -> Vec<String> {
     names
 }
 
+/// The number of a label by its name, or by its number written out.
+pub(super) fn class_of(name: &str, numbers: &BTreeMap<&str, u32>) -> Result<u32, String> {
+    let number = || name.parse::<u32>().ok().filter(|&number| (number as usize) < numbers.len());
+    numbers.get(name).copied().or_else(number).ok_or_else(|| {
+        let mut names: Vec<(&u32, &&str)> = numbers.iter().map(|(name, number)| (number, name)).collect();
+        names.sort();
+        let names: Vec<&str> = names.into_iter().take(8).map(|(_, name)| *name).collect();
+        format!("`{}` is no label of the task ({})", short(name), names.join(", "))
+    })
+}
+
 fn label(task: Task, field: &str, numbers: &BTreeMap<&str, u32>, separator: char) -> Result<Label, String> {
-    let class = |name: &str| {
-        let number = || name.parse::<u32>().ok().filter(|&number| (number as usize) < numbers.len());
-        numbers.get(name).copied().or_else(number).ok_or_else(|| {
-            let mut names: Vec<(&u32, &&str)> = numbers.iter().map(|(name, number)| (number, name)).collect();
-            names.sort();
-            let names: Vec<&str> = names.into_iter().take(8).map(|(_, name)| *name).collect();
-            format!("`{}` is no label of the task ({})", short(name), names.join(", "))
-        })
-    };
+    let class = |name: &str| class_of(name, numbers);
     match task.problem() {
         Problem::SingleLabel => class(field.trim()).map(Label::Class),
         Problem::Regression => {

@@ -46,6 +46,7 @@ impl Task {
             Self::Stsb => ("sentence1", Some("sentence2"), "score"),
             Self::Cola | Self::Sst2 => ("sentence", None, "label"),
             Self::Classification | Self::Regression | Self::MultiLabel | Self::Squad => ("text", None, "label"),
+            Self::Tokens => ("tokens", None, "tags"),
         }
     }
 

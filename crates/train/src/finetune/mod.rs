@@ -7,13 +7,16 @@ pub mod answers;
 mod config;
 mod course;
 mod data;
+pub mod entities;
 mod examples;
+mod figures;
 mod layout;
 pub mod loss;
 pub mod metrics;
 mod predict;
 pub mod reading;
 pub mod table;
+pub mod tagging;
 mod task;
 
 pub use config::{ClassWeights, FinetuneConfig};

@@ -92,7 +92,7 @@ pub fn read_text(path: &Path) -> Result<String> {
 }
 
 /// The last extension that does not name a compression.
-fn form(path: &Path) -> String {
+pub(super) fn form(path: &Path) -> String {
     let mut name = PathBuf::from(path.file_name().unwrap_or_default());
     loop {
         let extension = name.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();

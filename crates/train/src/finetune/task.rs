@@ -33,6 +33,8 @@ pub enum Task {
     MultiLabel,
     /// Answers that stand in a paragraph (SQuAD 1.1, and 2.0 with questions that have none); exact match and F1
     Squad,
+    /// A label for each word of a sentence of one's own; F1 of entities (CoNLL), or accuracy
+    Tokens,
 }
 
 impl Task {
@@ -56,6 +58,7 @@ impl Task {
             Self::Regression => "regression",
             Self::MultiLabel => "multi-label",
             Self::Squad => "squad",
+            Self::Tokens => "tokens",
         }
     }
 
@@ -72,6 +75,7 @@ impl Task {
             Self::Mnli => "MNLI",
             Self::Wnli => "WNLI",
             Self::Squad => "SQuAD",
+            Self::Tokens => "token classification",
             other => other.name(),
         }
     }
@@ -96,7 +100,7 @@ impl Task {
             Self::Mnli => &["entailment", "neutral", "contradiction"],
             Self::Wnli => &["not_entailment", "entailment"],
             Self::Stsb | Self::Regression => &["LABEL_0"],
-            Self::Classification | Self::MultiLabel | Self::Squad => return None,
+            Self::Classification | Self::MultiLabel | Self::Squad | Self::Tokens => return None,
         })
     }
 }

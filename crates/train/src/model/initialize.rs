@@ -2,6 +2,7 @@
 
 use super::config::{Architecture, ModelConfig};
 use super::names::{Part, Slot, parameter_shapes};
+use super::output::Head;
 use super::parameters::Parameters;
 use crate::rng::{Purpose, normal, stream};
 use candle_core::{Device, Result, Tensor};
@@ -79,6 +80,8 @@ pub fn student_from_teacher(
     let copied = |part: Part| match part {
         Part::Transform | Part::TransformNorm => plan.copy_transform && known.contains(&part),
         Part::TokenTypes => teacher_config.type_vocab == config.type_vocab,
+        // One of tokens stands on the hidden states themselves.
+        Part::Classifier if matches!(config.head, Head::Tokens(_)) => known.contains(&part),
         Part::Pooler | Part::Classifier => same && known.contains(&part),
         Part::Spans | Part::Decoder => known.contains(&part),
         _ => true,

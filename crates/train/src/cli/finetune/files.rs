@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub(super) struct FileOptions {
-    /// Folder with the task's files: train and dev (or validation), .tsv, .csv or .jsonl, also .gz or .zst
+    /// Folder with the task's files: train and dev (or validation), .tsv, .csv or .jsonl (for tokens .conll, .txt or .jsonl), also .gz or
+    /// .zst
     #[arg(long, value_name = "DIR", required_unless_present = "train")]
     data: Option<PathBuf>,
     /// Training file [default: the one in --data]
@@ -18,13 +19,13 @@ pub(super) struct FileOptions {
     /// Held-out file [default: the one in --data; without one the last model is written, unjudged]
     #[arg(long, value_name = "FILE")]
     dev: Option<PathBuf>,
-    /// Column of the text
+    /// Column of the text, or of the words
     #[arg(long, value_name = "NAME")]
     pub(super) text_column: Option<String>,
     /// Column of a second text
     #[arg(long, value_name = "NAME")]
     pub(super) pair_column: Option<String>,
-    /// Column of the label
+    /// Column of the label, or of the labels
     #[arg(long, value_name = "NAME")]
     pub(super) label_column: Option<String>,
     /// Trains on N examples (or questions) only, spread evenly over the file
@@ -47,11 +48,13 @@ pub(super) struct Files {
 }
 
 const FORMS: [&str; 5] = ["tsv", "csv", "jsonl", "json", "ndjson"];
+/// For sentences whose words have labels.
+const WORD_FORMS: [&str; 8] = ["conll", "txt", "tsv", "bio", "iob2", "jsonl", "json", "ndjson"];
 
-/// The file of this name, in any form.
-fn named(folder: &Path, name: &str) -> Option<PathBuf> {
+/// The file of this name, in any of these forms.
+fn named(folder: &Path, name: &str, forms: &[&str]) -> Option<PathBuf> {
     let packed = ["", ".zst", ".gz"];
-    let mut all = FORMS.iter().flat_map(|form| packed.map(|end| folder.join(format!("{name}.{form}{end}"))));
+    let mut all = forms.iter().flat_map(|form| packed.map(|end| folder.join(format!("{name}.{form}{end}"))));
     all.find(|path| path.is_file())
 }
 
@@ -78,7 +81,9 @@ impl FileOptions {
             let reason = if folder.exists() { "not a folder" } else { "no such folder" };
             return Err(Error::file(folder, reason, "name the folder with the task's files, or use --train and --dev"));
         }
-        let within = |name: &str| folder.and_then(|folder| named(folder, name));
+        let words = task == Task::Tokens;
+        let forms = if words { &WORD_FORMS[..] } else { &FORMS };
+        let within = |name: &str| folder.and_then(|folder| named(folder, name, forms));
         let squad = task == Task::Squad;
         let versions = |name: &str| {
             let mut names = [format!("{name}-v1.1"), format!("{name}-v2.0")].into_iter().filter(|_| squad);
@@ -86,7 +91,8 @@ impl FileOptions {
         };
         let train = self.train.clone().or_else(|| versions("train")).or_else(|| within("train")).ok_or_else(|| {
             let folder = folder.unwrap_or(Path::new("."));
-            Error::file(folder, "no train.tsv, train.csv or train.jsonl in it", "name the file with --train")
+            let names = if words { "train.conll, train.txt" } else { "train.tsv, train.csv" };
+            Error::file(folder, format!("no {names} or train.jsonl in it"), "name the file with --train")
         })?;
         let first = ["dev", "validation", "valid", "dev_matched", "validation_matched"];
         let dev = self.dev.clone().or_else(|| versions("dev")).or_else(|| first.into_iter().find_map(within));

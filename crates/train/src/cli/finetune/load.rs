@@ -3,6 +3,7 @@
 use super::files::{FileOptions, Files};
 use crate::comm;
 use crate::data::vocabulary::Vocabulary;
+use crate::finetune::tagging::{self, Sentences};
 use crate::finetune::{Data, Examples, FinetuneConfig, Layout, reading};
 use crate::{Result, files};
 use std::path::Path;
@@ -82,6 +83,50 @@ pub(super) fn questions(
     let read = (options.limit, options.dev_limit);
     let sum = files::sha256(format!("{} {read:?}", sums.join(" ")).as_bytes());
     Ok(Loaded { names: vec![], train, dev, sum })
+}
+
+/// Sentences whose words have labels; `labels` are those that the data has to have.
+pub(super) fn sentences(
+    files: &Files,
+    options: &FileOptions,
+    config: &FinetuneConfig,
+    labels: Option<&[String]>,
+    vocabulary: &Vocabulary,
+) -> Result<Loaded> {
+    let (layout, longest) = (options.layout(), config.max_length);
+    let encode = |path: &Path, all: &[tagging::Sentence], training: bool| -> Result<Data> {
+        let (data, unseen) = tagging::encode(all, vocabulary, longest, training)?;
+        let (n, words) = (all.len(), all.iter().map(|sentence| sentence.words.len()).sum::<usize>());
+        let path = path.display();
+        if unseen.cut > 0 {
+            let tagging::Unseen { cut, behind, .. } = unseen;
+            comm::say(&format!(
+                "note: {path}: {cut} of {n} sentences are longer than --max-length {longest}: {behind} of {words} words at their ends \
+                 are not seen"
+            ));
+        }
+        if unseen.empty > 0 {
+            comm::say(&format!(
+                "note: {path}: {} of {words} words have no character that the tokenizer keeps",
+                unseen.empty
+            ));
+        }
+        Ok(data)
+    };
+    let mut train = Sentences::read(&files.train, &layout, labels)?;
+    spread(&mut train.all, options.limit);
+    let mut sums = vec![train.sha256.clone()];
+    let data = encode(&files.train, &train.all, true)?;
+    let mut dev = vec![];
+    for (name, path) in &files.dev {
+        let mut found = Sentences::read(path, &layout, Some(&train.labels))?;
+        found.all.truncate(options.dev_limit.unwrap_or(usize::MAX));
+        sums.push(found.sha256);
+        dev.push((*name, encode(path, &found.all, false)?));
+    }
+    let read = (layout, options.limit, options.dev_limit);
+    let sum = files::sha256(format!("{} {read:?}", sums.join(" ")).as_bytes());
+    Ok(Loaded { names: train.labels, train: data, dev, sum })
 }
 
 fn encode(path: &Path, examples: &Examples, vocabulary: &Vocabulary, longest: usize) -> Result<Data> {

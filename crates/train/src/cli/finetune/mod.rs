@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 /// Fine-tunes a bert or distilbert folder for a task, with or without a teacher.
 ///
 /// The tasks of GLUE take its own files: `--task sst2 --data DIR` with train.tsv and dev.tsv in it. For data of one's own, the tasks
-/// classification, regression and multi-label take .tsv, .csv or .jsonl files with named columns. The model that is written is the
+/// classification, regression and multi-label take .tsv, .csv or .jsonl files with named columns, and tokens takes CoNLL's columns (a
+/// word and its label a line, an empty line after each sentence) or .jsonl files with lists. The model that is written is the
 /// one with the best score on the held-out data; it loads in transformers, and `tools pack` packs it.
 ///
 /// With `--teacher`, a model that was fine-tuned for the same task, the student learns from its scores as well; without `--model` the
@@ -93,6 +94,7 @@ fn train(options: &Options, seed: Option<u64>, out: &Path, joined: &Joined) -> R
     let labels = folders.labels(options.task)?;
     let Loaded { names, train: data, dev, sum } = match options.task {
         Task::Squad => load::questions(&files, &options.files, &finetune, &vocabulary)?,
+        Task::Tokens => load::sentences(&files, &options.files, &finetune, labels, &vocabulary)?,
         _ => load::texts(&files, &options.files, &finetune, labels, &vocabulary)?,
     };
     let (device, dtype) = options.device.open()?;

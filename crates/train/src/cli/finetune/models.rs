@@ -155,7 +155,8 @@ impl Folders {
         };
         let labels = match &folder.head {
             Some(Head::Spans { .. }) if task == Task::Squad => return Ok(None),
-            Some(Head::Texts(labels)) if task != Task::Squad => labels,
+            Some(Head::Tokens(labels)) if task == Task::Tokens => labels,
+            Some(Head::Texts(labels)) if !matches!(task, Task::Squad | Task::Tokens) => labels,
             Some(other) => return wrong(format!("it is {}", other.text())),
             None => return wrong("it has no classifier".into()),
         };
@@ -190,12 +191,16 @@ pub(super) fn build(
     let Some(finetune) = recipe.finetune.as_mut() else {
         return Err(Error::Config("no task in the recipe".into()));
     };
-    let problem = finetune.task.problem();
-    let squad = finetune.task == Task::Squad;
-    let head = |dropout: f64, architecture: Architecture| match (squad, architecture) {
-        (false, _) => Head::Texts(Labels { names: names.to_vec(), problem, dropout }),
-        (true, Architecture::Bert) => Head::Spans { dropout: 0.0 },
-        (true, Architecture::DistilBert) => Head::Spans { dropout: 0.1 },
+    let task = finetune.task;
+    let labels = |dropout: f64| Labels { names: names.to_vec(), problem: task.problem(), dropout };
+    let own = recipe.dropout;
+    let head = |dropout: f64, architecture: Architecture| match (task, architecture) {
+        (Task::Squad, Architecture::Bert) => Head::Spans { dropout: 0.0 },
+        (Task::Squad, Architecture::DistilBert) => Head::Spans { dropout: 0.1 },
+        (Task::Tokens, Architecture::Bert) => Head::Tokens(labels(dropout)),
+        // It has no dropout of its own there, but that of all hidden states.
+        (Task::Tokens, Architecture::DistilBert) => Head::Tokens(labels(own)),
+        _ => Head::Texts(labels(dropout)),
     };
     let longest = start.config.max_positions;
     if finetune.max_length > longest {
