@@ -20,6 +20,8 @@ pub enum Purpose {
     Evaluation = 5,
     /// First values of the projection of hidden states.
     Projection = 6,
+    /// Variants of examples; the index is the batch.
+    Augmentation = 7,
 }
 
 /// The generator for one purpose and index.

@@ -8,7 +8,7 @@ mod task;
 use candle_core::{DType, Device, Tensor};
 use distil_train::data::vocabulary::Vocabulary;
 use distil_train::finetune::tagging::{self, Sentence};
-use distil_train::finetune::{Data, Example, FinetuneConfig, FinetuneCourse, Label, Task};
+use distil_train::finetune::{Augment, Data, Example, FinetuneConfig, FinetuneCourse, Label, Task};
 use distil_train::model::{Architecture, Head, Labels, Model, ModelConfig, Problem, random, save, write_tensors};
 use distil_train::ops::{Dropout, differentiate};
 use distil_train::rng::{Purpose, normal, stream};
@@ -118,6 +118,8 @@ fn every_tensor_of_a_head_agrees_with_finite_differences() {
             config: &config,
             weights: &weights,
             train: &train,
+            seed: 1,
+            augment: None,
             dev: &[],
         };
         let batch = course.draw(0, &[3, 0, 5, 1]).unwrap();
@@ -165,6 +167,8 @@ fn shares_add_up() {
             config: &config,
             weights: &weights,
             train: &train,
+            seed: 1,
+            augment: None,
             dev: &[],
         };
         let total = |batch: &distil_train::data::Batch, shares| {
@@ -179,6 +183,47 @@ fn shares_add_up() {
         let sum: f32 =
             parts.iter().map(|part| total(part, [share(part, 0), share(part, 1), share(part, 2), 0.0])).sum();
         assert!((sum - exact).abs() < 1e-5, "{kind:?}: {sum}, not {exact}");
+    }
+}
+
+/// Variants have no labels: what is wrong about them is what the teacher says, and the labels count as if they were not there.
+#[test]
+fn variants_learn_from_the_teacher_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for problem in [Problem::SingleLabel, Problem::Regression, Problem::MultiLabel] {
+        let kind = Kind::Texts(problem);
+        let (student, train) = (model(Architecture::Bert, kind, 1), data(folder.path(), kind));
+        let teacher = model(Architecture::Bert, kind, 2);
+        let vocabulary = Vocabulary::read(&folder.path().join("vocab.txt"), false).unwrap();
+        let augment = Augment::new(3, &vocabulary);
+        let config = FinetuneConfig { alpha: 0.4, augment: 3, ..FinetuneConfig::new(task_of(kind)) };
+        let weights = [1.0, 5.0, 0.25];
+        let course = FinetuneCourse {
+            student: &student,
+            teacher: Some(&teacher),
+            config: &config,
+            weights: &weights,
+            train: &train,
+            seed: 1,
+            augment: Some(&augment),
+            dev: &[],
+        };
+        assert_eq!(course.lengths().len(), 24);
+        let parts = |sequences: &[u32]| {
+            let batch = course.draw(5, sequences).unwrap();
+            assert_eq!(batch, course.draw(5, sequences).unwrap());
+            let losses = course.losses(&batch, [1.0; 4], &mut Dropout::off()).unwrap();
+            let parts = losses.parts.each_ref().map(|part| part.to_scalar::<f32>().unwrap());
+            (parts[0], parts[1], course.amounts(&batch))
+        };
+        let (own, _, own_amounts) = parts(&[0, 3, 5]);
+        let (mixed, soft, amounts) = parts(&[0, 6, 3, 5, 17, 23]);
+        assert!((own - mixed).abs() < 1e-5 && own > 0.0, "{problem:?}: {own} {mixed}");
+        assert_eq!((amounts[0], amounts[1]), (own_amounts[0], 6.0));
+        assert!(soft > 0.0);
+        let (none, soft, amounts) = parts(&[6, 17]);
+        assert!(none == 0.0 && soft > 0.0 && amounts[..2] == [0.0, 2.0], "{problem:?}: {none} {soft} {amounts:?}");
+        assert_ne!(course.draw(5, &[6, 7, 8, 9]).unwrap().ids, course.draw(6, &[6, 7, 8, 9]).unwrap().ids);
     }
 }
 
@@ -244,6 +289,8 @@ fn losses_and_gradients_equal_transformers() {
             config: &config,
             weights: &[1.0; 3],
             train: &train,
+            seed: 1,
+            augment: None,
             dev: &[],
         };
         let batch = course.draw(0, &[0, 1, 2, 3, 4, 5]).unwrap();

@@ -30,6 +30,9 @@ pub struct FinetuneConfig {
     pub temperature: f64,
     /// Weight of the squared differences of hidden states; 0: they are not compared.
     pub alpha_hidden: f64,
+    /// Variants of each example in an epoch, on which the student learns from the teacher alone.
+    #[serde(default)]
+    pub augment: usize,
     /// The teacher's layer for each layer of the student, for hidden states.
     pub layer_map: Option<Vec<usize>>,
 }
@@ -61,6 +64,7 @@ impl FinetuneConfig {
             alpha: 0.0,
             temperature: 2.0,
             alpha_hidden: 0.0,
+            augment: 0,
             layer_map: None,
         }
     }
@@ -77,6 +81,14 @@ impl FinetuneConfig {
             ((0.0..=1.0).contains(&self.alpha), "--alpha must lie in [0, 1]"),
             (self.temperature.is_finite() && self.temperature > 0.0, "the temperature must be positive"),
             (self.alpha_hidden.is_finite() && self.alpha_hidden >= 0.0, "--alpha-hidden must be at least 0"),
+            (
+                self.augment == 0 || self.needs_teacher(),
+                "--augment needs a teacher's scores or states: variants have no labels",
+            ),
+            (
+                self.augment == 0 || !matches!(self.task, Task::Squad | Task::Tokens),
+                "--augment is for tasks with a label for each text",
+            ),
             (self.patience != Some(0), "--patience must be at least 1"),
             (weights, "class weights must be positive"),
         ];
@@ -140,5 +152,17 @@ mod tests {
         let error = ClassWeights::Given(vec![1.0]).of(&targets, 3).unwrap_err().to_string();
         assert!(error.contains("1 weights for 3 labels"), "{error}");
         assert!(ClassWeights::Balanced.of(&Targets::Values(vec![1.0]), 1).is_err());
+    }
+
+    #[test]
+    fn variants_need_a_teacher_and_texts() {
+        let config = |task, alpha| FinetuneConfig { augment: 2, alpha, ..FinetuneConfig::new(task) };
+        assert!(config(Task::Sst2, 0.5).check().is_ok());
+        for (task, alpha, words) in
+            [(Task::Sst2, 0.0, "a teacher's scores"), (Task::Squad, 0.5, "a label for each text")]
+        {
+            let error = config(task, alpha).check().unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

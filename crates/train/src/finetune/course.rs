@@ -6,10 +6,11 @@ use super::loss::{
     span_cross_entropy, squares,
 };
 use super::tagging::Tags;
-use super::{Data, FinetuneConfig, Targets, Task, predict};
+use super::{Augment, Data, FinetuneConfig, Targets, Task, predict};
 use crate::data::Batch;
 use crate::model::{Model, Problem};
 use crate::ops::Dropout;
+use crate::rng::{Purpose, stream};
 use crate::trainer::{Course, Judgement, LOSSES, TaskLosses};
 use crate::{Error, Result};
 use candle_core::{DType, Tensor};
@@ -28,6 +29,10 @@ pub struct FinetuneCourse<'a> {
     pub weights: &'a [f64],
     /// Training data.
     pub train: &'a Data,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Makes variants of it, where the recipe asks for some.
+    pub augment: Option<&'a Augment>,
     /// Held-out data; what follows its first has a name, which its figures carry (MNLI has two).
     pub dev: &'a [(&'static str, Data)],
 }
@@ -68,8 +73,27 @@ impl FinetuneCourse<'_> {
         }
     }
 
-    /// The loss of the labels.
+    /// Those examples of a batch that have labels, as a mask: variants have none.
+    fn originals<'b>(&self, examples: &'b [u32]) -> impl Iterator<Item = bool> + use<'_, 'b> {
+        examples.iter().map(|&i| (i as usize) < self.train.len())
+    }
+
+    /// The loss of the labels, over the examples that have some.
     fn hard(&self, scores: &Tensor, starts: &[usize], examples: &[u32]) -> Result<Tensor> {
+        if self.augment.is_none() {
+            return self.labels(scores, starts, examples);
+        }
+        let rows: Vec<u32> = (0..).zip(self.originals(examples)).filter(|(_, own)| *own).map(|(row, _)| row).collect();
+        if rows.is_empty() {
+            return Ok(Tensor::zeros((), DType::F32, scores.device())?);
+        }
+        let examples: Vec<u32> = rows.iter().map(|&row| examples[row as usize]).collect();
+        // Only tasks with one row of scores for each text have variants.
+        self.labels(&scores.index_select(&Tensor::new(rows, scores.device())?, 0)?, starts, &examples)
+    }
+
+    /// The loss of the labels of some examples.
+    fn labels(&self, scores: &Tensor, starts: &[usize], examples: &[u32]) -> Result<Tensor> {
         let device = scores.device();
         Ok(match &self.train.targets {
             Targets::Classes(all) => cross_entropy(scores, &chosen(all, examples), &self.weights_of(examples))?,
@@ -134,9 +158,12 @@ impl crate::trainer::Task for FinetuneCourse<'_> {
     }
 
     fn amounts(&self, batch: &Batch) -> [f64; LOSSES] {
-        // One weight for all that has a label.
-        let weights = self.weights_of(&batch.examples);
-        [weights.iter().sum(), weights.len() as f64, batch.rows() as f64, 0.0]
+        // One weight for all that has a label; a teacher has scores for variants, too.
+        let (all, own) = (&batch.examples, self.originals(&batch.examples));
+        let own: Vec<u32> = all.iter().zip(own).filter(|(_, own)| *own).map(|(&i, _)| i).collect();
+        let weights = self.weights_of(&own);
+        let scored = weights.len() + all.len() - own.len();
+        [weights.iter().sum(), scored as f64, batch.rows() as f64, 0.0]
     }
 
     fn losses(&self, batch: &Batch, shares: [f64; LOSSES], dropout: &mut Dropout) -> Result<TaskLosses> {
@@ -176,15 +203,24 @@ impl crate::trainer::Task for FinetuneCourse<'_> {
 
 impl Course for FinetuneCourse<'_> {
     fn lengths(&self) -> Vec<usize> {
-        self.train.lengths().collect()
+        // A variant is at most as long as what it was made from.
+        let variants = self.augment.map_or(0, |augment| augment.variants);
+        let all: Vec<usize> = self.train.lengths().collect();
+        all.repeat(1 + variants)
     }
 
     fn grouped(&self) -> bool {
         false
     }
 
-    fn draw(&self, _index: u64, sequences: &[u32]) -> Result<Batch> {
-        Ok(self.train.batch(sequences))
+    fn draw(&self, index: u64, sequences: &[u32]) -> Result<Batch> {
+        Ok(match self.augment {
+            None => self.train.batch(sequences),
+            Some(augment) => {
+                let mut rng = stream(self.seed, Purpose::Augmentation, index);
+                self.train.varied(sequences, augment, &mut rng)
+            }
+        })
     }
 
     fn judge(&self) -> Result<Option<Judgement>> {

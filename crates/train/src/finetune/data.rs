@@ -2,11 +2,12 @@
 
 use super::reading::Reading;
 use super::tagging::Tags;
-use super::{Example, Label};
+use super::{Augment, Example, Label};
 use crate::Result;
 use crate::data::Batch;
 use crate::data::vocabulary::{Encoder, Vocabulary};
 use crate::ops::IGNORE;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// What is right, for each example in order.
@@ -107,19 +108,45 @@ impl Data {
         self.starts.windows(2).map(|pair| pair[1] - pair[0])
     }
 
+    /// A sequence, and the number of its tokens that belong to the first segment.
+    pub(super) fn sequence(&self, i: u32) -> (&[u32], usize) {
+        let i = i as usize;
+        (&self.ids[self.starts[i]..self.starts[i + 1]], self.first[i])
+    }
+
     /// Packs some sequences.
     pub fn batch(&self, sequences: &[u32]) -> Batch {
         let mut batch = Batch { examples: sequences.to_vec(), ..Batch::default() };
         for &i in sequences {
-            let ids = &self.ids[self.starts[i as usize]..self.starts[i as usize + 1]];
-            batch.ids.extend(ids);
-            batch.positions.extend(0..ids.len() as u32);
-            batch.types.extend((0..ids.len()).map(|j| u32::from(j >= self.first[i as usize])));
-            batch.lengths.push(ids.len());
+            let (ids, first) = self.sequence(i);
+            push(&mut batch, ids, first);
         }
-        batch.labels = vec![IGNORE; batch.ids.len()];
         batch
     }
+
+    /// The same where numbers from [`Self::len`] on mean variants: number `i` is one of sequence `i` modulo that.
+    pub(super) fn varied(&self, sequences: &[u32], augment: &Augment, rng: &mut ChaCha8Rng) -> Batch {
+        let mut batch = Batch { examples: sequences.to_vec(), ..Batch::default() };
+        for &i in sequences {
+            let (ids, first) = self.sequence(i % self.len() as u32);
+            if (i as usize) < self.len() {
+                push(&mut batch, ids, first);
+            } else {
+                let (ids, first) = augment.vary(ids, first, rng);
+                push(&mut batch, &ids, first);
+            }
+        }
+        batch
+    }
+}
+
+/// Adds a sequence.
+fn push(batch: &mut Batch, ids: &[u32], first: usize) {
+    batch.ids.extend(ids);
+    batch.positions.extend(0..ids.len() as u32);
+    batch.types.extend((0..ids.len()).map(|j| u32::from(j >= first)));
+    batch.lengths.push(ids.len());
+    batch.labels.resize(batch.ids.len(), IGNORE);
 }
 
 /// Cuts a pair to `room` tokens, from the end of the one that is longer at the time; of two equal ones, from the second.

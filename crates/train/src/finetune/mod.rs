@@ -4,6 +4,7 @@
 //! batches and losses, and [`metrics`] judges.
 
 pub mod answers;
+mod augment;
 mod config;
 mod course;
 mod data;
@@ -19,6 +20,7 @@ pub mod table;
 pub mod tagging;
 mod task;
 
+pub use augment::Augment;
 pub use config::{ClassWeights, FinetuneConfig};
 pub use course::FinetuneCourse;
 pub use data::{Data, Targets};

@@ -91,6 +91,8 @@ fn errors_say_what_to_do() {
     }
     let error = fails(2, &["finetune", "--task", "sst2", "--data", &data, "-o", &at("out")]);
     assert!(error.contains("--model"), "{error}");
-    let error = fails(2, &[&base[..], &["--data", &data, "--alpha", "0.5"]].concat());
-    assert!(error.contains("--teacher"), "{error}");
+    for taught in [["--alpha", "0.5"], ["--augment", "2"]] {
+        let error = fails(2, &[&base[..], &["--data", &data], &taught].concat());
+        assert!(error.contains("--teacher"), "{error}");
+    }
 }

@@ -11,7 +11,7 @@ use super::device::DeviceOptions;
 use super::run::{Job, together, train_one};
 use super::safety::{SafetyOptions, at_least_1};
 use crate::comm::{self, Joined};
-use crate::finetune::{ClassWeights, FinetuneCourse, Task};
+use crate::finetune::{Augment, ClassWeights, FinetuneCourse, Task};
 use crate::recipe::Recipe;
 use crate::trainer::{Reporting, Summary};
 use crate::{Error, Result};
@@ -106,7 +106,17 @@ fn train(options: &Options, seed: Option<u64>, out: &Path, joined: &Joined) -> R
         comm::say(&format!("class weights: {}", each.join(", ")));
     }
     let (student, teacher) = (&models.student, models.teacher.as_ref());
-    let course = FinetuneCourse { student, teacher, config: &finetune, weights: &weights, train: &data, dev: &dev };
+    let augment = (finetune.augment > 0).then(|| Augment::new(finetune.augment, &vocabulary));
+    let course = FinetuneCourse {
+        student,
+        teacher,
+        config: &finetune,
+        weights: &weights,
+        train: &data,
+        seed: recipe.seed,
+        augment: augment.as_ref(),
+        dev: &dev,
+    };
     let job = Job {
         student,
         teacher,
@@ -115,7 +125,7 @@ fn train(options: &Options, seed: Option<u64>, out: &Path, joined: &Joined) -> R
         data: sum,
         vocabulary: (&vocabulary.bytes, vocabulary.lowercase),
         out,
-        reporting: options.reporting.of(&recipe, data.len()),
+        reporting: options.reporting.of(&recipe, data.len() * (1 + finetune.augment)),
         safety: &options.reporting.safety,
         keep_best: true,
     };

@@ -29,6 +29,10 @@ pub(super) struct TeacherOptions {
     /// Weight of the squared differences to the teacher's hidden states, which have to be of the same width [default: 0]
     #[arg(long, value_name = "WEIGHT", requires = "teacher")]
     alpha_hidden: Option<f64>,
+    /// Adds so many variants of each example in an epoch, with words masked or cut away, on which only the teacher's scores count
+    /// [default: 0]
+    #[arg(long, value_name = "N", requires = "teacher")]
+    augment: Option<usize>,
     /// Without --model: layers of the student, which starts from the teacher's [default: half of them]
     #[arg(long, value_name = "N", requires = "teacher", conflicts_with = "model")]
     student_layers: Option<usize>,
@@ -73,13 +77,14 @@ impl TeacherOptions {
         recipe.qat = self.qat.apply(recipe.qat.take())?;
         let Some(finetune) = &mut recipe.finetune else { return Ok(()) };
         if self.teacher.is_none() {
-            (finetune.alpha, finetune.alpha_hidden, finetune.layer_map) = (0.0, 0.0, None);
+            (finetune.alpha, finetune.alpha_hidden, finetune.layer_map, finetune.augment) = (0.0, 0.0, None, 0);
             return Ok(());
         }
         let saved = if finetune.alpha > 0.0 { finetune.alpha } else { 0.5 };
         finetune.alpha = self.alpha.unwrap_or(saved);
         finetune.temperature = self.temperature.unwrap_or(finetune.temperature);
         finetune.alpha_hidden = self.alpha_hidden.unwrap_or(finetune.alpha_hidden);
+        finetune.augment = self.augment.unwrap_or(finetune.augment);
         finetune.layer_map = self.layer_map.clone().or(finetune.layer_map.take());
         Ok(())
     }
