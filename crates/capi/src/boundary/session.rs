@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_void};
 use core::mem::MaybeUninit;
 use core::{ptr, slice};
 
-use distil_runtime::{Artifact, Code, Model, Plan, Session, SingleThread, arena_len};
+use distil_runtime::{Artifact, Code, Isa, Model, Plan, Session, SingleThread, arena_len};
 
 use super::model::{line, plan};
 use super::opening::opened;
@@ -118,7 +118,9 @@ unsafe fn fill(session: *mut distil_session, len: usize, options: &distil_option
     let failed = |code: Code| Failure::Status(status::of(code));
     // SAFETY: the artifact was written and is not changed; like the buffer it stays while the session is used.
     let artifact: &'static Artifact<'static> = unsafe { &(*session).artifact };
-    let model = Model::new(artifact).map_err(|error| failed(error.into()))?;
+    // Miri interprets no vector instructions; it judges the pointers, the same with the plain kernels.
+    let model = if cfg!(miri) { Model::with_isa(artifact, Isa::Reference) } else { Model::new(artifact) };
+    let model = model.map_err(|error| failed(error.into()))?;
     // SAFETY: the same of the model, written here.
     let model: &'static Model<'static> = unsafe { &mut (*session).model }.write(model);
     // SAFETY: the rest of the buffer is behind the structure, in bounds, and nobody else's.

@@ -102,8 +102,8 @@ fn fuzz_one(target: &str) -> Result<()> {
     Ok(())
 }
 
-/// The parser, the tokenizer and the runtime with the plain kernels, interpreted: reads outside, misaligned or of nothing
-/// are errors, in the kernels' unsafe code too.
+/// The parser, the tokenizer, the runtime and the C interface with the plain kernels, interpreted: reads outside, misaligned or of nothing
+/// are errors, in the kernels' unsafe code too, and whatever C could not do with the pointers it is given.
 pub(super) fn miri() -> Result<()> {
     if output(nightly("cargo").args(["miri", "--version"])).is_err() {
         let get = "rustup toolchain install nightly --component miri,rust-src";
@@ -113,7 +113,8 @@ pub(super) fn miri() -> Result<()> {
     // A real clock, so that the tests say what they took.
     miri.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("CARGO_TARGET_DIR", root().join("target/miri"));
     miri.args(["miri", "test", "--locked", "--package", "distil-forge", "--package", "distil-runtime"]);
-    run(miri.args(["--lib", "--test", "smoke", "--", "--nocapture"]))?;
+    miri.args(["--package", "distil-capi", "--lib", "--test", "smoke", "--test", "boundary"]);
+    run(miri.args(["--", "--nocapture"]))?;
     // How cores hand each other work, with threads for cores.
     let mut cores = nightly("cargo");
     cores.current_dir(root().join("firmware")).env("CARGO_TARGET_DIR", root().join("target/miri"));

@@ -41,7 +41,7 @@ pub(super) const STEPS: [Step; 15] = [
     Step { name: "fuzz", what: "a minute of fuzzing finds nothing", arm: false, run: parser::fuzz },
     Step {
         name: "miri",
-        what: "parser, tokenizer, runtime and the hand-over between cores do nothing undefined, interpreted",
+        what: "parser, tokenizer, runtime, C interface and the hand-over between cores do nothing undefined, interpreted",
         arm: false,
         run: parser::miri,
     },
