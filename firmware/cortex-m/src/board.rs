@@ -9,7 +9,7 @@ use cortex_m::interrupt::Mutex;
 use cortex_m::peripheral::{DCB, DWT, SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
 use defmt_rtt as _;
-use distil_harness::{App, Board, Event, Machine, Ram, SingleThread, Unit, run};
+use distil_harness::{App, Board, EXIT_WATCHDOG, Event, Machine, Ram, SingleThread, Unit, run};
 
 use crate::memory::Memory;
 use crate::{exit, stack};
@@ -18,26 +18,30 @@ use crate::{exit, stack};
 pub trait Console {
     /// Sends all bytes.
     fn send(&mut self, bytes: &[u8]);
-    /// Waits for a byte.
-    fn receive(&mut self) -> u8;
+    /// A byte, if one has arrived. It has to be asked for often: a port may keep no more than one.
+    fn receive(&mut self) -> Option<u8>;
 }
 
-struct OnBoard<C>(C);
+/// A board's port, and how its watchdog is fed, if it has one.
+struct OnBoard<C, F> {
+    console: C,
+    feed: F,
+}
 
-impl<C: Console> Write for OnBoard<C> {
+impl<C: Console, F> Write for OnBoard<C, F> {
     /// Terminals want a carriage return before each line feed.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for (i, line) in text.split('\n').enumerate() {
             if i > 0 {
-                self.0.send(b"\r\n");
+                self.console.send(b"\r\n");
             }
-            self.0.send(line.as_bytes());
+            self.console.send(line.as_bytes());
         }
         Ok(())
     }
 }
 
-impl<C: Console> Machine for OnBoard<C> {
+impl<C: Console, F: FnMut()> Machine for OnBoard<C, F> {
     fn report(&mut self, event: &Event<'_>) {
         match event {
             Event::Fault(_) => defmt::error!("{}", event),
@@ -50,13 +54,23 @@ impl<C: Console> Machine for OnBoard<C> {
     /// One byte, sent back: a terminal does not show what it sends.
     fn read(&mut self, buffer: &mut [u8]) -> usize {
         let Some(place) = buffer.first_mut() else { return 0 };
-        *place = self.0.receive();
+        *place = loop {
+            // Somebody who thinks is no program that hangs, and a watchdog of these chips cannot be stopped.
+            (self.feed)();
+            if let Some(byte) = self.console.receive() {
+                break byte;
+            }
+        };
         if *place == b'\r' {
-            self.0.send(b"\r\n")
+            self.console.send(b"\r\n")
         } else {
-            self.0.send(&[*place])
+            self.console.send(&[*place])
         }
         1
+    }
+
+    fn alive(&mut self) {
+        (self.feed)();
     }
 
     fn stack(&mut self) -> Option<(usize, usize)> {
@@ -108,8 +122,19 @@ fn start(dcb: &mut DCB, dwt: &mut DWT, timer: &mut SYST) {
     timer.enable_counter();
 }
 
-/// Runs the program of that name, the one that answers what is typed if none was chosen when this was built.
-pub fn main(memory: Memory, console: impl Console, app: Option<&str>) -> ! {
+/// Says that the watchdog ended the program that ran before this one, if it did.
+pub fn report_reset(by_watchdog: bool) {
+    if by_watchdog {
+        defmt::error!(
+            "error {=u8}: the last program gave no sign of life, and the watchdog reset the chip",
+            EXIT_WATCHDOG
+        );
+    }
+}
+
+/// Runs the program of that name, the one that answers what is typed if none was chosen when this was built; `feed`
+/// feeds the watchdog, where one runs.
+pub fn main(memory: Memory, console: impl Console, app: Option<&str>, feed: impl FnMut()) -> ! {
     let mut ram: [Ram<'_>; 2] = memory.ram;
     let board = Board {
         name: memory.board,
@@ -121,5 +146,5 @@ pub fn main(memory: Memory, console: impl Console, app: Option<&str>) -> ! {
         code_bytes: memory.code_bytes,
     };
     let app = app.map_or(Ok(App::Classify), App::named);
-    exit(run(app, board, &mut OnBoard(console)))
+    exit(run(app, board, &mut OnBoard { console, feed }))
 }

@@ -1,5 +1,5 @@
-//! 400 MHz for the Cortex-M7 from the board's 25 MHz: 25 / 5 x 160 / 2. The chip can do 480 MHz, but not as this board
-//! feeds it, by its switching regulator alone.
+//! 400 MHz for the Cortex-M7 from the board's 25 MHz: 25 / 5 x 160 / 2. The chip can do 480 MHz in voltage scale 0, which its
+//! linear regulator gives; this board feeds the core by the switching regulator alone, and scale 1 is as high as that goes.
 
 use embassy_stm32::Config;
 use embassy_stm32::rcc::{

@@ -7,6 +7,7 @@ mod flash;
 mod memory;
 mod mpu;
 mod serial;
+mod watchdog;
 
 use core::mem::MaybeUninit;
 
@@ -41,7 +42,11 @@ fn main() -> ! {
         second: (chip.PH2, chip.PH3, chip.PG9, chip.PG14),
     });
     board::caches_and_counter(&mut core);
+    board::report_reset(watchdog::was_it());
     // SAFETY: the flash is mapped.
     let Some(memory) = (unsafe { memory::take() }) else { exit(EXIT_FAULT) };
-    board::main(memory, console, option_env!("DISTIL_APP"))
+    let mut watchdog = option_env!("DISTIL_WATCHDOG").map(|_| watchdog::start(chip.IWDG1));
+    board::main(memory, console, option_env!("DISTIL_APP"), || {
+        watchdog.iter_mut().for_each(|watchdog| watchdog.pet());
+    })
 }

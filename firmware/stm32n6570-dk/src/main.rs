@@ -7,6 +7,7 @@ mod flash;
 mod memory;
 mod mpu;
 mod serial;
+mod watchdog;
 
 use cortex_m_rt::entry;
 use distil_cortex_m::{board, exit};
@@ -38,7 +39,11 @@ fn main() -> ! {
     }
     mpu::protect(&mut core.MPU);
     board::caches_and_counter(&mut core);
+    board::report_reset(watchdog::was_it());
     // SAFETY: the flash is mapped and AXISRAM1 is on.
     let Some(memory) = (unsafe { memory::take() }) else { exit(EXIT_FAULT) };
-    board::main(memory, console, option_env!("DISTIL_APP"))
+    let mut watchdog = option_env!("DISTIL_WATCHDOG").map(|_| watchdog::start(chip.IWDG));
+    board::main(memory, console, option_env!("DISTIL_APP"), || {
+        watchdog.iter_mut().for_each(|watchdog| watchdog.pet());
+    })
 }

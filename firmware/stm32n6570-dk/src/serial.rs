@@ -3,6 +3,7 @@
 use distil_cortex_m::board::Console;
 use embassy_stm32::mode::Blocking;
 use embassy_stm32::usart::Uart;
+use embedded_hal_nb::serial::Read;
 
 /// The port.
 pub(crate) struct Port(pub(crate) Uart<'static, Blocking>);
@@ -13,10 +14,8 @@ impl Console for Port {
         let _ = self.0.blocking_write(bytes);
     }
 
-    fn receive(&mut self) -> u8 {
-        let mut byte = [0];
+    fn receive(&mut self) -> Option<u8> {
         // What arrived with an error of the line is not taken.
-        while self.0.blocking_read(&mut byte).is_err() {}
-        byte[0]
+        self.0.read().ok()
     }
 }

@@ -61,6 +61,9 @@ enum Command {
         /// The packed model to write; without it a small seeded one is made
         #[arg(long)]
         model: Option<PathBuf>,
+        /// Start the chip's watchdog, which resets it when the program gives no sign of life for some seconds
+        #[arg(long)]
+        watchdog: bool,
         /// Print the commands and run none of them
         #[arg(long)]
         show: bool,
@@ -137,10 +140,10 @@ pub(crate) fn main(args: Args) -> Result<()> {
             Ok(())
         }
         Command::Run(args) => run(&args),
-        Command::Flash { machine, app, model, show } => {
+        Command::Flash { machine, app, model, watchdog, show } => {
             let machine = Machine::named(&machine)?;
             let images = model.map_or_else(images::fixture, |model| images::for_model(&model))?;
-            build_with(machine, None, Some(app))?;
+            build_with(machine, &Choice { app: Some(app), watchdog, ..Choice::default() })?;
             flash::flash(machine, app, &images, show)
         }
         Command::Size { machine: Some(name), levels: true } => {
@@ -216,19 +219,33 @@ pub(crate) fn build(machine: &Machine) -> Result<()> {
 
 /// [`build`] at another level of optimization than the profile's.
 fn build_at(machine: &Machine, level: Option<&str>) -> Result<()> {
-    build_with(machine, level, None)
+    build_with(machine, &Choice { level, ..Choice::default() })
 }
 
-/// [`build_at`] with a program that a board starts with.
-fn build_with(machine: &Machine, level: Option<&str>, app: Option<App>) -> Result<()> {
+/// What is chosen when an image is built.
+#[derive(Default)]
+struct Choice<'c> {
+    /// A level of optimization other than the profile's.
+    level: Option<&'c str>,
+    /// The program that a board starts with.
+    app: Option<App>,
+    /// Whether a board starts its watchdog.
+    watchdog: bool,
+}
+
+/// [`build`] as chosen.
+fn build_with(machine: &Machine, choice: &Choice<'_>) -> Result<()> {
     let mut cargo = cargo_for("build", machine.target, &root().join("firmware"))?;
     cargo.args(["--release", "--locked", "--package", machine.name]);
     // The level of defmt's messages is chosen at build time, and the default leaves out all but errors.
     cargo.env("DEFMT_LOG", "info");
-    if let Some(app) = app {
+    if let Some(app) = choice.app {
         cargo.env("DISTIL_APP", app.name());
     }
-    if let Some(level) = level {
+    if choice.watchdog {
+        cargo.env("DISTIL_WATCHDOG", "1");
+    }
+    if let Some(level) = choice.level {
         cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level);
     }
     run_command(&mut cargo)
