@@ -162,7 +162,7 @@ pub(super) fn show(machines: &[&Machine]) -> Result<()> {
     Ok(())
 }
 
-/// The compiler's levels: 3 is what the machines are built with.
+/// The compiler's levels. Cortex-M machines are built with 2, 64-bit ones with 3.
 const LEVELS: [&str; 4] = ["z", "s", "2", "3"];
 
 /// Prints what the compiler's levels of optimization make of a machine's program.
