@@ -97,7 +97,6 @@ pub(super) fn run_emulated(accept: bool) -> Result<()> {
         .spawn()
         .context("cannot start qemu-system-aarch64; run `cargo xtask setup`")?;
     let mut stdin = child.stdin.take().context("the emulator's input is a pipe")?;
-    stdin.write_all(b"paris is the capital of [MASK].\nquit\n")?;
     let lines = BufReader::new(child.stdout.take().context("the emulator's output is a pipe")?).lines();
     let (sender, received) = mpsc::channel();
     thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -105,6 +104,10 @@ pub(super) fn run_emulated(accept: bool) -> Result<()> {
     // The end of its words, or five minutes of silence: what is missing then shows in the comparison.
     while let Ok(line) = received.recv_timeout(Duration::from_secs(300)) {
         text += &format!("{}\n", line.replace('\r', ""));
+        // As a person types: what comes before the serial port is set up can be lost.
+        if line.starts_with("ready:") {
+            stdin.write_all(b"paris is the capital of [MASK].\nquit\n")?;
+        }
         if LAST_WORDS.iter().any(|words| line.starts_with(words)) {
             break;
         }
