@@ -13,13 +13,15 @@ use crate::error::ModelError;
 use crate::executor::{Executor, distribute};
 use crate::linear::Rows;
 use crate::model::{Embeddings, Layer, Model, Norm};
+use crate::operation::{Operation, Watch, unwatched};
 use crate::parts::{Blocks, Heads};
 use crate::plan::Plan;
 
 /// Encodes the first `n` tokens of `buffers.ids`; the last hidden states are then in `buffers.x[..n * h]`.
 ///
 /// `observe` sees the hidden states on their way, `[n][h]`: with 0 those of the embeddings, with `i` those after `i`
-/// layers. It is compiled in, so that one that does nothing costs nothing.
+/// layers. It is compiled in, so that one that does nothing costs nothing. `run` does the work of a layer:
+/// [`Step::run`], or [`Step::run_watched`].
 pub(crate) fn encode(
     model: &Model,
     plan: Plan,
@@ -27,6 +29,7 @@ pub(crate) fn encode(
     n: usize,
     buffers: &mut Buffers,
     mut observe: impl FnMut(u32, &[f32]),
+    run: impl Fn(&Step, Plan, &dyn Executor, &mut Buffers),
 ) -> Result<(), ModelError> {
     let (kernels, config) = (model.kernels(), model.config());
     let states = n * config.hidden as usize;
@@ -35,8 +38,7 @@ pub(crate) fn encode(
     for i in 0..config.layers {
         let layer = model.layer(i)?;
         let step = Step { kernels, config, layer: &layer, n };
-        step.keys_and_values(plan, executor, buffers);
-        step.rows(plan, executor, buffers);
+        run(&step, plan, executor, buffers);
         observe(i + 1, &buffers.x[..states]);
     }
     Ok(())
@@ -58,7 +60,7 @@ fn embed(kernels: Kernels, config: &Config, tables: &Embeddings, n: usize, buffe
 }
 
 /// One transformer layer over `n` tokens.
-struct Step<'a> {
+pub(crate) struct Step<'a> {
     kernels: Kernels,
     config: &'a Config,
     layer: &'a Layer<'a>,
@@ -66,19 +68,38 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// The layer's work.
+    pub(crate) fn run(&self, plan: Plan, executor: &dyn Executor, buffers: &mut Buffers) {
+        self.keys_and_values(plan, executor, buffers, &unwatched);
+        self.rows(plan, executor, buffers, &unwatched);
+    }
+
+    /// The same, telling `watch` of each operation. A function of its own, which programs that watch nothing do not contain.
+    pub(crate) fn run_watched(
+        &self,
+        plan: Plan,
+        executor: &dyn Executor,
+        buffers: &mut Buffers,
+        watch: &(dyn Fn(Operation) + Sync),
+    ) {
+        self.keys_and_values(plan, executor, buffers, &watch);
+        self.rows(plan, executor, buffers, &watch);
+    }
+
     /// The keys and values of all heads, which every row needs; the heads are shared among the threads.
-    fn keys_and_values(&self, plan: Plan, executor: &dyn Executor, buffers: &mut Buffers) {
+    fn keys_and_values(&self, plan: Plan, executor: &dyn Executor, buffers: &mut Buffers, watch: &impl Watch) {
         let (kernels, layer, h) = (self.kernels, self.layer, self.config.hidden as usize);
         let x = &buffers.x[..self.n * h];
         let (mut room, scratch) = Quantized::carve(buffers.work, self.n, h);
         let rows = Rows::quantize(kernels, x, h, &mut room, &[&layer.key, &layer.value]);
+        watch(Operation::Quantize);
         let attention = self.attention(plan);
         let heads = Heads::new(buffers.heads, self.config.heads as usize, scratch, plan.threads());
-        distribute(executor, plan.threads(), heads, &|heads| attention.keys_and_values(heads, &rows));
+        distribute(executor, plan.threads(), heads, &|heads| attention.keys_and_values(heads, &rows, watch));
     }
 
     /// Everything else, in blocks of rows; the rows are shared among the threads.
-    fn rows(&self, plan: Plan, executor: &dyn Executor, buffers: &mut Buffers) {
+    fn rows(&self, plan: Plan, executor: &dyn Executor, buffers: &mut Buffers, watch: &impl Watch) {
         let h = self.config.hidden as usize;
         let (attention, heads): (_, &[u8]) = (self.attention(plan), buffers.heads);
         let blocks = Blocks::new(&mut buffers.x[..self.n * h], h, buffers.work, plan);
@@ -86,8 +107,8 @@ impl Step<'_> {
             let (blocks, scratch) = blocks.into_parts();
             blocks.for_each(|x| {
                 let (mut quantized, scratch) = Quantized::carve(scratch, x.len() / h, h);
-                self.self_attention(attention, x, heads, &mut quantized, scratch);
-                self.feed_forward(x, &mut quantized, scratch);
+                self.self_attention(attention, x, heads, &mut quantized, scratch, watch);
+                self.feed_forward(x, &mut quantized, scratch, watch);
             });
         });
     }
@@ -100,31 +121,40 @@ impl Step<'_> {
         heads: &[u8],
         quantized: &mut Quantized,
         scratch: &mut [u8],
+        watch: &impl Watch,
     ) {
         let (kernels, layer, h) = (self.kernels, self.layer, self.config.hidden as usize);
         let (context, scratch) = piece::<f32>(scratch, x.len());
         let rows = Rows::quantize(kernels, x, h, quantized, &[&layer.query]);
-        attention.answer(&rows, heads, context, scratch);
+        watch(Operation::Quantize);
+        attention.answer(&rows, heads, context, scratch, watch);
         let rows = Rows::quantize(kernels, context, h, quantized, &[&layer.attention_output]);
+        watch(Operation::Quantize);
         rows.apply(kernels, &layer.attention_output, 0..h, Epilogue::Add, x, h);
+        watch(Operation::Output);
         let Norm { weight, bias } = layer.attention_norm;
         let rows = x.chunks_exact_mut(h).zip(quantized.rows(h));
         rows.for_each(|(row, (values, scale))| {
             *scale = kernels.norm_quantize(row, weight, bias, self.config.layer_norm_eps, values);
         });
+        watch(Operation::Norm);
     }
 
     /// x = norm(x + W_2 gelu(W_1 x + b_1) + b_2), of rows that are quantized already.
-    fn feed_forward(&self, x: &mut [f32], quantized: &mut Quantized, scratch: &mut [u8]) {
+    fn feed_forward(&self, x: &mut [f32], quantized: &mut Quantized, scratch: &mut [u8], watch: &impl Watch) {
         let (kernels, h, wide) = (self.kernels, self.config.hidden as usize, self.config.intermediate as usize);
         let (first, second) = (&self.layer.feed_forward_in, &self.layer.feed_forward_out);
         let (inner, scratch) = piece::<f32>(scratch, x.len() / h * wide);
         let (mut inner_room, _) = Quantized::carve(scratch, x.len() / h, wide);
         Rows::new(x, h, quantized).apply(kernels, first, 0..wide, Epilogue::Gelu, inner, wide);
+        watch(Operation::FeedForwardIn);
         let rows = Rows::quantize(kernels, inner, wide, &mut inner_room, &[second]);
+        watch(Operation::Quantize);
         rows.apply(kernels, second, 0..h, Epilogue::Add, x, h);
+        watch(Operation::FeedForwardOut);
         let Norm { weight, bias } = self.layer.output_norm;
         x.chunks_exact_mut(h).for_each(|row| kernels.layer_norm(row, weight, bias, self.config.layer_norm_eps));
+        watch(Operation::Norm);
     }
 
     fn attention(&self, plan: Plan) -> Attention<'_> {

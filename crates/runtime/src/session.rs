@@ -6,12 +6,14 @@ use distil_format::Head;
 
 use crate::buffers::Buffers;
 use crate::classification::{self, Classification};
+use crate::encoder::{self, Step};
 use crate::error::{RunError, SessionError, finite};
 use crate::executor::{Executor, SingleThread};
 use crate::heads::{self, Candidate, Prediction};
 use crate::model::Model;
+use crate::operation::Operation;
 use crate::plan::{Plan, arena_len};
-use crate::{encoder, text};
+use crate::text;
 
 /// Answers texts of up to a fixed number of tokens in a caller's arena. A text of n tokens costs n tokens: nothing is padded.
 pub struct Session<'m> {
@@ -118,6 +120,31 @@ impl<'m> Session<'m> {
         types: Option<&[u8]>,
         observe: impl FnMut(u32, &[f32]),
     ) -> Result<usize, RunError> {
+        let tokens = self.take_ids(ids, types)?;
+        self.run(tokens, observe)
+    }
+
+    /// [`Session::observe_ids`], telling `watch` of each operation of each layer when it is over, so that what a clock or a
+    /// counter shows then can be told apart by operation. It is called some hundred times a layer. Each thread tells of
+    /// its own operations; to have them in order, run on one.
+    ///
+    /// # Errors
+    /// As [`Session::encode_ids`].
+    pub fn watch_ids(
+        &mut self,
+        ids: &[u32],
+        types: Option<&[u8]>,
+        observe: impl FnMut(u32, &[f32]),
+        watch: &(dyn Fn(Operation) + Sync),
+    ) -> Result<usize, RunError> {
+        let tokens = self.take_ids(ids, types)?;
+        self.run_with(tokens, observe, |step, plan, executor, buffers| {
+            step.run_watched(plan, executor, buffers, watch);
+        })
+    }
+
+    /// Checks the ids and makes them the tokens of the next run.
+    fn take_ids(&mut self, ids: &[u32], types: Option<&[u8]>) -> Result<usize, RunError> {
         self.tokens = 0;
         let config = self.model.config();
         let n = ids.len();
@@ -141,11 +168,20 @@ impl<'m> Session<'m> {
         self.buffers.starts[..n].fill(0);
         self.buffers.ends[..n].fill(0);
         self.buffers.words.fill(text::ADDED);
-        self.run(n, observe)
+        Ok(n)
     }
 
     pub(crate) fn run(&mut self, tokens: usize, observe: impl FnMut(u32, &[f32])) -> Result<usize, RunError> {
-        encoder::encode(self.model, self.plan, self.executor, tokens, &mut self.buffers, observe)?;
+        self.run_with(tokens, observe, |step, plan, executor, buffers| step.run(plan, executor, buffers))
+    }
+
+    fn run_with(
+        &mut self,
+        tokens: usize,
+        observe: impl FnMut(u32, &[f32]),
+        run: impl Fn(&Step, Plan, &dyn Executor, &mut Buffers),
+    ) -> Result<usize, RunError> {
+        encoder::encode(self.model, self.plan, self.executor, tokens, &mut self.buffers, observe, run)?;
         finite(&self.buffers.x[..tokens * self.model.config().hidden as usize])?;
         self.tokens = tokens;
         Ok(tokens)

@@ -1,14 +1,13 @@
 //! What texts of several lengths cost: instructions or cycles, whole and by part, arena, stack.
 
-use core::ops::ControlFlow;
-
-use distil_runtime::{Artifact, Head, Model, RunError, Session, tokenizer};
+use distil_runtime::{Head, Model, Session, SingleThread};
 
 use crate::answer::{self, Saved};
 use crate::check::Comparison;
 use crate::event::Event;
 use crate::fault::{EXIT_OK, Fault};
 use crate::machine::{Board, Machine};
+use crate::profile::{self, Ids};
 use crate::start;
 
 /// Tokens of the texts.
@@ -47,7 +46,9 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
             arena: needs.arena,
             place: ram.name,
         });
-        let profile = profile(&mut session, &artifact, text, outcome.count, machine).map_err(Fault::Run)?;
+        let ids = Ids::<MOST_TOKENS>::of(&session);
+        let profile =
+            profile::parts(&mut session, &artifact, (text, &ids), outcome.count, machine).map_err(Fault::Run)?;
         machine.report(&Event::Profile { profile, unit });
         let cores = executor.threads().min(MOST_CORES);
         if cores > 1 {
@@ -64,54 +65,16 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
             parts.iter_mut().zip(before).for_each(|(part, before)| *part = part.wrapping_sub(before));
             machine.report(&Event::Cores { parts: &parts[..cores], unit });
         }
+        // One core at a time can be told apart by operation, and needs no more memory than several.
+        let plan = needs.plan.with_threads(1);
+        let mut session = Session::with_plan(&model, arena, tokens, plan, &SingleThread).map_err(Fault::Session)?;
+        let operations = profile::operations(&mut session, &ids, machine).map_err(Fault::Run)?;
+        machine.report(&Event::Operations { operations: &operations, unit });
     }
     if let Some((used, of)) = machine.stack() {
         machine.report(&Event::Stack { used, of });
     }
     Ok(EXIT_OK)
-}
-
-/// What the parts of a text's answer cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Profile {
-    /// From the text to its tokens.
-    pub text: u64,
-    /// From the tokens to the first hidden states.
-    pub embeddings: u64,
-    /// All layers.
-    pub layers: u64,
-    /// From the last hidden states to the answer.
-    pub head: u64,
-}
-
-/// Runs the parts of an answer that cost `whole` once more, one by one; the head is what is left.
-fn profile<M: Machine>(
-    session: &mut Session<'_>,
-    artifact: &Artifact<'_>,
-    text: &str,
-    whole: u64,
-    machine: &mut M,
-) -> Result<Profile, RunError> {
-    let reader = tokenizer(artifact.config(), artifact.vocabulary());
-    let start = M::count();
-    let _ = reader.for_each(text, |_| ControlFlow::<()>::Continue(()));
-    let text = M::count().wrapping_sub(start);
-
-    let mut ids = [0; MOST_TOKENS];
-    let tokens = session.ids().len().min(MOST_TOKENS);
-    ids[..tokens].copy_from_slice(&session.ids()[..tokens]);
-    let start = M::count();
-    let (mut first, mut last) = (start, start);
-    session.observe_ids(&ids[..tokens], None, |layer, _| {
-        machine.alive();
-        last = M::count();
-        if layer == 0 {
-            first = last;
-        }
-    })?;
-    let (embeddings, layers) = (first.wrapping_sub(start), last.wrapping_sub(first));
-    let head = whole.saturating_sub(text).saturating_sub(embeddings).saturating_sub(layers);
-    Ok(Profile { text, embeddings, layers, head })
 }
 
 /// Tokens of the longest text.

@@ -2,13 +2,13 @@
 
 use core::fmt;
 
-use distil_runtime::{Config, Head, Isa};
+use distil_runtime::{Config, Head, Isa, Operation};
 
-use crate::bench::Profile;
 use crate::check::Difference;
 use crate::classify::prompt;
 use crate::fault::Fault;
 use crate::machine::Unit;
+use crate::profile::{Operations, Profile};
 
 /// One step of a run. Its text is one or more lines, without a line break at the end.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +111,13 @@ pub enum Event<'e> {
         /// In this unit.
         unit: Unit,
     },
+    /// What the operations of that text's layers cost on one core.
+    Operations {
+        /// One for each of [`Operation::ALL`].
+        operations: &'e Operations,
+        /// In this unit.
+        unit: Unit,
+    },
     /// What each core did of the text that was measured last, one core at a time.
     Cores {
         /// The first core's part, then the others'.
@@ -182,6 +189,18 @@ impl fmt::Display for Event<'_> {
                     f,
                     "   text {text} {unit}, embeddings {embeddings} {unit}, layers {layers} {unit}, head {head} {unit}"
                 )
+            }
+            Self::Operations { operations, unit } => {
+                let parts = Operation::ALL.into_iter().zip(*operations).enumerate();
+                parts.into_iter().try_for_each(|(at, (operation, count))| {
+                    // Lines that can be read: the rows to heads, attention, the rest.
+                    let before = match at {
+                        0 => "   ",
+                        5 | 9 => "\n   ",
+                        _ => ", ",
+                    };
+                    write!(f, "{before}{} {count} {}", operation.name(), unit.name())
+                })
             }
             Self::Cores { parts, unit } => {
                 write!(f, "   in turns:")?;

@@ -26,17 +26,18 @@ mod input;
 mod kernels;
 mod line;
 mod machine;
+mod profile;
 mod selftest;
 mod start;
 
 pub use app::{App, UnknownApp};
-pub use bench::Profile;
 pub use check::{Check, CheckError, Difference, Expected};
 pub use distil_runtime::{Artifact, Executor, OpenError, SingleThread};
 pub use event::Event;
 pub use fault::{EXIT_DIFFERENT, EXIT_FAULT, EXIT_OK, EXIT_PANIC, EXIT_WATCHDOG, Fault};
 pub use line::Line;
 pub use machine::{Board, Machine, Ram, Unit};
+pub use profile::{Operations, Profile};
 
 /// Runs a program and returns the code to exit with.
 pub fn run<'b, M: Machine>(app: Result<App, UnknownApp>, board: Board<'b>, machine: &mut M) -> u8 {

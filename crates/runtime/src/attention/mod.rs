@@ -10,6 +10,7 @@ use distil_kernels::Kernels;
 
 use crate::linear::Rows;
 use crate::model::Layer;
+use crate::operation::Watch;
 use crate::parts::Heads;
 
 /// The attention of one layer over `n` tokens with heads of width `d`.
@@ -30,21 +31,28 @@ impl Attention<'_> {
     }
 
     /// Makes the keys and values of some heads from all `rows`, into the memory of each head.
-    pub(crate) fn keys_and_values(&self, heads: Heads, rows: &Rows) {
+    pub(crate) fn keys_and_values(&self, heads: Heads, rows: &Rows, watch: &impl Watch) {
         if self.is_integer() {
-            self.integer_keys_and_values(heads, rows);
+            self.integer_keys_and_values(heads, rows, watch);
         } else {
-            self.float_keys_and_values(heads, rows);
+            self.float_keys_and_values(heads, rows, watch);
         }
     }
 
     /// Writes what all heads answer to `rows`, side by side, to `context`; `memory` has an equal part
     /// for each head.
-    pub(crate) fn answer(&self, rows: &Rows, memory: &[u8], context: &mut [f32], scratch: &mut [u8]) {
+    pub(crate) fn answer(
+        &self,
+        rows: &Rows,
+        memory: &[u8],
+        context: &mut [f32],
+        scratch: &mut [u8],
+        watch: &impl Watch,
+    ) {
         if self.is_integer() {
-            self.integer_answer(rows, memory, context, scratch);
+            self.integer_answer(rows, memory, context, scratch, watch);
         } else {
-            self.float_answer(rows, memory, context, scratch);
+            self.float_answer(rows, memory, context, scratch, watch);
         }
     }
 
