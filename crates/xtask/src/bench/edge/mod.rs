@@ -14,7 +14,7 @@ use super::llvm::Llvm;
 use super::place;
 use super::subjects::{Packing, Shape, packed};
 use super::table::{Table, digits, grouped};
-use boards::{BOARDS, Board};
+use boards::{BOARDS, Board, Most};
 use runs::{Measured, Runner, Subject};
 
 /// Arguments of `firmware table`.
@@ -35,8 +35,13 @@ pub(crate) struct Args {
 }
 
 /// The models, the yardstick first.
-const MODELS: [(Shape, &str); 4] =
-    [(Shape::BertBase, "f32"), (Shape::DistilBert, "f32"), (Shape::DistilBert, "int8"), (Shape::DistilBert, "int4")];
+const MODELS: [(Shape, &str); 5] = [
+    (Shape::BertBase, "f32"),
+    (Shape::DistilBert, "f32"),
+    (Shape::DistilBert, "int8"),
+    (Shape::DistilBert, "int4"),
+    (Shape::DistilBert, "int3"),
+];
 
 /// Rows that pass through a layer together: weights are read once for each such block.
 const BLOCK: usize = 56;
@@ -65,7 +70,7 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     Ok(())
 }
 
-const HEAD: [&str; 12] = [
+const HEAD: [&str; 13] = [
     "board",
     "model",
     "tokens",
@@ -76,6 +81,7 @@ const HEAD: [&str; 12] = [
     "M cycles",
     "ms",
     "ms to read the weights",
+    "both, data sheets' most",
     "smaller",
     "faster",
 ];
@@ -118,28 +124,46 @@ fn add_board(board: &Board, runner: &mut Runner, table: &mut Table) -> Result<()
     let (memory, peak, source) = board.memory;
     table.notes.push(format!(
         "**{}**: {}, modelled as LLVM's {}. Layout of integer weights: {}. Weights are read from {memory}, {} MB/s at most: \
-         {source}. {}",
+         {source}.{} {}",
         board.name,
         board.processor,
         board.model.cpu,
         board.layout,
         digits(peak),
+        board.most.as_ref().map(allowed).unwrap_or_default(),
         lacking.iter().map(|reason| format!("{reason}. ")).collect::<String>()
     ));
     Ok(())
 }
 
-/// Arena, code, instructions, cycles, milliseconds and the floor of a text.
+/// What the data sheets allow, in words.
+fn allowed(most: &Most) -> String {
+    let (peak, source) = most.memory;
+    format!(
+        " So its image sets them. The data sheets allow {} MHz ({}) and {} MB/s ({source}).",
+        digits(most.mhz),
+        most.why,
+        digits(peak)
+    )
+}
+
+/// Arena, code, instructions, cycles, milliseconds and the floor of a text, and the last two as the data sheets allow.
 fn figures(board: &Board, measured: &Measured, at: usize, tokens: usize) -> Vec<String> {
     let text = &measured.texts[at];
     let (_, peak, _) = board.memory;
+    let times = |mhz: f64, peak: f64| {
+        [digits(text.cycles / mhz / 1000.0), digits(floor_ms(measured.layer_bytes, tokens, peak))]
+    };
+    let [ms, floor] = times(board.mhz, peak);
+    let most = board.most.as_ref().map(|most| times(most.mhz, most.memory.0).join(", "));
     vec![
         grouped(text.arena),
         grouped(measured.code),
         digits(text.instructions / 1e6),
         digits(text.cycles / 1e6),
-        digits(text.cycles / board.mhz / 1000.0),
-        digits(floor_ms(measured.layer_bytes, tokens, peak)),
+        ms,
+        floor,
+        most.unwrap_or_else(|| "-".into()),
     ]
 }
 
