@@ -83,14 +83,15 @@ fn a_student_learns_from_its_teacher() {
     finetune(&model, &teacher, &more);
     let taught =
         ["finetune", "--json", "--device", "cpu", "--teacher", &teacher, "-o", &student, "--alpha-hidden", "0.5"];
+    let taught = [&taught[..], &["--alpha-attention", "0.25"]].concat();
     let summary = json(&train(&[&taught[..], &["--student-layers", "1"], &more].concat()));
     assert!(summary["held_out"]["accuracy"].as_f64().unwrap() >= 0.95, "{summary}");
     let config = json(&std::fs::read_to_string(folder.path().join("student/config.json")).unwrap());
     assert_eq!((&config["model_type"], &config["n_layers"]), (&Value::from("distilbert"), &Value::from(1)));
     let line =
         json(std::fs::read_to_string(folder.path().join("student/metrics.jsonl")).unwrap().lines().next().unwrap());
-    let parts = ["loss_labels", "loss_soft", "loss_hidden"].map(|name| line[name].as_f64().unwrap());
-    let sum = 0.5 * parts[0] + 0.5 * parts[1] + 0.5 * parts[2];
+    let parts = ["loss_labels", "loss_soft", "loss_hidden", "loss_attention"].map(|name| line[name].as_f64().unwrap());
+    let sum = 0.5 * parts[0] + 0.5 * parts[1] + 0.5 * parts[2] + 0.25 * parts[3];
     assert!((line["loss"].as_f64().unwrap() - sum).abs() < 1e-4, "{line}");
 
     // A teacher for something else is refused.

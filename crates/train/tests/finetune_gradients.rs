@@ -107,6 +107,7 @@ fn every_tensor_of_a_head_agrees_with_finite_differences() {
         let config = FinetuneConfig {
             alpha: 0.4,
             alpha_hidden: 0.3,
+            alpha_attention: 0.7,
             layer_map: Some(vec![0, 1]),
             ..FinetuneConfig::new(task_of(kind))
         };
@@ -159,7 +160,12 @@ fn shares_add_up() {
     for kind in [Kind::Texts(Problem::SingleLabel), Kind::Words] {
         let (student, train) = (model(Architecture::Bert, kind, 1), data(folder.path(), kind));
         let teacher = model(Architecture::Bert, kind, 2);
-        let config = FinetuneConfig { alpha: 0.4, ..FinetuneConfig::new(task_of(kind)) };
+        let config = FinetuneConfig {
+            alpha: 0.4,
+            alpha_attention: 0.7,
+            layer_map: Some(vec![0, 1]),
+            ..FinetuneConfig::new(task_of(kind))
+        };
         let weights = [1.0, 5.0, 0.25];
         let course = FinetuneCourse {
             student: &student,
@@ -180,8 +186,10 @@ fn shares_add_up() {
         let parts = whole.split(3);
         assert_eq!(parts.len(), 3);
         let share = |part: &distil_train::data::Batch, i: usize| course.amounts(part)[i] / amounts[i];
-        let sum: f32 =
-            parts.iter().map(|part| total(part, [share(part, 0), share(part, 1), share(part, 2), 0.0])).sum();
+        let sum: f32 = parts
+            .iter()
+            .map(|part| total(part, [share(part, 0), share(part, 1), share(part, 2), share(part, 3)]))
+            .sum();
         assert!((sum - exact).abs() < 1e-5, "{kind:?}: {sum}, not {exact}");
     }
 }

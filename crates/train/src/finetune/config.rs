@@ -30,10 +30,13 @@ pub struct FinetuneConfig {
     pub temperature: f64,
     /// Weight of the squared differences of hidden states; 0: they are not compared.
     pub alpha_hidden: f64,
+    /// Weight of the divergence of attentions; 0: they are not compared.
+    #[serde(default)]
+    pub alpha_attention: f64,
     /// Variants of each example in an epoch, on which the student learns from the teacher alone.
     #[serde(default)]
     pub augment: usize,
-    /// The teacher's layer for each layer of the student, for hidden states.
+    /// The teacher's layer for each layer of the student, for hidden states and attention.
     pub layer_map: Option<Vec<usize>>,
 }
 
@@ -64,6 +67,7 @@ impl FinetuneConfig {
             alpha: 0.0,
             temperature: 2.0,
             alpha_hidden: 0.0,
+            alpha_attention: 0.0,
             augment: 0,
             layer_map: None,
         }
@@ -81,6 +85,7 @@ impl FinetuneConfig {
             ((0.0..=1.0).contains(&self.alpha), "--alpha must lie in [0, 1]"),
             (self.temperature.is_finite() && self.temperature > 0.0, "the temperature must be positive"),
             (self.alpha_hidden.is_finite() && self.alpha_hidden >= 0.0, "--alpha-hidden must be at least 0"),
+            (self.alpha_attention.is_finite() && self.alpha_attention >= 0.0, "--alpha-attention must be at least 0"),
             (
                 self.augment == 0 || self.needs_teacher(),
                 "--augment needs a teacher's scores or states: variants have no labels",
@@ -98,9 +103,14 @@ impl FinetuneConfig {
         }
     }
 
+    /// Whether layers of the student are compared with the teacher's.
+    pub fn compares_layers(&self) -> bool {
+        self.alpha_hidden > 0.0 || self.alpha_attention > 0.0
+    }
+
     /// Whether a teacher takes part.
     pub fn needs_teacher(&self) -> bool {
-        self.alpha > 0.0 || self.alpha_hidden > 0.0
+        self.alpha > 0.0 || self.compares_layers()
     }
 }
 

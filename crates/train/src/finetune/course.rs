@@ -1,5 +1,6 @@
 //! A task as the trainer sees it.
 
+use super::attention::divergence;
 use super::figures::{figures_of, main_score};
 use super::loss::{
     binary_cross_entropy, cross_entropy, soft_binary_cross_entropy, soft_cross_entropy, soft_span_cross_entropy,
@@ -9,7 +10,7 @@ use super::tagging::Tags;
 use super::{Augment, Data, FinetuneConfig, Targets, Task, predict};
 use crate::data::Batch;
 use crate::model::{Model, Problem};
-use crate::ops::Dropout;
+use crate::ops::{Dropout, Sequences};
 use crate::rng::{Purpose, stream};
 use crate::trainer::{Course, Judgement, LOSSES, TaskLosses};
 use crate::{Error, Result};
@@ -148,13 +149,27 @@ impl FinetuneCourse<'_> {
         }
         sum.ok_or_else(|| Error::Config("no hidden states to compare".into()))
     }
+
+    /// The divergence of the attention of each layer from that of the one it is mapped to, mean over tokens, heads and layers.
+    fn attention(&self, student: &[Tensor], teacher: (&Model, &[Tensor]), sequences: &Sequences) -> Result<Tensor> {
+        let map = self.config.layer_map.as_deref().unwrap_or_default();
+        let missing = || Error::Config("the layer map names a layer that a model has not got".into());
+        let mut sum = Tensor::zeros((), DType::F32, self.student.device())?;
+        for (mine, &theirs) in map.iter().enumerate() {
+            let taught = teacher.0.queries_and_keys(theirs, teacher.1).ok_or_else(missing)??;
+            let own = self.student.queries_and_keys(mine, student).ok_or_else(missing)??;
+            sum = (sum + divergence(&own, &taught, sequences, self.student.config.heads)?)?;
+        }
+        Ok((sum / map.len().max(1) as f64)?)
+    }
 }
 
 impl crate::trainer::Task for FinetuneCourse<'_> {
     fn names(&self) -> [&'static str; LOSSES] {
         let soft = if self.config.alpha > 0.0 { "loss_soft" } else { "" };
         let hidden = if self.config.alpha_hidden > 0.0 { "loss_hidden" } else { "" };
-        ["loss_labels", soft, hidden, ""]
+        let attention = if self.config.alpha_attention > 0.0 { "loss_attention" } else { "" };
+        ["loss_labels", soft, hidden, attention]
     }
 
     fn amounts(&self, batch: &Batch) -> [f64; LOSSES] {
@@ -163,7 +178,8 @@ impl crate::trainer::Task for FinetuneCourse<'_> {
         let own: Vec<u32> = all.iter().zip(own).filter(|(_, own)| *own).map(|(&i, _)| i).collect();
         let weights = self.weights_of(&own);
         let scored = weights.len() + all.len() - own.len();
-        [weights.iter().sum(), scored as f64, batch.rows() as f64, 0.0]
+        let rows = batch.rows() as f64;
+        [weights.iter().sum(), scored as f64, rows, rows]
     }
 
     fn losses(&self, batch: &Batch, shares: [f64; LOSSES], dropout: &mut Dropout) -> Result<TaskLosses> {
@@ -175,7 +191,7 @@ impl crate::trainer::Task for FinetuneCourse<'_> {
             Some(teacher) => {
                 let states = teacher.hidden_states(&tokens, &mut Dropout::off())?;
                 let last = states.last().ok_or_else(empty)?;
-                Some((teacher.scores(last, &tokens.sequences, &mut Dropout::off())?, states))
+                Some((teacher, teacher.scores(last, &tokens.sequences, &mut Dropout::off())?, states))
             }
             None => None,
         };
@@ -185,7 +201,7 @@ impl crate::trainer::Task for FinetuneCourse<'_> {
         let mut total = (&hard * ((1.0 - config.alpha) * shares[0]))?;
         let zero = Tensor::zeros((), DType::F32, device)?;
         let mut parts = [hard, zero.clone(), zero.clone(), zero];
-        if let Some((taught, their_states)) = taught {
+        if let Some((teacher, taught, their_states)) = taught {
             if config.alpha > 0.0 {
                 let soft = self.soft(&scores, &taught, tokens.sequences.starts(), &batch.examples)?;
                 total = (total + (&soft * (config.alpha * shares[1]))?)?;
@@ -195,6 +211,11 @@ impl crate::trainer::Task for FinetuneCourse<'_> {
                 let hidden = self.hidden(&states, &their_states)?;
                 total = (total + (&hidden * (config.alpha_hidden * shares[2]))?)?;
                 parts[2] = hidden;
+            }
+            if config.alpha_attention > 0.0 {
+                let attention = self.attention(&states, (teacher, &their_states), &tokens.sequences)?;
+                total = (total + (&attention * (config.alpha_attention * shares[3]))?)?;
+                parts[3] = attention;
             }
         }
         Ok(TaskLosses { total, parts })

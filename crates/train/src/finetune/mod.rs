@@ -4,6 +4,7 @@
 //! batches and losses, and [`metrics`] judges.
 
 pub mod answers;
+pub mod attention;
 mod augment;
 mod config;
 mod course;

@@ -182,6 +182,13 @@ impl Encoder {
         Ok(states)
     }
 
+    /// Queries and keys of layer `i` over the hidden states that it reads, `[rows, hidden]`; none where there is no such layer.
+    pub fn queries_and_keys(&self, i: usize, x: &Tensor) -> Option<Result<[Tensor; 2]>> {
+        let layer = self.layers.get(i)?;
+        let both = || Ok([layer.query.linear(x)?, layer.key.linear(x)?]);
+        Some(both())
+    }
+
     /// The sum of the embeddings with the values of the packed file.
     fn sum_on_grid(&self, tokens: &Tokens) -> Result<Tensor> {
         let mut x = (self.words.rows(&tokens.ids)? + self.positions.rows(&tokens.positions)?)?;

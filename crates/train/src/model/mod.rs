@@ -116,6 +116,11 @@ impl Model {
         self.encoder.forward(tokens, dropout)
     }
 
+    /// [`Encoder::queries_and_keys`] over the hidden states that [`Self::hidden_states`] gives before layer `i`.
+    pub fn queries_and_keys(&self, i: usize, states: &[Tensor]) -> Option<Result<[Tensor; 2]>> {
+        self.encoder.queries_and_keys(i, states.get(i)?)
+    }
+
     /// The head's projection of hidden rows onto the vocabulary, not yet multiplied out.
     pub fn project(&self, hidden: &Tensor) -> Result<crate::ops::Projection> {
         match &self.head {

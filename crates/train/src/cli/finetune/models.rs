@@ -29,6 +29,9 @@ pub(super) struct TeacherOptions {
     /// Weight of the squared differences to the teacher's hidden states, which have to be of the same width [default: 0]
     #[arg(long, value_name = "WEIGHT", requires = "teacher")]
     alpha_hidden: Option<f64>,
+    /// Weight of the divergence of the student's attention from the teacher's, which has to have as many heads [default: 0]
+    #[arg(long, value_name = "WEIGHT", requires = "teacher")]
+    alpha_attention: Option<f64>,
     /// Adds so many variants of each example in an epoch, with words masked or cut away, on which only the teacher's scores count
     /// [default: 0]
     #[arg(long, value_name = "N", requires = "teacher")]
@@ -36,7 +39,8 @@ pub(super) struct TeacherOptions {
     /// Without --model: layers of the student, which starts from the teacher's [default: half of them]
     #[arg(long, value_name = "N", requires = "teacher", conflicts_with = "model")]
     student_layers: Option<usize>,
-    /// Teacher layer for each student layer, such as 0,3,5: to start from without --model, and for --alpha-hidden
+    /// Teacher layer for each student layer, such as 0,3,5: to start from without --model, and for --alpha-hidden and
+    /// --alpha-attention
     #[arg(long, value_name = "LAYERS", value_delimiter = ',', requires = "teacher", conflicts_with = "student_layers")]
     layer_map: Option<Vec<usize>>,
     /// Without --model: family of the student; bert keeps token types and pooler [default: distilbert]
@@ -77,13 +81,15 @@ impl TeacherOptions {
         recipe.qat = self.qat.apply(recipe.qat.take())?;
         let Some(finetune) = &mut recipe.finetune else { return Ok(()) };
         if self.teacher.is_none() {
-            (finetune.alpha, finetune.alpha_hidden, finetune.layer_map, finetune.augment) = (0.0, 0.0, None, 0);
+            (finetune.alpha, finetune.alpha_hidden, finetune.alpha_attention) = (0.0, 0.0, 0.0);
+            (finetune.layer_map, finetune.augment) = (None, 0);
             return Ok(());
         }
         let saved = if finetune.alpha > 0.0 { finetune.alpha } else { 0.5 };
         finetune.alpha = self.alpha.unwrap_or(saved);
         finetune.temperature = self.temperature.unwrap_or(finetune.temperature);
         finetune.alpha_hidden = self.alpha_hidden.unwrap_or(finetune.alpha_hidden);
+        finetune.alpha_attention = self.alpha_attention.unwrap_or(finetune.alpha_attention);
         finetune.augment = self.augment.unwrap_or(finetune.augment);
         finetune.layer_map = self.layer_map.clone().or(finetune.layer_map.take());
         Ok(())
@@ -233,7 +239,13 @@ pub(super) fn build(
                 )));
             }
             let student = folders.model.is_some().then_some(depth);
-            if student.is_none() || finetune.alpha_hidden > 0.0 {
+            if finetune.alpha_attention > 0.0 && config.heads != start.config.heads {
+                return Err(Error::Config(format!(
+                    "the student has {} heads and the teacher {}; --alpha-attention needs as many",
+                    start.config.heads, config.heads
+                )));
+            }
+            if student.is_none() || finetune.compares_layers() {
                 let layers = options.layers(finetune.layer_map.as_deref(), config.layers, student)?;
                 finetune.layer_map = Some(layers);
             }
