@@ -3,6 +3,8 @@
 #[path = "support/ranks.rs"]
 mod ranks;
 mod support;
+#[path = "support/task.rs"]
+mod task;
 #[path = "support/text.rs"]
 mod text;
 
@@ -73,6 +75,11 @@ fn differences(a: &str, b: &str) -> (f64, f64, f64) {
         steps.map(|(a, b)| (number(a, key) - number(b, key)).abs() / number(a, whole)).fold(0.0, f64::max)
     };
     let losses = ["loss", "loss_ce", "loss_mlm", "loss_cos"].map(|key| relative(key, "loss"));
+    (losses.into_iter().fold(0.0, f64::max), relative("grad_norm", "grad_norm"), largest_difference(a, b))
+}
+
+/// The largest difference of a weight between two runs.
+fn largest_difference(a: &str, b: &str) -> f64 {
     let bytes = [a, b].map(|name| std::fs::read(output(name).join("model.safetensors")).unwrap());
     let [left, right] = [&bytes[0], &bytes[1]].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
     let mut weight = 0.0f64;
@@ -84,7 +91,37 @@ fn differences(a: &str, b: &str) -> (f64, f64, f64) {
         let pairs = floats(&left).into_iter().zip(floats(&right));
         weight = pairs.fold(weight, |most, (a, b)| most.max(f64::from((a - b).abs())));
     }
-    (losses.into_iter().fold(0.0, f64::max), relative("grad_norm", "grad_norm"), weight)
+    weight
+}
+
+/// Fine-tuning with a teacher and variants, cut among processes; some rank may have no text with a label.
+#[test]
+fn two_processes_fine_tune_as_one() {
+    let folder = workshop();
+    let data = task::write_sst2(folder, 60);
+    let model = task::write_model(folder, "start", distil_train::model::Architecture::Bert);
+    let path = |name: &str| output(name).display().to_string();
+    let common =
+        ["finetune", "--task", "sst2", "--data", &data, "--max-length", "32", "--device", "cpu", "--log-every", "1"];
+    train(&[&common[..], &["--model", &model, "-o", &path("expert"), "--steps", "4"]].concat());
+    let taught = ["--teacher", &path("expert"), "--alpha-hidden", "1", "--alpha-attention", "1", "--augment", "2"];
+    for world in [1, 2] {
+        let out = path(&format!("taught-{world}"));
+        run(world, &[&common[..], &taught, &["-o", &out, "--steps", "6", "--batch-size", "5"]].concat());
+    }
+    let summaries = ["taught-1", "taught-2"].map(|name| std::fs::read(output(name).join("summary.json")).unwrap());
+    let held_out = summaries.map(|bytes| serde_json::from_slice::<Value>(&bytes).unwrap()["held_out"].clone());
+    assert!(held_out[0]["accuracy"].is_f64() && held_out[0] == held_out[1], "{held_out:?}");
+    let (left, right) = (steps("taught-1"), steps("taught-2"));
+    assert_eq!((left.len(), right.len()), (6, 6));
+    for (a, b) in left.iter().zip(&right) {
+        for key in ["loss", "loss_labels", "loss_soft", "loss_hidden", "loss_attention", "grad_norm"] {
+            let [a, b] = [a, b].map(|line| line[key].as_f64().unwrap());
+            assert!((a - b).abs() <= 1e-4 * a.abs(), "{key}: {a} and {b}");
+        }
+    }
+    let weight = largest_difference("taught-1", "taught-2");
+    assert!(weight < 1e-4, "weights differ by {weight:e}");
 }
 
 /// The same batches, cut among processes, give the same training. What differs is the order of float sums.
