@@ -70,7 +70,7 @@ fn kernels() {
     let isas = report["isas"].as_array().unwrap();
     assert_eq!((isas.len(), &isas[0]["isa"], &isas[0]["picked"]), (1, &pick.into(), &true.into()));
     let kernels = isas[0]["kernels"].as_array().unwrap();
-    assert_eq!(kernels.len(), 22);
+    assert_eq!(kernels.len(), 29);
     for kernel in kernels {
         let number = |key: &str| kernel[key].as_f64().unwrap();
         assert!(number("share") > 0.0 && number("share") <= 1.0, "{kernel}");
@@ -83,6 +83,6 @@ fn kernels() {
     }
     let text = place.ok(&["bench", "--kernels", "--isa", pick, "--seconds", "0"]);
     assert!(text.contains(&format!("{pick} *: layout ")), "{text}");
-    assert_eq!(text.lines().count(), 3 + 1 + 22, "{text}");
+    assert_eq!(text.lines().count(), 3 + 1 + 29, "{text}");
     insta::assert_snapshot!(serde_json::to_string_pretty(&shape(&report)).unwrap());
 }
