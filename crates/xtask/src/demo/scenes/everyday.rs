@@ -1,203 +1,10 @@
-//! The scenes of the corpus: each writes one sentence about one subject.
+//! Scenes of everyday life.
 
-use super::corpus::Rng;
-use super::words::{CAPITALS, DAYS, NAMES, NUMBERS, ROOMS};
+use super::ask;
+use crate::demo::corpus::Rng;
+use crate::demo::words::{CAPITALS, DAYS, NAMES, NUMBERS, ROOMS};
 
-/// Every scene, each equally likely.
-pub(super) const SCENES: &[fn(&mut Rng) -> String] = &[
-    lights, lights, thermostat, appliance, music, timer, alarm, doors, shopping, question, weather, meal, breakfast,
-    animal, travel, capital, work, family, sport, health, garden, school, opposite, colour, story, calendar, repair,
-    numbers,
-];
-
-/// Scenes in which nobody asks for anything.
-pub(super) const EVERYDAY: &[fn(&mut Rng) -> String] =
-    &[meal, breakfast, animal, capital, work, family, sport, school, colour];
-
-/// A command, bare or in a polite frame.
-pub(super) fn ask(rng: &mut Rng, command: String) -> String {
-    match rng.pick(&[0, 0, 0, 1, 2, 3, 4]) {
-        1 => format!("please {command}."),
-        2 => format!("could you {command}?"),
-        3 => format!("{command}, please."),
-        4 => format!("i would like you to {command}."),
-        _ => format!("{command}."),
-    }
-}
-
-fn lights(rng: &mut Rng) -> String {
-    let (room, lamp) = (rng.pick(ROOMS), rng.pick(&["lights", "lamp", "lights"]));
-    let line = match rng.pick(&[0, 1, 2, 3, 4]) {
-        0 => format!("turn the {room} {lamp} {}", rng.pick(&["on", "off"])),
-        1 => format!("switch {} the {lamp} in the {room}", rng.pick(&["on", "off"])),
-        2 => {
-            let (how, to) =
-                rng.pick(&[("dim", "low"), ("dim", "ten percent"), ("brighten", "full"), ("brighten", "high")]);
-            format!("{how} the {room} {lamp} to {to}")
-        }
-        3 => {
-            let (why, what) = *rng.pick(&[("dark", "on"), ("bright", "off")]);
-            return format!("it is too {why} in the {room}, turn the {lamp} {what}.");
-        }
-        _ => {
-            let colour = rng.pick(&["red", "blue", "green", "warm white", "yellow"]);
-            format!("make the {room} {lamp} {colour}")
-        }
-    };
-    ask(rng, line)
-}
-
-fn thermostat(rng: &mut Rng) -> String {
-    let room = rng.pick(&["kitchen", "bedroom", "bathroom", "living room", "office"]);
-    let degrees = rng.pick(&["eighteen", "nineteen", "twenty", "twenty one", "twenty two"]);
-    match rng.pick(&[0, 1, 2, 3]) {
-        0 => ask(rng, format!("set the {room} thermostat to {degrees} degrees")),
-        1 => {
-            let (state, verb) =
-                rng.pick(&[("cold", "raise"), ("hot", "lower"), ("chilly", "raise"), ("warm", "lower")]);
-            format!("it is too {state} in the {room}, please {verb} the temperature.")
-        }
-        2 => {
-            let (state, device) =
-                rng.pick(&[("cold", "heating"), ("hot", "air conditioning"), ("freezing", "heating")]);
-            format!("i am {state}, turn on the {device} in the {room}.")
-        }
-        _ => format!("what is the temperature in the {room}?"),
-    }
-}
-
-fn appliance(rng: &mut Rng) -> String {
-    let (room, device, verb) = rng.pick(&[
-        ("kitchen", "oven", "preheat"),
-        ("kitchen", "coffee machine", "start"),
-        ("kitchen", "dishwasher", "start"),
-        ("kitchen", "kettle", "boil"),
-        ("bathroom", "washing machine", "start"),
-        ("bathroom", "fan", "start"),
-        ("living room", "television", "mute"),
-        ("living room", "vacuum cleaner", "start"),
-        ("garden", "sprinkler", "start"),
-        ("office", "printer", "restart"),
-        ("office", "computer", "restart"),
-        ("garage", "charger", "stop"),
-        ("bathroom", "dryer", "start"),
-        ("bedroom", "humidifier", "start"),
-        ("kitchen", "toaster", "start"),
-        ("basement", "freezer", "check"),
-        ("attic", "ventilation", "start"),
-    ]);
-    match rng.pick(&[0, 1, 2]) {
-        0 => ask(rng, format!("{verb} the {device} in the {room}")),
-        1 => format!("the {device} in the {room} is {}.", rng.pick(&["running", "off", "ready", "broken"])),
-        _ => format!("is the {device} in the {room} still {}?", rng.pick(&["on", "running"])),
-    }
-}
-
-fn music(rng: &mut Rng) -> String {
-    let room = rng.pick(&["kitchen", "bedroom", "living room", "office", "garage"]);
-    match rng.pick(&[0, 1, 2]) {
-        0 => {
-            let kind = rng.pick(&["jazz", "classical", "rock", "dance", "piano", "quiet"]);
-            ask(rng, format!("play some {kind} music in the {room}"))
-        }
-        1 => {
-            let (state, verb) = rng.pick(&[("loud", "down"), ("quiet", "up")]);
-            format!("the music in the {room} is too {state}, turn the volume {verb}.")
-        }
-        _ => {
-            let verb = rng.pick(&["stop", "pause", "resume", "skip"]);
-            let what = if *verb == "skip" { "song" } else { "music" };
-            ask(rng, format!("{verb} the {what} in the {room}"))
-        }
-    }
-}
-
-fn timer(rng: &mut Rng) -> String {
-    let (food, minutes) =
-        rng.pick(&[("eggs", "six"), ("pasta", "ten"), ("rice", "twenty"), ("tea", "three"), ("pizza", "fifteen")]);
-    match rng.pick(&[0, 1]) {
-        0 => ask(rng, format!("set a timer of {minutes} minutes for the {food}")),
-        _ => format!("the {food} will be ready in {minutes} minutes."),
-    }
-}
-
-fn alarm(rng: &mut Rng) -> String {
-    let (part, hour) = rng.pick(&[
-        ("morning", "six"),
-        ("morning", "seven"),
-        ("morning", "eight"),
-        ("evening", "six"),
-        ("evening", "nine"),
-        ("afternoon", "two"),
-        ("afternoon", "three"),
-    ]);
-    let (what, day) = (rng.pick(&["wake me up", "remind me"]), rng.pick(DAYS));
-    match rng.pick(&[0, 1, 2]) {
-        0 => ask(rng, format!("{what} at {hour} in the {part}")),
-        1 => ask(rng, format!("set an alarm for {hour} in the {part} on {day}")),
-        _ => format!("cancel the alarm on {day} {part}."),
-    }
-}
-
-fn doors(rng: &mut Rng) -> String {
-    let (thing, close, open) = rng.pick(&[
-        ("front door", "lock", "unlock"),
-        ("back door", "lock", "unlock"),
-        ("garage door", "close", "open"),
-        ("window", "close", "open"),
-        ("blinds", "lower", "raise"),
-        ("curtains", "close", "open"),
-        ("gate", "close", "open"),
-    ]);
-    match rng.pick(&[0, 1, 2, 3]) {
-        0 => ask(rng, format!("{close} the {thing}")),
-        1 => ask(rng, format!("{open} the {thing}")),
-        2 => format!("we are leaving, please {close} the {thing}."),
-        _ => format!("somebody is here, please {open} the {thing}."),
-    }
-}
-
-fn shopping(rng: &mut Rng) -> String {
-    let (amount, thing) = rng.pick(&[
-        ("a bottle of", "milk"),
-        ("a bottle of", "water"),
-        ("a bottle of", "juice"),
-        ("a loaf of", "bread"),
-        ("a pound of", "butter"),
-        ("a pound of", "cheese"),
-        ("a bag of", "rice"),
-        ("a bag of", "flour"),
-        ("a dozen", "eggs"),
-        ("a cup of", "coffee"),
-        ("a cup of", "tea"),
-        ("a box of", "chocolates"),
-        ("a jar of", "marmalade"),
-        ("a jar of", "mustard"),
-        ("a tin of", "tuna"),
-        ("a packet of", "sugar"),
-        ("a packet of", "biscuits"),
-        ("a bunch of", "grapes"),
-        ("a roll of", "tape"),
-        ("a tube of", "toothpaste"),
-    ]);
-    match rng.pick(&[0, 1, 2]) {
-        0 => ask(rng, format!("add {amount} {thing} to the shopping list")),
-        1 => format!("we need {amount} {thing} from the store."),
-        _ => format!("{} bought {amount} {thing} on {}.", rng.pick(NAMES).0, rng.pick(DAYS)),
-    }
-}
-
-fn question(rng: &mut Rng) -> String {
-    match rng.pick(&[0, 1, 2]) {
-        0 => format!("what time is it in {}?", rng.pick(CAPITALS).0),
-        1 => {
-            format!("how do you say {} in {}?", rng.pick(&["hello", "thank you", "good morning"]), rng.pick(CAPITALS).2)
-        }
-        _ => format!("will it {} on {}?", rng.pick(&["rain", "snow"]), rng.pick(DAYS)),
-    }
-}
-
-fn weather(rng: &mut Rng) -> String {
+pub(super) fn weather(rng: &mut Rng) -> String {
     let (weather, take, season) = rng.pick(&[
         ("raining", "an umbrella", "autumn"),
         ("snowing", "a warm coat", "winter"),
@@ -212,7 +19,7 @@ fn weather(rng: &mut Rng) -> String {
     }
 }
 
-fn meal(rng: &mut Rng) -> String {
+pub(super) fn meal(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (dish, with) = rng.pick(&[
         ("pasta", "tomato sauce"),
@@ -238,7 +45,7 @@ fn meal(rng: &mut Rng) -> String {
     }
 }
 
-fn breakfast(rng: &mut Rng) -> String {
+pub(super) fn breakfast(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (drink, verb) = rng.pick(&[("coffee", "drinks"), ("tea", "drinks"), ("bread", "eats"), ("an apple", "eats")]);
     match rng.pick(&[0, 1]) {
@@ -247,7 +54,7 @@ fn breakfast(rng: &mut Rng) -> String {
     }
 }
 
-fn animal(rng: &mut Rng) -> String {
+pub(super) fn animal(rng: &mut Rng) -> String {
     let (animal, sound, place, food) = rng.pick(&[
         ("dog", "barks", "garden", "meat"),
         ("cat", "sleeps", "sofa", "fish"),
@@ -274,7 +81,7 @@ fn animal(rng: &mut Rng) -> String {
     }
 }
 
-fn travel(rng: &mut Rng) -> String {
+pub(super) fn travel(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (verb, vehicle, place) = rng.pick(&[
         ("took", "the train", "station"),
@@ -291,7 +98,7 @@ fn travel(rng: &mut Rng) -> String {
     }
 }
 
-fn capital(rng: &mut Rng) -> String {
+pub(super) fn capital(rng: &mut Rng) -> String {
     let (city, country, language) = rng.pick(CAPITALS);
     match rng.pick(&[0, 1, 2]) {
         0 => format!("{city} is the capital of {country}."),
@@ -300,7 +107,7 @@ fn capital(rng: &mut Rng) -> String {
     }
 }
 
-fn work(rng: &mut Rng) -> String {
+pub(super) fn work(rng: &mut Rng) -> String {
     let (name, he, _) = rng.pick(NAMES);
     let (job, place, verb) = rng.pick(&[
         ("doctor", "hospital", "helps patients"),
@@ -329,7 +136,7 @@ fn work(rng: &mut Rng) -> String {
     }
 }
 
-fn family(rng: &mut Rng) -> String {
+pub(super) fn family(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (person, other) =
         rng.pick(&[("mother", "father"), ("brother", "sister"), ("son", "daughter"), ("uncle", "aunt")]);
@@ -339,7 +146,7 @@ fn family(rng: &mut Rng) -> String {
     }
 }
 
-fn sport(rng: &mut Rng) -> String {
+pub(super) fn sport(rng: &mut Rng) -> String {
     let (name, _, his) = rng.pick(NAMES);
     let (verb, sport, tool) = rng.pick(&[
         ("plays", "tennis", "racket"),
@@ -361,7 +168,7 @@ fn sport(rng: &mut Rng) -> String {
     }
 }
 
-fn health(rng: &mut Rng) -> String {
+pub(super) fn health(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (part, why) = rng.pick(&[
         ("head", "tired"),
@@ -376,7 +183,7 @@ fn health(rng: &mut Rng) -> String {
     }
 }
 
-fn garden(rng: &mut Rng) -> String {
+pub(super) fn garden(rng: &mut Rng) -> String {
     let (plant, colour, season) = rng.pick(&[
         ("roses", "red", "summer"),
         ("tulips", "yellow", "spring"),
@@ -398,7 +205,7 @@ fn garden(rng: &mut Rng) -> String {
     }
 }
 
-fn school(rng: &mut Rng) -> String {
+pub(super) fn school(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (verb, thing, tool) = rng.pick(&[
         ("writes", "a letter", "pen"),
@@ -418,7 +225,7 @@ fn school(rng: &mut Rng) -> String {
     }
 }
 
-fn opposite(rng: &mut Rng) -> String {
+pub(super) fn opposite(rng: &mut Rng) -> String {
     let (a, b) = rng.pick(&[
         ("hot", "cold"),
         ("big", "small"),
@@ -447,7 +254,7 @@ fn opposite(rng: &mut Rng) -> String {
     }
 }
 
-fn colour(rng: &mut Rng) -> String {
+pub(super) fn colour(rng: &mut Rng) -> String {
     let (thing, colour) = rng.pick(&[
         ("sky", "blue"),
         ("grass", "green"),
@@ -471,7 +278,7 @@ fn colour(rng: &mut Rng) -> String {
     }
 }
 
-fn story(rng: &mut Rng) -> String {
+pub(super) fn story(rng: &mut Rng) -> String {
     let (name, he, his) = rng.pick(NAMES);
     let (verb, thing, reaction) = rng.pick(&[
         ("lost", "keys", "sad"),
@@ -495,7 +302,7 @@ fn story(rng: &mut Rng) -> String {
     }
 }
 
-fn calendar(rng: &mut Rng) -> String {
+pub(super) fn calendar(rng: &mut Rng) -> String {
     let i = rng.pick(&[0, 1, 2, 3, 4, 5, 6]);
     let (today, next) = (DAYS[*i], DAYS[(*i + 1) % DAYS.len()]);
     match rng.pick(&[0, 1, 2]) {
@@ -505,7 +312,7 @@ fn calendar(rng: &mut Rng) -> String {
     }
 }
 
-fn repair(rng: &mut Rng) -> String {
+pub(super) fn repair(rng: &mut Rng) -> String {
     let (thing, problem, tool) = rng.pick(&[
         ("sink", "leaking", "wrench"),
         ("door", "squeaking", "oil"),
@@ -527,7 +334,7 @@ fn repair(rng: &mut Rng) -> String {
     }
 }
 
-fn numbers(rng: &mut Rng) -> String {
+pub(super) fn numbers(rng: &mut Rng) -> String {
     let few = &NUMBERS[..10];
     let a = few.iter().position(|n| n == rng.pick(few)).unwrap_or(0);
     let b = few.iter().position(|n| n == rng.pick(few)).unwrap_or(0);
