@@ -60,13 +60,17 @@ pub const SENTENCES: [&str; 5] = [
      for an hour before he went home to read the news",
 ];
 
-/// Writes the model's folder and packs it.
+/// Writes the model's folder and packs it; an embedding is the mean of all tokens.
 pub fn packed(fixture: &Fixture, storage: Storage) -> AlignedBytes {
+    pooled(fixture, storage, Pooling { cls: false, normalize: true })
+}
+
+/// The same with another embedding.
+pub fn pooled(fixture: &Fixture, storage: Storage, pooling: Pooling) -> AlignedBytes {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fixture.write(folder.path()).expect("the fixture is written");
     let model = Model::read(folder.path(), None).expect("the fixture is read back");
     let vocabulary = model.vocabulary(None).expect("the fixture has a vocabulary");
-    let pooling = Pooling { cls: false, normalize: true };
     let bytes = pack(&model, &vocabulary, storage, pooling, |_, _| {}).expect("the fixture is packed");
     AlignedBytes::copy_of(&bytes)
 }

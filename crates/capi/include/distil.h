@@ -417,8 +417,10 @@ distil_status distil_encoded(struct distil_session *session,
                              size_t position,
                              struct distil_token *token);
 
-// The hidden states of the tokens encoded last, token after token.
-distil_status distil_hidden(struct distil_session *session, struct distil_values *values);
+// The hidden states of the tokens encoded last, token after token; of the first alone after `distil_classify`, and after
+// `distil_embed` where the embedding is that of the first token.
+distil_status distil_hidden(struct distil_session *session,
+                            struct distil_values *values);
 
 // The embedding of a text. Works with every head.
 distil_status distil_embed(struct distil_session *session, const char *bytes, size_t len, struct distil_values *vector);

@@ -96,7 +96,7 @@ impl Session<'_> {
         top: &mut [Answer],
     ) -> Result<Answers, RunError> {
         self.needs(Head::QuestionAnswering)?;
-        self.tokens = 0;
+        self.forget();
         let config = self.model.config();
         let tokenizer = text::tokenizer(config, self.model.artifact().vocabulary());
         let mut keep = text::count(&tokenizer, question);

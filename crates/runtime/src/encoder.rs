@@ -17,7 +17,8 @@ use crate::operation::{Operation, Watch, unwatched};
 use crate::parts::{Blocks, Heads};
 use crate::plan::Plan;
 
-/// Encodes the first `n` tokens of `buffers.ids`; the last hidden states are then in `buffers.x[..n * h]`.
+/// Encodes the first `n` tokens of `buffers.ids`; the first `wanted` of the last hidden states are then in
+/// `buffers.x[..wanted * h]`.
 ///
 /// `observe` sees the hidden states on their way, `[n][h]`: with 0 those of the embeddings, with `i` those after `i`
 /// layers. It is compiled in, so that one that does nothing costs nothing. `run` does the work of a layer:
@@ -26,20 +27,22 @@ pub(crate) fn encode(
     model: &Model,
     plan: Plan,
     executor: &dyn Executor,
-    n: usize,
+    (n, wanted): (usize, usize),
     buffers: &mut Buffers,
     mut observe: impl FnMut(u32, &[f32]),
     run: impl Fn(&Step, Plan, &dyn Executor, &mut Buffers),
 ) -> Result<(), ModelError> {
     let (kernels, config) = (model.kernels(), model.config());
-    let states = n * config.hidden as usize;
+    let h = config.hidden as usize;
     embed(kernels, config, &model.embeddings()?, n, buffers);
-    observe(0, &buffers.x[..states]);
+    observe(0, &buffers.x[..n * h]);
     for i in 0..config.layers {
         let layer = model.layer(i)?;
-        let step = Step { kernels, config, layer: &layer, n };
+        // Other rows of the last layer nobody reads: they have given it their keys and values.
+        let rows = if i + 1 == config.layers { wanted } else { n };
+        let step = Step { kernels, config, layer: &layer, n, rows };
         run(&step, plan, executor, buffers);
-        observe(i + 1, &buffers.x[..states]);
+        observe(i + 1, &buffers.x[..rows * h]);
     }
     Ok(())
 }
@@ -59,12 +62,13 @@ fn embed(kernels: Kernels, config: &Config, tables: &Embeddings, n: usize, buffe
     }
 }
 
-/// One transformer layer over `n` tokens.
+/// One transformer layer over `n` tokens, of which the first `rows` go on.
 pub(crate) struct Step<'a> {
     kernels: Kernels,
     config: &'a Config,
     layer: &'a Layer<'a>,
     n: usize,
+    rows: usize,
 }
 
 impl Step<'_> {
@@ -102,7 +106,7 @@ impl Step<'_> {
     fn rows(&self, plan: Plan, executor: &dyn Executor, buffers: &mut Buffers, watch: &impl Watch) {
         let h = self.config.hidden as usize;
         let (attention, heads): (_, &[u8]) = (self.attention(plan), buffers.heads);
-        let blocks = Blocks::new(&mut buffers.x[..self.n * h], h, buffers.work, plan);
+        let blocks = Blocks::new(&mut buffers.x[..self.rows * h], h, buffers.work, plan);
         distribute(executor, plan.threads(), blocks, &|blocks: Blocks| {
             let (blocks, scratch) = blocks.into_parts();
             blocks.for_each(|x| {

@@ -96,11 +96,11 @@ pub enum RunError {
     NoMask,
     /// The model's numbers are too large to compute with: an output is infinite or no number.
     NotFinite,
-    /// The position is not one of the tokens encoded last.
+    /// The position has no last hidden state: see [`Session::hidden`](crate::Session::hidden).
     Position {
         /// Position asked for, counted from `[CLS]` = 0.
         position: usize,
-        /// Number of tokens encoded last.
+        /// Number of tokens encoded last that have one.
         tokens: usize,
     },
 }

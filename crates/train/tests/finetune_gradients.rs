@@ -99,6 +99,15 @@ const KINDS: [Kind; 4] = [
 ];
 const FAMILIES: [Architecture; 2] = [Architecture::Bert, Architecture::DistilBert];
 
+fn course<'a>(
+    (student, teacher): (&'a Model, &'a Model),
+    config: &'a FinetuneConfig,
+    weights: &'a [f64],
+    train: &'a Data,
+) -> FinetuneCourse<'a> {
+    FinetuneCourse { student, teacher: Some(teacher), config, weights, train, seed: 1, augment: None, dev: &[] }
+}
+
 #[test]
 fn every_tensor_of_a_head_agrees_with_finite_differences() {
     let folder = tempfile::tempdir().unwrap();
@@ -113,16 +122,7 @@ fn every_tensor_of_a_head_agrees_with_finite_differences() {
         };
         let train = data(folder.path(), kind);
         let weights = [1.0, 2.0, 0.5];
-        let course = FinetuneCourse {
-            student: &student,
-            teacher: Some(&teacher),
-            config: &config,
-            weights: &weights,
-            train: &train,
-            seed: 1,
-            augment: None,
-            dev: &[],
-        };
+        let course = course((&student, &teacher), &config, &weights, &train);
         let batch = course.draw(0, &[3, 0, 5, 1]).unwrap();
         let loss = || {
             let mut dropout = Dropout::on(stream(4, Purpose::Dropout, 0));
@@ -167,16 +167,7 @@ fn shares_add_up() {
             ..FinetuneConfig::new(task_of(kind))
         };
         let weights = [1.0, 5.0, 0.25];
-        let course = FinetuneCourse {
-            student: &student,
-            teacher: Some(&teacher),
-            config: &config,
-            weights: &weights,
-            train: &train,
-            seed: 1,
-            augment: None,
-            dev: &[],
-        };
+        let course = course((&student, &teacher), &config, &weights, &train);
         let total = |batch: &distil_train::data::Batch, shares| {
             let losses = course.losses(batch, shares, &mut Dropout::off()).unwrap();
             losses.total.to_scalar::<f32>().unwrap()
@@ -206,16 +197,8 @@ fn variants_learn_from_the_teacher_alone() {
         let augment = Augment::new(3, &vocabulary);
         let config = FinetuneConfig { alpha: 0.4, augment: 3, ..FinetuneConfig::new(task_of(kind)) };
         let weights = [1.0, 5.0, 0.25];
-        let course = FinetuneCourse {
-            student: &student,
-            teacher: Some(&teacher),
-            config: &config,
-            weights: &weights,
-            train: &train,
-            seed: 1,
-            augment: Some(&augment),
-            dev: &[],
-        };
+        let course =
+            FinetuneCourse { augment: Some(&augment), ..course((&student, &teacher), &config, &weights, &train) };
         assert_eq!(course.lengths().len(), 24);
         let parts = |sequences: &[u32]| {
             let batch = course.draw(5, sequences).unwrap();

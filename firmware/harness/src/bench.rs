@@ -33,7 +33,8 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
         let ram = start::place(board.ram, &needs)?;
         let (saved, rest) = ram.bytes.split_at_mut(Saved::len(config));
         let arena = &mut rest[..needs.arena];
-        let mut session = Session::with_plan(&model, arena, tokens, needs.plan, executor).map_err(Fault::Session)?;
+        let session = Session::with_plan(&model, arena, tokens, needs.plan, executor).map_err(Fault::Session)?;
+        let mut session = session.answers_only(true);
         let mut letters = Letters::new();
         let text = letters.text(tokens - 2, config.head == Head::MaskedLm);
         let outcome =
@@ -67,7 +68,8 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
         }
         // One core at a time can be told apart by operation, and needs no more memory than several.
         let plan = needs.plan.with_threads(1);
-        let mut session = Session::with_plan(&model, arena, tokens, plan, &SingleThread).map_err(Fault::Session)?;
+        let session = Session::with_plan(&model, arena, tokens, plan, &SingleThread).map_err(Fault::Session)?;
+        let mut session = session.answers_only(true);
         let operations = profile::operations(&mut session, &ids, machine).map_err(Fault::Run)?;
         machine.report(&Event::Operations { operations: &operations, unit });
     }

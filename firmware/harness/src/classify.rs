@@ -26,7 +26,8 @@ pub(crate) fn run<M: Machine>(board: Board<'_>, machine: &mut M) -> Result<u8, F
 
     let (saved, rest) = ram.bytes.split_at_mut(Saved::len(artifact.config()));
     let arena = &mut rest[..needs.arena];
-    let mut session = Session::with_plan(&model, arena, tokens, needs.plan, executor).map_err(Fault::Session)?;
+    let session = Session::with_plan(&model, arena, tokens, needs.plan, executor).map_err(Fault::Session)?;
+    let mut session = session.answers_only(true);
     let mut first = Saved::new(saved);
     let mut lines = Lines::new();
     machine.report(&Event::Ready { head: artifact.config().head });

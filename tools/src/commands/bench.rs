@@ -130,7 +130,7 @@ impl Args {
             ),
         };
         let mut arena = vec![0; arena_len(&artifact, self.tokens, plan)];
-        let mut session = Session::with_plan(&model, &mut arena, self.tokens, plan, &*executor)?;
+        let mut session = Session::with_plan(&model, &mut arena, self.tokens, plan, &*executor)?.answers_only(true);
         let ids = sample(&artifact, self.tokens);
 
         answer(&mut session, artifact.config().head, &ids)?;

@@ -96,7 +96,8 @@ impl<'a> Subject<'a> {
     pub fn classes(&self, arena: &mut [u8], sequence: &Sequence) -> Result<Vec<f32>, Error> {
         match self {
             Self::Packed(model) => {
-                let mut session = Session::new(model, arena, model.config().max_positions as usize)?;
+                let most = model.config().max_positions as usize;
+                let mut session = Session::new(model, arena, most)?.answers_only(true);
                 session.encode_ids(&sequence.ids, Some(&sequence.types))?;
                 Ok(session.classification()?.logits().to_vec())
             }

@@ -31,7 +31,7 @@ const LEAST_RUNS: usize = 5;
 pub fn measure(model: &Model<'_>, tokens: usize, budget: Duration) -> Result<Latency, Error> {
     let head = model.config().head;
     let mut arena = vec![0; arena_len(model.artifact(), tokens, Plan::LARGE)];
-    let mut session = Session::with_plan(model, &mut arena, tokens, Plan::LARGE, &SingleThread)?;
+    let mut session = Session::with_plan(model, &mut arena, tokens, Plan::LARGE, &SingleThread)?.answers_only(true);
     let ids = sample(model.artifact(), tokens);
     answer(&mut session, head, &ids)?;
     let (started, mut times) = (Instant::now(), Vec::new());

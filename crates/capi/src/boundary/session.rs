@@ -250,7 +250,8 @@ pub unsafe extern "C" fn distil_encoded(
     }
 }
 
-/// The hidden states of the tokens encoded last, token after token.
+/// The hidden states of the tokens encoded last, token after token; of the first alone after `distil_classify`, and after
+/// `distil_embed` where the embedding is that of the first token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn distil_hidden(session: *mut distil_session, values: *mut distil_values) -> distil_status {
     // SAFETY: the caller's promises.

@@ -184,7 +184,9 @@ static void sessions_are_checked(void) {
     EXPECT(token.start == 5 && token.end == 8, 1);
     EXPECT(distil_classify(session, "turn off", 8, "the room", 8, &again), DISTIL_OK);
     EXPECT(distil_hidden(session, &values), DISTIL_OK);
-    EXPECT(values.len, 7 * 32);
+    EXPECT(values.len, 32); // [CLS] alone
+    EXPECT(distil_encoded(session, 6, &token), DISTIL_OK);
+    EXPECT(distil_encoded(session, 7, &token), DISTIL_ERROR_POSITION);
     EXPECT(distil_classify(session, "turn off", 8, NULL, 0, &again), DISTIL_OK);
     EXPECT(again.logits.values[0] == first && again.probability == best, 1);
     EXPECT(distil_classify(session, "turn off", 8, NULL, 0, NULL), DISTIL_ERROR_NULL);

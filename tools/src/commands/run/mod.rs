@@ -81,7 +81,8 @@ impl Args {
         let mut arena = packed::arena(&artifact);
         let most = config.max_positions as usize;
         let tokens = if asks { self.window.unwrap_or(most.min(packed::WINDOW)) } else { most };
-        let mut session = Session::new(&model, &mut arena, tokens)?.truncating(self.truncate);
+        let session = Session::new(&model, &mut arena, tokens)?.truncating(self.truncate);
+        let mut session = session.answers_only(sentences.is_none());
         let mut pieces = Sequencer::new(config, artifact.vocabulary()).pieces();
         let mut each = |text: &str, pair: Option<&str>, out: &mut dyn Write| {
             let (answer, tokens) = match pair {

@@ -6,6 +6,7 @@ use crate::data::vocabulary::Vocabulary;
 use crate::finetune::tagging::{self, Sentences};
 use crate::finetune::{Data, Examples, FinetuneConfig, Layout, reading};
 use crate::{Result, files};
+use std::fmt::Debug;
 use std::path::Path;
 
 /// All data of a run.
@@ -28,6 +29,11 @@ fn spread<T>(all: &mut Vec<T>, limit: Option<usize>) {
         index += 1;
         count >= n || index * count / n > (index - 1) * count / n
     });
+}
+
+/// Of what was read, from the sums of the files and what was taken of them.
+fn sum_of(files: &[String], read: impl Debug) -> String {
+    files::sha256(format!("{} {read:?}", files.join(" ")).as_bytes())
 }
 
 /// Texts with labels; `labels` are those that the data has to have.
@@ -53,8 +59,7 @@ pub(super) fn texts(
         sums.push(examples.sha256.clone());
         dev.push((*name, encode(path, &examples, vocabulary, config.max_length)?));
     }
-    let read = (layout, options.limit, options.dev_limit);
-    let sum = files::sha256(format!("{} {read:?}", sums.join(" ")).as_bytes());
+    let sum = sum_of(&sums, (layout, options.limit, options.dev_limit));
     Ok(Loaded { names: train.labels, train: data, dev, sum })
 }
 
@@ -80,8 +85,7 @@ pub(super) fn questions(
     };
     let train = load(&files.train, true)?;
     let dev = files.dev.iter().map(|(name, path)| Ok((*name, load(path, false)?))).collect::<Result<_>>()?;
-    let read = (options.limit, options.dev_limit);
-    let sum = files::sha256(format!("{} {read:?}", sums.join(" ")).as_bytes());
+    let sum = sum_of(&sums, (options.limit, options.dev_limit));
     Ok(Loaded { names: vec![], train, dev, sum })
 }
 
@@ -124,8 +128,7 @@ pub(super) fn sentences(
         sums.push(found.sha256);
         dev.push((*name, encode(path, &found.all, false)?));
     }
-    let read = (layout, options.limit, options.dev_limit);
-    let sum = files::sha256(format!("{} {read:?}", sums.join(" ")).as_bytes());
+    let sum = sum_of(&sums, (layout, options.limit, options.dev_limit));
     Ok(Loaded { names: train.labels, train: data, dev, sum })
 }
 
