@@ -6,7 +6,7 @@ mod support;
 use distil_tools::fixture::Fixture;
 use distil_tools::hf::{Architecture, HeadKind};
 use serde_json::Value;
-use support::{Place, shared};
+use support::{Place, edit_weights, shared};
 
 const WORDS: [&str; 24] = [
     "the", "a", "man", "woman", "cat", "dog", "house", "water", "light", "kitchen", "river", "street", "is", "was",
@@ -63,6 +63,54 @@ fn calibrated_files_are_nearer_to_float_on_other_texts() {
             assert!(made < plain * share, "{head:?} {storage}: {plain} plain, {made} calibrated");
         }
     }
+}
+
+/// Multiplies what belongs to a channel of layer 0: a row of a matrix and of its bias, or a column of the next matrix.
+fn scale(place: &Place, name: &str, channel: usize, factor: f32) {
+    edit_weights(&place.path("model"), |tensors| {
+        for part in ["weight", "bias"] {
+            let suffix = format!("layer.0.attention.{name}.{part}");
+            let (_, (_, shape, bytes)) = tensors.iter_mut().find(|(name, _)| name.ends_with(&suffix)).unwrap();
+            let width = if part == "bias" { 1 } else { shape[1] };
+            for (at, value) in bytes.chunks_exact_mut(4).enumerate() {
+                let reads = name == "out_lin";
+                if (reads && part == "weight" && at % width == channel) || (!reads && at / width == channel) {
+                    let scaled = f32::from_le_bytes(value.try_into().unwrap()) * factor;
+                    value.copy_from_slice(&scaled.to_le_bytes());
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn outlier_channels_go_to_the_other_end() {
+    let place = place(&Fixture { head: HeadKind::Embedding, ..Fixture::default() });
+    let hidden_error = || {
+        for (file, more) in [("plain.distil", &[][..]), ("made.distil", &["--calibrate", "text.txt"])] {
+            place.ok(&[&["pack", "model", "-o", file], more].concat());
+        }
+        ["plain.distil", "made.distil"].map(|file| mean(&place, file, "model", "other.txt", "hidden_error"))
+    };
+    let [plain, made] = hidden_error();
+    // The same model in float, with what int8 rows cannot hold.
+    for (large, small, channel) in [("q_lin", "k_lin", 5), ("k_lin", "q_lin", 37), ("v_lin", "out_lin", 9)] {
+        scale(&place, large, channel, 64.0);
+        scale(&place, small, channel, 1.0 / 64.0);
+    }
+    let [plain_with, made_with] = hidden_error();
+    println!("plain {plain:.4}, with outliers {plain_with:.4}; calibrated {made:.4}, with outliers {made_with:.4}");
+    assert!(plain_with > 1.5 * plain && made_with < 1.1 * made);
+    // The manifest says what moved, so that each tensor is compared with what was rounded.
+    let report = place.json(&["verify", "made.distil", "--against", "model", "--text", "other.txt", "--json"]);
+    for matrix in report["tensors"].as_array().unwrap().iter().filter(|tensor| tensor["dtype"] == "int8") {
+        assert!(matrix["relative"].as_f64().unwrap() < 0.1, "{matrix}");
+    }
+    let packed = place.json(&["pack", "model", "-o", "made.distil", "--calibrate", "text.txt", "--json"]);
+    let moved = packed["calibration"]["migrated_channels"].as_array().unwrap();
+    let moved: Vec<_> = moved.iter().map(|moved| (moved["from"].as_str().unwrap(), &moved["channel"])).collect();
+    assert!(place.ok(&["inspect", "made.distil"]).contains("migrated channels 3"));
+    assert_eq!(moved, [("query", &Value::from(5)), ("key", &Value::from(37)), ("value", &Value::from(9))]);
 }
 
 #[test]

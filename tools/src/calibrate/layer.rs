@@ -2,6 +2,7 @@
 
 use distil_format::{Role, TensorId};
 
+use super::migrate::Attention;
 use super::rows::{self, Activations, linear, rounded, scaled, sum};
 use super::shift::centre;
 use super::{Run, States};
@@ -17,7 +18,7 @@ impl Run<'_> {
         let packed = self.shifted_norm(packed, index.checked_sub(1), false);
         let read = rounded(&packed, width);
         let inputs = self.inputs(read.clone(), width);
-        let wanted = [&float.query, &float.key, &float.value].map(|l| linear(&x, &l.weight.data, &l.bias.data));
+        let Attention { layer: float, made: wanted, added } = self.attention(float, index, &x);
         let (query, query_bias) = self.fit(id(Role::Query), &float.query, &inputs, &wanted[0]);
         self.tick();
         let (key, key_bias) = self.fit(id(Role::Key), &float.key, &inputs, &wanted[1]);
@@ -25,20 +26,18 @@ impl Run<'_> {
         let (value, mut value_bias) = self.fit(id(Role::Value), &float.value, &inputs, &wanted[2]);
         self.tick();
         drop(inputs);
-        let attend =
-            |run: &Self, kind, [q, k, v]: [&[f32]; 3]| run.texts.attention(run.kernels, run.shape, kind, [q, k, v]);
         let (q, k) = (linear(&read, &query, &query_bias), linear(&read, &key, &key_bias));
+        let attend =
+            |run: &Self, kind, value: &[f32]| run.texts.attention(run.kernels, run.shape, kind, [&q, &k, value]);
         // The probabilities of a row add up to 1, so a constant goes through them into the next bias.
-        let context = attend(self, Activations::Float, [&q, &k, &linear(&read, &value, &value_bias)]);
+        let context = attend(self, Activations::Float, &linear(&read, &value, &value_bias));
         value_bias.iter_mut().zip(centre(&context, width)).for_each(|(bias, centre)| *bias -= centre);
         let value_bias = super::halves(value_bias);
-        let context = attend(self, Activations::Int8, [&q, &k, &linear(&read, &value, &value_bias)]);
+        let context = attend(self, Activations::Int8, &linear(&read, &value, &value_bias));
         let out = &mut self.out.model.weights.layers[index];
         (out.query.bias.data, out.key.bias.data, out.value.bias.data) = (query_bias, key_bias, value_bias);
 
         // Targets of what is added to the states: whatever brings the sum to the float model's.
-        let wanted = attend(self, Activations::Float, [&wanted[0], &wanted[1], &wanted[2]]);
-        let added = linear(&wanted, &float.attention_output.weight.data, &float.attention_output.bias.data);
         let wanted = sum(&x, &added);
         let read = rounded(&context, width);
         let target = less(&wanted, &packed);

@@ -4,7 +4,7 @@
 //! that it makes up for the errors before it as well as for its own. The steps of a layer, none of which needs
 //! anything of the runtime:
 //!
-//! 1. what all rows have in common leaves the normalization's output;
+//! 1. what all rows have in common leaves the normalization's output, and outlier channels move inside attention;
 //! 2. each matrix is moved towards the one that gives the float model's output with least squares, then rounded with
 //!    error compensation;
 //! 3. its bias makes the mean of each output that of the float model;
@@ -13,6 +13,7 @@
 mod algebra;
 mod inputs;
 mod layer;
+mod migrate;
 mod mixed;
 mod rows;
 mod shift;
@@ -24,7 +25,7 @@ use distil_kernels::Kernels;
 use half::f16;
 
 use crate::hf::{self, HeadWeights, Linear, Model, Norm};
-use crate::pack::{Grid, Packing, Rounded, group, round};
+use crate::pack::{Grid, Migrated, Packing, Rounded, group, round};
 use inputs::Inputs;
 use rows::{Shape, Texts};
 
@@ -36,8 +37,10 @@ const SHARE: f32 = 0.5;
 /// What calibration made of a model.
 #[derive(Clone, Debug)]
 pub struct Calibrated {
-    /// The model with new biases and normalizations. Its matrices and tables are those it had.
+    /// The model with new biases and normalizations. Its matrices and tables are those it had, but for what migrated.
     pub model: Model,
+    /// Outlier channels that moved, exactly, to the other end of a product.
+    pub migrated: Vec<Migrated>,
     /// Matrices that are rounded already, by role code and layer.
     rounded: BTreeMap<(u8, u32), Rounded>,
 }
@@ -76,7 +79,7 @@ pub fn calibrate(model: &Model, packing: &Packing, texts: &[Vec<u32>], mut progr
         eps: config.layer_norm_eps,
         texts: Texts { ids: texts.to_vec() },
         packing,
-        out: Calibrated { model: model.clone(), rounded: BTreeMap::new() },
+        out: Calibrated { model: model.clone(), migrated: Vec::new(), rounded: BTreeMap::new() },
         done: 0,
         progress: &mut progress,
     };

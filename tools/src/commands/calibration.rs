@@ -77,10 +77,11 @@ impl Text {
         let made = calibrate(model, packing, &self.sequences, |done| bar.set_position(done as u64));
         bar.finish_and_clear();
         let record = Calibration {
-            method: "layerwise-1".to_owned(),
+            method: "layerwise-2".to_owned(),
             text_sha256: self.sha256.clone(),
             sequences: self.sequences.len(),
             tokens: self.tokens(),
+            migrated_channels: made.migrated.clone(),
         };
         (made, record)
     }

@@ -244,7 +244,8 @@ fn recipe(manifest: &[u8]) -> Map<String, Value> {
     manifest.get("recipe").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
-/// `keep int8 classifier+pre-classifier`; nothing for what was not asked for.
+/// `keep int8 classifier+pre-classifier`; how many there are of what has fields of its own; nothing for what was not asked
+/// for.
 fn spoken(name: &str, value: &Value) -> Option<String> {
     let name = name.replace('_', " ");
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -252,6 +253,7 @@ fn spoken(name: &str, value: &Value) -> Option<String> {
         Value::Null | Value::Bool(false) => None,
         Value::Bool(true) => Some(name),
         Value::Array(items) if items.is_empty() => None,
+        Value::Array(items) if items.iter().all(Value::is_object) => Some(format!("{name} {}", items.len())),
         Value::Array(items) => Some(format!("{name} {}", items.iter().map(plain).collect::<Vec<_>>().join("+"))),
         Value::Object(fields) if fields.is_empty() => None,
         Value::Object(fields) => {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error_stats::TensorError;
+use super::migrated::Migrated;
 use crate::keep_vocabulary::Kept;
 
 /// Provenance of a packed file.
@@ -54,6 +55,9 @@ pub struct Calibration {
     pub sequences: usize,
     /// Tokens of them.
     pub tokens: usize,
+    /// Outlier channels that were moved. Errors of tensors are measured after that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrated_channels: Vec<Migrated>,
 }
 
 /// One tensor of the manifest.
@@ -73,6 +77,11 @@ pub struct TensorRecord {
 }
 
 impl Manifest {
+    /// Channels that calibration moved; none without calibration.
+    pub fn migrated(&self) -> &[Migrated] {
+        self.recipe.calibration.as_ref().map_or(&[], |calibration| &calibration.migrated_channels)
+    }
+
     /// The manifest as CBOR.
     ///
     /// # Panics

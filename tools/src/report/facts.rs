@@ -137,6 +137,8 @@ impl TensorFacts {
         range.add(&values);
         let source = original.and_then(|model| pack::source(model, tensor.id));
         let source = source.filter(|source| source.data.len() == values.len());
+        let migrated = manifest.map_or(&[][..], Manifest::migrated);
+        let source = source.map(|source| pack::migrate(tensor.id, source, migrated));
         let measured = source.map(|source| TensorError::between(&source.data, &values, tensor.cols));
         let recorded = || {
             let records = &manifest?.tensors;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::float::Encoder;
 use crate::hf;
-use crate::pack::{self, TensorError};
+use crate::pack::{self, Manifest, TensorError};
 use crate::sequence::{Sequence, Sequencer};
 
 pub use agreement::{Agreement, LayerReport};
@@ -161,6 +161,8 @@ impl TextReport {
 /// after each.
 pub fn tensors(artifact: &Artifact<'_>, model: &hf::Model, tick: impl Fn() + Sync) -> Option<Vec<TensorReport>> {
     let config = artifact.config();
+    let manifest = Manifest::from_cbor(artifact.manifest()).ok();
+    let migrated = manifest.as_ref().map_or(&[][..], Manifest::migrated);
     let stored: Vec<_> = artifact.tensors().collect();
     stored
         .into_par_iter()
@@ -169,14 +171,11 @@ pub fn tensors(artifact: &Artifact<'_>, model: &hf::Model, tick: impl Fn() + Syn
             if (source.rows, source.cols) != config.shape(tensor.id) {
                 return None;
             }
+            let name = source.name.clone();
+            let source = pack::migrate(tensor.id, source, migrated);
             let error = TensorError::between(&source.data, &pack::unpack(&tensor), tensor.cols);
             tick();
-            Some(TensorReport {
-                name: tensor.id.to_string(),
-                source: source.name.clone(),
-                dtype: tensor.dtype.name(),
-                error,
-            })
+            Some(TensorReport { name: tensor.id.to_string(), source: name, dtype: tensor.dtype.name(), error })
         })
         .collect()
 }
