@@ -50,10 +50,13 @@ impl Sequence {
     }
 }
 
-/// The two texts of a line: for a question answering head `question<TAB>context`, else the line alone.
+/// The two texts of a line: `question<TAB>context` for a question answering head, `text<TAB>pair` for a classifier of
+/// texts; else the line alone.
 pub fn texts_of(head: Head, line: &str) -> (&str, Option<&str>) {
     match line.split_once('\t') {
-        Some((question, context)) if head == Head::QuestionAnswering => (question, Some(context)),
+        Some((first, second)) if matches!(head, Head::QuestionAnswering | Head::SequenceClassification) => {
+            (first, Some(second))
+        }
         _ => (line, None),
     }
 }

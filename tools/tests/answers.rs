@@ -46,6 +46,15 @@ fn every_instruction_set_answers_alike() {
 }
 
 #[test]
+fn a_tab_stands_between_the_texts_of_a_pair() {
+    let place = place(HeadKind::SequenceClassification);
+    let answer = |args: &[&str]| place.json(&[&["run", "model.distil", "--json", "--text"], args].concat());
+    let paired = answer(&["the cat sat", "--pair", "on the table"]);
+    assert_eq!(answer(&["the cat sat\ton the table"]), paired);
+    assert_ne!(answer(&["the cat sat on the table"])["labels"], paired["labels"]);
+}
+
+#[test]
 fn check_files_hold_what_the_runtime_computes() {
     for head in HEADS {
         let place = place(head);

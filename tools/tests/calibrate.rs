@@ -114,6 +114,25 @@ fn outlier_channels_go_to_the_other_end() {
 }
 
 #[test]
+fn pairs_are_calibrated_as_pairs() {
+    let fixture =
+        Fixture { head: HeadKind::SequenceClassification, architecture: Architecture::Bert, ..Fixture::default() };
+    let place = place(&fixture);
+    let pairs = |lines: String| {
+        let lines: Vec<&str> = lines.lines().collect();
+        lines.chunks(2).map(|pair| pair.join("\t") + "\n").collect::<String>()
+    };
+    place.write("pairs.txt", pairs(lines(150, 1)));
+    place.write("other-pairs.txt", pairs(lines(60, 2)));
+    let [single, paired] = ["text.txt", "pairs.txt"].map(|text| {
+        place.ok(&["pack", "model", "-o", "made.distil", "--weights", "int4", "--calibrate", text]);
+        mean(&place, "made.distil", "model", "other-pairs.txt", "hidden_error")
+    });
+    println!("on pairs: {paired:.4} calibrated on pairs, {single:.4} on their sentences");
+    assert!(paired < 0.95 * single, "{paired} {single}");
+}
+
+#[test]
 fn the_same_input_gives_the_same_bytes_on_any_number_of_threads() {
     let place = place(&Fixture::default());
     let pack = |threads: &str, more: &[&str]| {

@@ -66,9 +66,11 @@ pub(crate) fn answer<M: Machine>(
     machine.alive();
     let before = read_counter::<M>();
     let head = artifact.config().head;
-    // A question stands before its context with a tab between them.
+    // A tab stands between a question and its context, or between the texts of a pair.
     let (text, pair) = match text.split_once('\t') {
-        Some((question, context)) if head == Head::QuestionAnswering => (question, Some(context)),
+        Some((first, second)) if matches!(head, Head::QuestionAnswering | Head::SequenceClassification) => {
+            (first, Some(second))
+        }
         _ => (text, None),
     };
     let tokens = session.observe(text, pair, |_, _| machine.alive())?;

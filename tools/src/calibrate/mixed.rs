@@ -8,6 +8,7 @@ use super::is_weights;
 use super::rows::{self, Activations, Shape, Texts, linear, scaled, sum};
 use crate::hf::{Layer, Linear, Model, Norm, Tensor};
 use crate::pack::{group, round, source};
+use crate::sequence::Sequence;
 
 /// The unit in which sizes are compared.
 const UNIT: usize = 1024;
@@ -29,14 +30,13 @@ pub struct Choice {
 pub fn sensitivities(
     model: &Model,
     small: Dtype,
-    texts: &[Vec<u32>],
+    texts: &[Sequence],
     wanted: impl Fn(TensorId) -> bool,
     mut progress: impl FnMut(usize),
 ) -> Vec<Choice> {
     let kernels = Kernels::detect();
     let shape = Shape { width: model.config.hidden, head: model.config.hidden / model.config.heads };
-    let float =
-        Float { kernels, shape, eps: model.config.layer_norm_eps, texts: &Texts { ids: texts.to_vec() }, model };
+    let float = Float { kernels, shape, eps: model.config.layer_norm_eps, texts: &Texts { sequences: texts }, model };
     let mut starts = vec![float.embed(&model.weights.word, &model.weights.position)];
     for layer in &model.weights.layers {
         starts.push(float.layer(layer, &starts[starts.len() - 1]));
@@ -119,7 +119,7 @@ struct Float<'a> {
     kernels: Kernels,
     shape: Shape,
     eps: f32,
-    texts: &'a Texts,
+    texts: &'a Texts<'a>,
     model: &'a Model,
 }
 
@@ -150,20 +150,9 @@ impl Float<'_> {
     }
 
     fn embed(&self, word: &Tensor, position: &Tensor) -> Vec<f32> {
-        let width = self.shape.width;
-        let row = |table: &Tensor, at: usize| table.data[at * width..][..width].to_vec();
-        let mut states = Vec::with_capacity(self.texts.tokens() * width);
-        for ids in &self.texts.ids {
-            for (place, &id) in ids.iter().enumerate() {
-                let mut sum = row(word, id as usize);
-                rows::add(&mut sum, &row(position, place));
-                if let Some(kinds) = &self.model.weights.token_type {
-                    rows::add(&mut sum, &row(kinds, 0));
-                }
-                states.extend(sum);
-            }
-        }
-        self.normalized(states, &self.model.weights.norm)
+        let weights = &self.model.weights;
+        let states = self.texts.embedded(&word.data, &position.data, weights.token_type.as_ref(), self.shape.width);
+        self.normalized(states, &weights.norm)
     }
 
     fn normalized(&self, states: Vec<f32>, norm: &Norm) -> Vec<f32> {

@@ -26,6 +26,7 @@ use half::f16;
 
 use crate::hf::{self, HeadWeights, Linear, Model, Norm};
 use crate::pack::{Grid, Migrated, Packing, Rounded, group, round};
+use crate::sequence::Sequence;
 use inputs::Inputs;
 use rows::{Shape, Texts};
 
@@ -61,7 +62,7 @@ pub fn steps(model: &Model) -> usize {
     2 + 6 * model.config.layers
 }
 
-/// Calibrates `model` for `packing` on texts of token ids (each with its special tokens). `progress` is told how many
+/// Calibrates `model` for `packing` on texts (each with its special tokens). `progress` is told how many
 /// of the [`steps`] are done.
 ///
 /// Matrices that `packing` stores as float are left as they are. The same input gives the same result on any number of
@@ -70,14 +71,14 @@ pub fn steps(model: &Model) -> usize {
 /// # Panics
 ///
 /// If an id or a length is outside the model's tables, or there is no text.
-pub fn calibrate(model: &Model, packing: &Packing, texts: &[Vec<u32>], mut progress: impl FnMut(usize)) -> Calibrated {
-    assert!(texts.iter().any(|ids| !ids.is_empty()), "calibration needs text");
+pub fn calibrate(model: &Model, packing: &Packing, texts: &[Sequence], mut progress: impl FnMut(usize)) -> Calibrated {
+    assert!(texts.iter().any(|text| !text.is_empty()), "calibration needs text");
     let config = &model.config;
     let mut run = Run {
         kernels: Kernels::detect(),
         shape: Shape { width: config.hidden, head: config.hidden / config.heads },
         eps: config.layer_norm_eps,
-        texts: Texts { ids: texts.to_vec() },
+        texts: Texts { sequences: texts },
         packing,
         out: Calibrated { model: model.clone(), migrated: Vec::new(), rounded: BTreeMap::new() },
         done: 0,
@@ -104,7 +105,7 @@ struct Run<'a> {
     kernels: Kernels,
     shape: Shape,
     eps: f32,
-    texts: Texts,
+    texts: Texts<'a>,
     packing: &'a Packing,
     out: Calibrated,
     done: usize,
@@ -125,19 +126,7 @@ impl Run<'_> {
             dtype => round(table, dtype, None).dense(table.cols, group(dtype)),
         };
         let sums = |word: &[f32], position: &[f32]| {
-            let mut out = Vec::with_capacity(self.texts.tokens() * self.shape.width);
-            let row = |table: &[f32], at: usize| table[at * self.shape.width..][..self.shape.width].to_vec();
-            for ids in &self.texts.ids {
-                for (place, &id) in ids.iter().enumerate() {
-                    let mut sum = row(word, id as usize);
-                    rows::add(&mut sum, &row(position, place));
-                    if let Some(kinds) = &weights.token_type {
-                        rows::add(&mut sum, &row(&kinds.data, 0));
-                    }
-                    out.extend(sum);
-                }
-            }
-            self.standardized(out)
+            self.standardized(self.texts.embedded(word, position, weights.token_type.as_ref(), self.shape.width))
         };
         let float = sums(&weights.word.data, &weights.position.data);
         let packed =
@@ -212,9 +201,9 @@ impl Run<'_> {
         let pick = |rows: &[f32]| {
             let mut starts = Vec::new();
             let mut at = 0;
-            for ids in &self.texts.ids {
+            for sequence in self.texts.sequences {
                 starts.extend_from_slice(&rows[at * width..(at + 1) * width]);
-                at += ids.len();
+                at += sequence.len();
             }
             if first { starts } else { rows.to_vec() }
         };

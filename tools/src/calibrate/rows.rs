@@ -6,11 +6,13 @@ use distil_kernels::host_gemm::Product;
 use rayon::prelude::*;
 
 use super::algebra::times_transposed;
+use crate::hf::Tensor;
+use crate::sequence::Sequence;
 
-/// Texts as token ids, all rows of activations one after the other.
-pub(super) struct Texts {
-    /// Token ids of each text.
-    pub(super) ids: Vec<Vec<u32>>,
+/// Texts as the model reads them; all rows of activations one after the other.
+pub(super) struct Texts<'a> {
+    /// Token ids and segments of each text.
+    pub(super) sequences: &'a [Sequence],
 }
 
 /// Shape of attention.
@@ -90,10 +92,26 @@ pub(super) fn gelu(kernels: Kernels, mut x: Vec<f32>) -> Vec<f32> {
     x
 }
 
-impl Texts {
+impl Texts<'_> {
     /// Tokens of all texts.
     pub(super) fn tokens(&self) -> usize {
-        self.ids.iter().map(Vec::len).sum()
+        self.sequences.iter().map(Sequence::len).sum()
+    }
+
+    /// Rows of three tables, `[entries][width]`, summed up for every token.
+    pub(super) fn embedded(&self, word: &[f32], position: &[f32], kinds: Option<&Tensor>, width: usize) -> Vec<f32> {
+        let mut out = Vec::with_capacity(self.tokens() * width);
+        for Sequence { ids, types, .. } in self.sequences {
+            for (place, (&id, &kind)) in ids.iter().zip(types).enumerate() {
+                let start = out.len();
+                out.extend_from_slice(&word[id as usize * width..][..width]);
+                add(&mut out[start..], &position[place * width..][..width]);
+                if let Some(kinds) = kinds {
+                    add(&mut out[start..], &kinds.data[usize::from(kind) * width..][..width]);
+                }
+            }
+        }
+        out
     }
 
     /// `softmax(Q K^T / sqrt(d)) V` of each text and head; rows of all texts one after the other.
@@ -105,9 +123,9 @@ impl Texts {
         [q, k, v]: [&[f32]; 3],
     ) -> Vec<f32> {
         let mut first = 0;
-        let starts = self.ids.iter().map(|ids| {
-            let range = first * shape.width..(first + ids.len()) * shape.width;
-            first += ids.len();
+        let starts = self.sequences.iter().map(|sequence| {
+            let range = first * shape.width..(first + sequence.len()) * shape.width;
+            first += sequence.len();
             range
         });
         let ranges: Vec<_> = starts.collect();

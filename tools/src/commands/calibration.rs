@@ -10,7 +10,7 @@ use crate::calibrate::{Calibrated, calibrate, choose, sensitivities, steps};
 use crate::error::Error;
 use crate::hf::{Model, Pooling, Vocabulary};
 use crate::pack::{self, Calibration, Packing, pack};
-use crate::sequence::Sequencer;
+use crate::sequence::{Sequence, Sequencer};
 use crate::text::{lines_in, read_text};
 
 /// Lines that are used, evenly spread over the text.
@@ -27,10 +27,10 @@ const EVERY: usize = 15;
 /// Bytes kept back for the names of types in the manifest, which differ in length.
 const KEPT_BACK: usize = 4096;
 
-/// Text to calibrate on, as token ids.
+/// Text to calibrate on, as the model reads it.
 pub(super) struct Text {
     path: PathBuf,
-    sequences: Vec<Vec<u32>>,
+    sequences: Vec<Sequence>,
     sha256: String,
 }
 
@@ -53,7 +53,7 @@ impl Text {
             let (sequence, _) = sequencer.truncated(line, LENGTH.min(model.config.positions));
             if sequence.len() <= room {
                 room -= sequence.len();
-                sequences.push(sequence.ids);
+                sequences.push(sequence);
             }
         }
         let text = Self { path: path.to_path_buf(), sequences, sha256 };
@@ -68,7 +68,7 @@ impl Text {
     }
 
     fn tokens(&self) -> usize {
-        self.sequences.iter().map(Vec::len).sum()
+        self.sequences.iter().map(Sequence::len).sum()
     }
 
     /// Calibrates; what the manifest says about it comes with it.
@@ -108,7 +108,7 @@ impl Text {
             return Err(Error::usage(message, "allow more, or use --group 64 (3% smaller) or a smaller model"));
         };
         let open = |id| packing.dtype(id) == small && (tables || id.role.kind() == distil_format::RoleKind::Matrix);
-        let texts: Vec<Vec<u32>> = self.sequences.iter().step_by(EVERY).cloned().collect();
+        let texts: Vec<Sequence> = self.sequences.iter().step_by(EVERY).cloned().collect();
         let bar = progress("measuring sensitivities", 2 + 6 * model.config.layers);
         let choices = sensitivities(model, small, &texts, open, |done| bar.set_position(done as u64));
         bar.finish_and_clear();

@@ -25,7 +25,7 @@ outputs bit for bit. The layout is described in tools/src/checkfile.rs.";
 pub struct Args {
     /// Packed file
     file: PathBuf,
-    /// Texts, one per line; for a masked-LM head each with [MASK] [default: three built-in sentences]
+    /// Texts, one per line, pairs with a tab between them; for a masked-LM head each with [MASK] [default: three built-in sentences]
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
     /// File to write

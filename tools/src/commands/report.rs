@@ -38,7 +38,7 @@ pub struct Args {
     /// Hugging Face folder that the files were made from, or the model's name on the hub
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// Texts, one per line [default: three built-in sentences]
+    /// Texts, one per line, pairs with a tab between them [default: three built-in sentences]
     #[arg(long, value_name = "FILE", requires = "against")]
     text: Option<PathBuf>,
     /// Texts to use at most, evenly from all over the file

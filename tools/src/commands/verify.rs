@@ -41,7 +41,7 @@ pub struct Args {
     against: Option<PathBuf>,
     #[command(flatten)]
     signed: SignedArgs,
-    /// Texts, one per line [default: three built-in sentences]
+    /// Texts, one per line, pairs with a tab between them [default: three built-in sentences]
     #[arg(long, value_name = "FILE", requires = "against")]
     text: Option<PathBuf>,
     /// Least cosine of packed and float hidden states, in every text

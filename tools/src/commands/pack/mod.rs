@@ -66,7 +66,7 @@ pub struct Args {
     /// Storage of the word and position tables [default: as --weights]
     #[arg(long, value_enum)]
     embeddings: Option<StorageArg>,
-    /// Text to calibrate on, one per line; here as everywhere it may be compressed (gzip, Zstandard)
+    /// Text to calibrate on, one per line, pairs with a tab between them; here as everywhere it may be compressed (gzip, Zstandard)
     #[arg(long, value_name = "TEXT")]
     calibrate: Option<PathBuf>,
     /// Most bytes of the file, for `--weights mixed`: 24MB, 20MiB

@@ -23,7 +23,8 @@ const DETAILS: &str = "\
 Answers as the file's head does: with the embedding, or with --among the nearest of given sentences; the labels by \
 probability, of several at once those that hold (a probability of at least one half), or the number of a regression; each \
 word with its label; the words for each [MASK]; or the part of the text that answers the question. A question stands \
-before its text with a tab between them, unless --question gives it. Places in a text are in bytes. The answer has the \
+before its text, and the first text of a pair before the second, with a tab between them, unless --question or --pair \
+gives it. Places in a text are in bytes. The answer has the \
 same bits on every instruction set.
 
 A text that is longer than --window is searched for an answer in windows that share --overlap tokens.";
@@ -108,7 +109,8 @@ impl Args {
         let mut line = |line: &str, out: &mut dyn Write| match (&self.question, texts_of(config.head, line)) {
             (Some(question), _) => each(question, Some(line), out),
             (None, (_, None)) if asks => Err(no_question()),
-            (None, (text, pair)) => each(text, pair.or(self.pair.as_deref()), out),
+            (None, _) if self.pair.is_some() => each(line, self.pair.as_deref(), out),
+            (None, (text, pair)) => each(text, pair, out),
         };
         match &self.text {
             Some(text) => line(text, out),
