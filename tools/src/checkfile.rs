@@ -28,10 +28,9 @@
 //! the bits of its logit.
 
 use distil_format::{Head, xxh32};
-use distil_runtime::{Candidate, Model, Session};
+use distil_runtime::{Candidate, Model, Session, texts_of};
 
 use crate::error::Error;
-use crate::sequence::texts_of;
 
 /// First bytes of a check file.
 pub const MAGIC: [u8; 8] = *b"DISTILCK";

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
-use distil_format::{Config, Head, MAX_PIECE_BYTES, Vocabulary};
-use distil_runtime::{PackedVocabulary, tokenizer};
+use distil_format::{Config, MAX_PIECE_BYTES, Vocabulary};
+use distil_runtime::{PackedVocabulary, texts_of, tokenizer};
 use distil_tokenizer::Tokenizer;
 
 /// Makes sequences for one model.
@@ -47,17 +47,6 @@ impl Sequence {
     /// Whether there is no token.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
-    }
-}
-
-/// The two texts of a line: `question<TAB>context` for a question answering head, `text<TAB>pair` for a classifier of
-/// texts; else the line alone.
-pub fn texts_of(head: Head, line: &str) -> (&str, Option<&str>) {
-    match line.split_once('\t') {
-        Some((first, second)) if matches!(head, Head::QuestionAnswering | Head::SequenceClassification) => {
-            (first, Some(second))
-        }
-        _ => (line, None),
     }
 }
 

@@ -54,4 +54,4 @@ pub use operation::Operation;
 pub use plan::{Plan, arena_len};
 pub use session::Session;
 pub use tags::{Tag, Tags};
-pub use text::{PackedVocabulary, tokenizer};
+pub use text::{PackedVocabulary, texts_of, tokenizer};

@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow;
 
-use distil_format::Config;
+use distil_format::{Config, Head};
 use distil_tokenizer::{Settings, Token, Tokenizer};
 
 use crate::buffers::Buffers;
@@ -38,6 +38,17 @@ pub fn tokenizer<'a>(config: &Config, vocabulary: distil_format::Vocabulary<'a>)
         mask: config.mask_id,
     };
     Tokenizer::new(PackedVocabulary(vocabulary), settings)
+}
+
+/// The two texts of a line: `question<TAB>context` for a question answering head, `text<TAB>pair` for a classifier of
+/// texts; else the line alone.
+pub fn texts_of(head: Head, line: &str) -> (&str, Option<&str>) {
+    match line.split_once('\t') {
+        Some((first, second)) if matches!(head, Head::QuestionAnswering | Head::SequenceClassification) => {
+            (first, Some(second))
+        }
+        _ => (line, None),
+    }
 }
 
 /// Fills `buffers` with the sequence of `text` and `pair`; returns its number of tokens.

@@ -2,7 +2,7 @@
 
 use core::fmt::Write;
 
-use distil_runtime::{Artifact, Candidate, Config, Head, RunError, Session, Xxh32, rsqrt};
+use distil_runtime::{Artifact, Candidate, Config, Head, RunError, Session, Xxh32, rsqrt, texts_of};
 
 use crate::Line;
 use crate::check::Comparison;
@@ -66,13 +66,7 @@ pub(crate) fn answer<M: Machine>(
     machine.alive();
     let before = read_counter::<M>();
     let head = artifact.config().head;
-    // A tab stands between a question and its context, or between the texts of a pair.
-    let (text, pair) = match text.split_once('\t') {
-        Some((first, second)) if matches!(head, Head::QuestionAnswering | Head::SequenceClassification) => {
-            (first, Some(second))
-        }
-        _ => (text, None),
-    };
+    let (text, pair) = texts_of(head, text);
     let tokens = session.observe(text, pair, |_, _| machine.alive())?;
     let mut count = read_counter::<M>().wrapping_sub(before);
     comparison.tokens(tokens as u32);

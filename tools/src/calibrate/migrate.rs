@@ -5,6 +5,8 @@
 //! SmoothQuant, Xiao et al. 2023). Elsewhere in a layer nothing can be moved exactly: the outputs of normalizations are
 //! summands, too, and GELU is not linear.
 
+use std::borrow::Cow;
+
 use distil_format::{Role, TensorId};
 
 use super::Run;
@@ -17,9 +19,9 @@ use crate::pack::{Activation, MOST_HALVINGS, Migrated};
 const LIMIT: f32 = 8.0;
 
 /// What the float model does in the attention of a layer.
-pub(super) struct Attention {
+pub(super) struct Attention<'a> {
     /// The layer with its outlier channels moved.
-    pub(super) layer: Layer,
+    pub(super) layer: Cow<'a, Layer>,
     /// Queries, keys and values of that layer, `[tokens][width]`.
     pub(super) made: [Vec<f32>; 3],
     /// What is added to the hidden states.
@@ -28,7 +30,7 @@ pub(super) struct Attention {
 
 impl Run<'_> {
     /// Attention of layer `index` on the hidden states `x`; moves its outlier channels, in the calibrated model, too.
-    pub(super) fn attention(&mut self, layer: &Layer, index: usize, x: &[f32]) -> Attention {
+    pub(super) fn attention<'a>(&mut self, layer: &'a Layer, index: usize, x: &[f32]) -> Attention<'a> {
         let through =
             |layer: &Layer| [&layer.query, &layer.key, &layer.value].map(|l| linear(x, &l.weight.data, &l.bias.data));
         let made = through(layer);
@@ -38,12 +40,12 @@ impl Run<'_> {
         let added = linear(&context, &output.weight.data, &output.bias.data);
         let found = outliers(index as u32, self.shape, [query, key, &context], &output.weight);
         if found.is_empty() {
-            return Attention { layer: layer.clone(), made, added };
+            return Attention { layer: Cow::Borrowed(layer), made, added };
         }
         let layer = migrated(layer, &found);
         self.out.model.weights.layers[index] = migrated(&self.out.model.weights.layers[index], &found);
         self.out.migrated.extend(found);
-        Attention { made: through(&layer), layer, added }
+        Attention { made: through(&layer), layer: Cow::Owned(layer), added }
     }
 }
 

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 
 use distil_format::Head;
 use distil_kernels::Isa;
-use distil_runtime::{Search, Session};
+use distil_runtime::{Search, Session, texts_of};
 
 use super::{json_line, packed};
 use crate::error::Error;
 use crate::files::{open, read_aligned};
-use crate::sequence::{Sequencer, texts_of};
+use crate::sequence::Sequencer;
 use crate::text::each_stdin_line;
 use among::Sentences;
 use answer::Answer;
